@@ -1,0 +1,620 @@
+//! `bitshuffle`, the registered filter 32008: bits of equal significance side by side, then LZ4, zstd or nothing.
+//!
+//! The stream is that of kiyo-masui/bitshuffle and interchanges with it and with hdf5plugin in both directions; with
+//! the default block size, LZ4 1.10.0 and zstd 1.5.7 at level 3 the bytes are those of hdf5plugin 7.1.
+//!
+//! Stored `cd_values`: `[major, minor, element bytes, block elements, compressor, level]`; a block of 0 elements
+//! means the default, compressors are 0 none, 2 LZ4, 3 zstd. Users pass `(block, compressor[, level])`.
+//!
+//! Compressed chunk; all numbers big-endian:
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | length of the decoded chunk in bytes |
+//! | 8 | 4 | length of a decoded block in bytes; 0 means the default |
+//! | 12 | 4 | length c of the first compressed block |
+//! | 16 | c | the block: LZ4 block format, or a zstd frame, of the transposed elements |
+//! | … | | further blocks, each with its length; the last may be short, of a multiple of 8 elements |
+//! | … | | up to 7 elements that are left, as they are |
+//!
+//! Without compressor the chunk is the transposed blocks and the elements left, with no header.
+//!
+//! Example, the u16 values 0, 1, …, 8 with LZ4 in blocks of 8 elements: 18 bytes in blocks of 16; one block of 13
+//! bytes, in which LZ4 has the bit planes `aa cc f0 00` and a run of zeros; the ninth value as it is:
+//! `00 00 00 00 00 00 00 12  00 00 00 10  00 00 00 0d  43 aa cc f0 00 01 00 50 00 00 00 00 00  08 00`.
+
+use std::ops::Range;
+
+use crate::entropy::{lz4, zstd};
+use crate::kernels::bittranspose::{bit_transpose, bit_untranspose};
+use crate::kernels::levels::Level;
+use crate::{Codec, Context, Element, Error, Filter, Kind, Layout, Param, Spec};
+
+pub(super) static CODEC: Codec = Codec {
+    name: "bitshuffle",
+    about: "bit transposition with LZ4 or zstd: registered, read everywhere",
+    lossless: true,
+    params: &[
+        Param {
+            name: "compressor",
+            kind: Kind::Choice(&["lz4", "zstd", "none"]),
+            default: "lz4",
+            about: "what packs the transposed bits",
+        },
+        Param {
+            name: "level",
+            kind: Kind::Integer { min: 1, max: 22 },
+            default: "3",
+            about: "effort of zstd",
+        },
+        Param {
+            name: "block",
+            kind: Kind::Integer {
+                min: 0,
+                max: 1 << 29,
+            },
+            default: "0",
+            about: "elements transposed together, a multiple of 8; 0 = 8192 bytes of them",
+        },
+    ],
+    filter: &FILTER,
+    cd_values,
+};
+
+/// The registered filter.
+pub static FILTER: Filter = Filter {
+    id: 32008,
+    name: "bitshuffle",
+    class_name: c"bitshuffle; see https://github.com/kiyo-masui/bitshuffle; pip install h5etalon",
+    localise,
+    bound,
+    encode,
+    decoded_len,
+    decode,
+};
+
+/// Version of the format as bitshuffle's own filter writes it into `cd_values`.
+const VERSION: [u32; 2] = [0, 4];
+const HEADER_BYTES: usize = 12;
+const LENGTH_BYTES: usize = 4;
+/// Blocks hold a multiple of this many elements.
+const MULTIPLE: usize = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compressor {
+    None,
+    Lz4,
+    Zstd,
+}
+
+/// What the stored `cd_values` say.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    element_bytes: usize,
+    block_elements: usize,
+    compressor: Compressor,
+    level: i32,
+}
+
+/// A chunk cut into whole blocks, one short block and elements that are left.
+#[derive(Debug, Clone, Copy)]
+struct Blocks {
+    /// Bytes in a whole block.
+    whole: usize,
+    /// Bytes in all blocks, the short one included.
+    blocked: usize,
+}
+
+impl Compressor {
+    fn from_id(id: u32) -> Result<Self, Error> {
+        match id {
+            0 => Ok(Self::None),
+            2 => Ok(Self::Lz4),
+            3 => Ok(Self::Zstd),
+            _ => Err(Error::Settings(format!(
+                "compressor {id} is unknown: 0 is none, 2 LZ4, 3 zstd"
+            ))),
+        }
+    }
+
+    fn bound(self, len: usize) -> usize {
+        match self {
+            Self::None => len,
+            Self::Lz4 => lz4::bound(len),
+            Self::Zstd => zstd::bound(len),
+        }
+    }
+
+    fn max_decoded_len(self, len: usize) -> usize {
+        match self {
+            Self::None => len,
+            Self::Lz4 => lz4::max_decoded_len(len),
+            Self::Zstd => zstd::max_decoded_len(len),
+        }
+    }
+
+    fn compress(
+        self,
+        context: &mut Context,
+        len: usize,
+        level: i32,
+        dst: &mut [u8],
+    ) -> Result<usize, Error> {
+        let src = &context.block[..len];
+        match self {
+            Self::None => Err(Error::Compressor("no compressor")),
+            Self::Lz4 => context.lz4.compress(src, dst),
+            Self::Zstd => context.zstd.compress(src, dst, level),
+        }
+    }
+
+    fn decompress(self, context: &mut Context, src: &[u8], len: usize) -> bool {
+        let dst = &mut context.block[..len];
+        match self {
+            Self::None => false,
+            Self::Lz4 => lz4::decompress(src, dst),
+            Self::Zstd => context.zstd.decompress(src, dst),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads stored `cd_values`; more than six are accepted, the level may be missing, and so may compressor and block.
+    fn stored(cd_values: &[u32]) -> Result<Self, Error> {
+        let &[_, _, element_bytes, ref options @ ..] = cd_values else {
+            return Err(Error::Settings(
+                "cd_values do not name the element size; pass the complete ones that `etalon args` prints".into(),
+            ));
+        };
+        let option = |index: usize| options.get(index).copied();
+        let settings = Self {
+            element_bytes: element_bytes as usize,
+            block_elements: option(0).unwrap_or(0) as usize,
+            compressor: Compressor::from_id(option(1).unwrap_or(0))?,
+            level: option(2).unwrap_or(3) as i32,
+        };
+        if element_bytes == 0 {
+            return Err(Error::Settings(
+                "cd_values name an element size of 0".into(),
+            ));
+        }
+        if settings.block_elements % MULTIPLE != 0 {
+            return Err(Error::Settings(format!(
+                "block={} is not a multiple of 8 elements",
+                settings.block_elements
+            )));
+        }
+        let block_bytes = settings.block_bytes();
+        if block_bytes > lz4::MAX_INPUT {
+            return Err(Error::Settings(format!(
+                "a block of {block_bytes} bytes is larger than the format allows ({} bytes)",
+                lz4::MAX_INPUT
+            )));
+        }
+        Ok(settings)
+    }
+
+    /// Bytes in a whole block; 8192 bytes, but 128 elements at least, where none are asked for.
+    fn block_bytes(&self) -> usize {
+        let elements = match self.block_elements {
+            0 => (8192 / self.element_bytes / MULTIPLE * MULTIPLE).max(128),
+            elements => elements,
+        };
+        elements.saturating_mul(self.element_bytes)
+    }
+
+    /// Cuts a chunk of `len` bytes into blocks of `block_bytes`.
+    fn cut(&self, len: usize, block_bytes: usize) -> Blocks {
+        let group = MULTIPLE * self.element_bytes;
+        Blocks {
+            whole: block_bytes,
+            blocked: len / group * group,
+        }
+    }
+}
+
+impl Blocks {
+    fn iter(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.blocked)
+            .step_by(self.whole)
+            .map(move |start| start..(start + self.whole).min(self.blocked))
+    }
+
+    fn count(self) -> usize {
+        self.blocked.div_ceil(self.whole)
+    }
+
+    /// Bytes in the largest block that occurs.
+    fn largest(self) -> usize {
+        self.whole.min(self.blocked)
+    }
+}
+
+fn cd_values(spec: &Spec, element: &Element) -> Result<Vec<u32>, Error> {
+    let compressor = match spec.choice("compressor") {
+        "none" => 0,
+        "lz4" => 2,
+        _ => 3,
+    };
+    if spec.is_given("level") && compressor != 3 {
+        return Err(Error::Settings(
+            "bitshuffle: level= is for compressor=zstd; leave it out or add that".into(),
+        ));
+    }
+    let mut values = vec![
+        VERSION[0],
+        VERSION[1],
+        element.bytes as u32,
+        spec.integer("block") as u32,
+        compressor,
+    ];
+    if compressor == 3 {
+        values.push(spec.integer("level") as u32);
+    }
+    Settings::stored(&values)?;
+    Ok(values)
+}
+
+/// Whether these are stored values rather than a user's `(block, compressor[, level])`.
+///
+/// A block of 0 elements and the major version 0 look alike, so the second value decides between `(0, compressor, …)`
+/// and `[0, minor, element bytes, …]`: five values or more are stored ones, fewer are if the second is no compressor.
+fn is_stored(cd_values: &[u32]) -> bool {
+    match *cd_values {
+        [0, 1..=9, _, _, _, ..] => true,
+        [0, minor @ 1..=9, _] | [0, minor @ 1..=9, _, _] => !matches!(minor, 2 | 3),
+        _ => false,
+    }
+}
+
+fn localise(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> {
+    let mut values = if is_stored(cd_values) {
+        cd_values.to_vec()
+    } else if layout.is_some() {
+        [VERSION[0], VERSION[1], 0]
+            .iter()
+            .chain(cd_values)
+            .copied()
+            .collect()
+    } else {
+        return Err(Error::Settings(
+            "this program hides its HDF5 library, so the element size cannot be asked for; pass the complete cd_values \
+             that `etalon args` prints"
+                .into(),
+        ));
+    };
+    if let Some(layout) = layout {
+        values[2] = layout.element.bytes as u32;
+    }
+    Settings::stored(&values)?;
+    Ok(values)
+}
+
+fn bound(cd_values: &[u32], src_len: usize) -> Result<usize, Error> {
+    let settings = Settings::stored(cd_values)?;
+    if settings.compressor == Compressor::None {
+        return Ok(src_len);
+    }
+    let blocks = settings.cut(src_len, settings.block_bytes());
+    let whole_blocks = blocks.blocked / blocks.whole;
+    let short = blocks.blocked % blocks.whole;
+    Ok(HEADER_BYTES
+        + whole_blocks * (LENGTH_BYTES + settings.compressor.bound(blocks.whole))
+        + if short > 0 {
+            LENGTH_BYTES + settings.compressor.bound(short)
+        } else {
+            0
+        }
+        + (src_len - blocks.blocked))
+}
+
+fn encode(
+    context: &mut Context,
+    cd_values: &[u32],
+    src: &[u8],
+    dst: &mut [u8],
+) -> Result<usize, Error> {
+    let settings = Settings::stored(cd_values)?;
+    if src.len() % settings.element_bytes != 0 {
+        return Err(Error::Settings(format!(
+            "a chunk of {} bytes is no whole number of {}-byte elements; put this filter first in the pipeline",
+            src.len(),
+            settings.element_bytes
+        )));
+    }
+    let block_bytes = settings.block_bytes();
+    let blocks = settings.cut(src.len(), block_bytes);
+    if settings.compressor == Compressor::None {
+        return transpose_blocks(&settings, blocks, src, dst);
+    }
+    let needed = bound(cd_values, src.len())?;
+    if dst.len() < needed {
+        return Err(Error::OutputSize {
+            given: dst.len(),
+            needed,
+        });
+    }
+    let level = Level::best();
+    grow(&mut context.block, blocks.largest());
+    dst[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
+    dst[8..HEADER_BYTES].copy_from_slice(&(block_bytes as u32).to_be_bytes());
+    let mut at = HEADER_BYTES;
+    for range in blocks.iter() {
+        let len = range.len();
+        bit_transpose(
+            level,
+            settings.element_bytes,
+            &src[range],
+            &mut context.block[..len],
+        );
+        let (length, stream) = dst[at..].split_at_mut(LENGTH_BYTES);
+        let written = settings
+            .compressor
+            .compress(context, len, settings.level, stream)?;
+        length.copy_from_slice(&(written as u32).to_be_bytes());
+        at += LENGTH_BYTES + written;
+    }
+    let left = &src[blocks.blocked..];
+    dst[at..at + left.len()].copy_from_slice(left);
+    Ok(at + left.len())
+}
+
+fn transpose_blocks(
+    settings: &Settings,
+    blocks: Blocks,
+    src: &[u8],
+    dst: &mut [u8],
+) -> Result<usize, Error> {
+    if dst.len() < src.len() {
+        return Err(Error::OutputSize {
+            given: dst.len(),
+            needed: src.len(),
+        });
+    }
+    let level = Level::best();
+    for range in blocks.iter() {
+        bit_transpose(
+            level,
+            settings.element_bytes,
+            &src[range.clone()],
+            &mut dst[range],
+        );
+    }
+    dst[blocks.blocked..src.len()].copy_from_slice(&src[blocks.blocked..]);
+    Ok(src.len())
+}
+
+/// A chunk whose header and lengths have been checked against its size.
+struct Checked {
+    settings: Settings,
+    blocks: Blocks,
+    decoded_len: usize,
+}
+
+/// Reads the header and walks the lengths of all blocks, so that nothing is believed that the chunk has not earned.
+fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
+    let settings = Settings::stored(cd_values)?;
+    let len = chunk.len();
+    let damaged = |what, offset| Error::Damaged { what, offset, len };
+    if settings.compressor == Compressor::None {
+        let blocks = settings.cut(len, settings.block_bytes());
+        return Ok(Checked {
+            settings,
+            blocks,
+            decoded_len: len,
+        });
+    }
+    let header = slice(chunk, "the header", 0, HEADER_BYTES)?;
+    let decoded_len = u64::from_be_bytes(array(&header[..8]));
+    let decoded_len =
+        usize::try_from(decoded_len).map_err(|_| damaged("decoded length beyond memory", 0))?;
+    let block_bytes = match u32::from_be_bytes(array(&header[8..])) as usize {
+        0 => settings.block_bytes(),
+        bytes => bytes,
+    };
+    if block_bytes % (MULTIPLE * settings.element_bytes) != 0 {
+        return Err(damaged("block length is no multiple of 8 elements", 8));
+    }
+    if decoded_len % settings.element_bytes != 0 {
+        return Err(damaged("decoded length is no whole number of elements", 0));
+    }
+    let blocks = settings.cut(decoded_len, block_bytes);
+    if blocks.count() > (len - HEADER_BYTES) / LENGTH_BYTES {
+        return Err(damaged(
+            "decoded length needs more blocks than the chunk can hold",
+            0,
+        ));
+    }
+    let mut at = HEADER_BYTES;
+    for range in blocks.iter() {
+        let compressed = block_at(chunk, at)?.len();
+        if settings.compressor.max_decoded_len(compressed) < range.len() {
+            return Err(damaged(
+                "block is too short for the length it should decode to",
+                at,
+            ));
+        }
+        at += LENGTH_BYTES + compressed;
+    }
+    let left = decoded_len - blocks.blocked;
+    slice(chunk, "the last elements", at, left)?;
+    if at + left != len {
+        return Err(damaged("bytes are left after the last element", at + left));
+    }
+    Ok(Checked {
+        settings,
+        blocks,
+        decoded_len,
+    })
+}
+
+fn block_at(chunk: &[u8], at: usize) -> Result<&[u8], Error> {
+    let length = slice(chunk, "the length of a block", at, LENGTH_BYTES)?;
+    let length = u32::from_be_bytes(array(length)) as usize;
+    slice(chunk, "a block", at + LENGTH_BYTES, length)
+}
+
+fn slice<'a>(
+    chunk: &'a [u8],
+    what: &'static str,
+    offset: usize,
+    needed: usize,
+) -> Result<&'a [u8], Error> {
+    chunk
+        .get(offset..)
+        .and_then(|rest| rest.get(..needed))
+        .ok_or(Error::Truncated {
+            what,
+            offset,
+            needed,
+            len: chunk.len(),
+        })
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(bytes);
+    array
+}
+
+fn decoded_len(cd_values: &[u32], chunk: &[u8]) -> Result<usize, Error> {
+    Ok(check(cd_values, chunk)?.decoded_len)
+}
+
+fn decode(
+    context: &mut Context,
+    cd_values: &[u32],
+    chunk: &[u8],
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    let Checked {
+        settings,
+        blocks,
+        decoded_len,
+    } = check(cd_values, chunk)?;
+    if dst.len() != decoded_len {
+        return Err(Error::OutputSize {
+            given: dst.len(),
+            needed: decoded_len,
+        });
+    }
+    let level = Level::best();
+    let mut at = HEADER_BYTES;
+    if settings.compressor == Compressor::None {
+        for range in blocks.iter() {
+            bit_untranspose(
+                level,
+                settings.element_bytes,
+                &chunk[range.clone()],
+                &mut dst[range],
+            );
+        }
+        at = blocks.blocked;
+    } else {
+        grow(&mut context.block, blocks.largest());
+        for range in blocks.iter() {
+            let stream = block_at(chunk, at)?;
+            let len = range.len();
+            if !settings.compressor.decompress(context, stream, len) {
+                return Err(Error::Damaged {
+                    what: match settings.compressor {
+                        Compressor::Lz4 => "LZ4 block does not decode",
+                        _ => "zstd block does not decode",
+                    },
+                    offset: at,
+                    len: chunk.len(),
+                });
+            }
+            bit_untranspose(
+                level,
+                settings.element_bytes,
+                &context.block[..len],
+                &mut dst[range],
+            );
+            at += LENGTH_BYTES + stream.len();
+        }
+    }
+    dst[blocks.blocked..].copy_from_slice(&chunk[at..]);
+    Ok(())
+}
+
+/// Makes room for a block; exactly, since a doubled vector would hold memory that no chunk has earned.
+fn grow(buffer: &mut Vec<u8>, len: usize) {
+    if buffer.len() < len {
+        *buffer = vec![0; len];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteOrder, ElementClass};
+
+    fn layout(bytes: usize) -> Layout {
+        let element = Element {
+            class: ElementClass::Unsigned,
+            bytes,
+            order: ByteOrder::Little,
+        };
+        Layout {
+            element,
+            shape: vec![100],
+        }
+    }
+
+    #[test]
+    fn the_worked_example_of_the_format() {
+        let src: Vec<u8> = (0..9u16).flat_map(u16::to_le_bytes).collect();
+        let values = [0, 4, 2, 8, 2];
+        let mut chunk = vec![0; bound(&values, src.len()).unwrap()];
+        let written = encode(&mut Context::new(), &values, &src, &mut chunk).unwrap();
+        assert_eq!(chunk[..8], 18u64.to_be_bytes());
+        assert_eq!(chunk[8..12], 16u32.to_be_bytes());
+        assert_eq!(chunk[12..16], 13u32.to_be_bytes());
+        let block = [0x43, 0xaa, 0xcc, 0xf0, 0, 1, 0, 0x50, 0, 0, 0, 0, 0];
+        assert_eq!(chunk[16..written], [&block[..], &[8, 0]].concat());
+    }
+
+    #[test]
+    fn stored_values_are_told_from_a_users() {
+        let user: [&[u32]; 6] = [&[], &[0], &[0, 2], &[0, 3, 5], &[4096, 3, 1], &[0, 2, 0, 0]];
+        for values in user {
+            let stored = localise(values, Some(&layout(4))).unwrap();
+            assert_eq!(stored, [&[0, 4, 4], values].concat(), "{values:?}");
+            assert_eq!(
+                localise(&stored, Some(&layout(4))).unwrap(),
+                stored,
+                "{values:?}"
+            );
+            assert!(
+                values.len() >= 5 || localise(values, None).is_err(),
+                "{values:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn unusable_settings_are_refused() {
+        for values in [&[0, 7][..], &[12, 2], &[0, 1], &[1 << 30, 2]] {
+            assert!(localise(values, Some(&layout(4))).is_err(), "{values:?}");
+        }
+        let spec: Spec = "bitshuffle:level=5".parse().unwrap();
+        let error = cd_values(&spec, &layout(2).element).unwrap_err();
+        assert!(error.to_string().contains("compressor=zstd"));
+    }
+
+    #[test]
+    fn the_default_block_is_8192_bytes_but_128_elements_at_least() {
+        for (element_bytes, bytes) in [
+            (1, 8192),
+            (2, 8192),
+            (3, 8184),
+            (64, 8192),
+            (65, 8320),
+            (1000, 128_000),
+        ] {
+            let settings = Settings::stored(&[0, 4, element_bytes]).unwrap();
+            assert_eq!(settings.block_bytes(), bytes, "{element_bytes}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Entropy coders and general compressors behind safe calls on slices.
+
+pub(crate) mod lz4;
+pub(crate) mod zstd;

@@ -1,0 +1,40 @@
+//! Filter ids: what HDF5 stores in a file and calls back with.
+
+use crate::codecs::bitshuffle;
+use crate::{Context, Error, Layout};
+
+/// A stream format registered in HDF5 under a filter id.
+///
+/// `cd_values` are the client data HDF5 keeps beside the filter id. *Stored* values are complete: they name the
+/// element size and everything else that decoding needs.
+pub struct Filter {
+    /// The id in the HDF5 file.
+    pub id: u32,
+    /// Name of the plugin.
+    pub name: &'static str,
+    /// Class name that HDF5 writes into files: what a reader without the plugin gets to see.
+    pub class_name: &'static std::ffi::CStr,
+    /// Turns what a user passed, or stored values, into stored values. Deterministic, and `localise(localise(x)) =
+    /// localise(x)`. Without a layout (the host cannot be asked) only stored values are accepted.
+    pub localise: fn(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error>,
+    /// Largest number of bytes that `encode` writes for `src_len` bytes.
+    pub bound: fn(cd_values: &[u32], src_len: usize) -> Result<usize, Error>,
+    /// Encodes `src` into the front of `dst` and returns the number of bytes written.
+    pub encode:
+        fn(&mut Context, cd_values: &[u32], src: &[u8], dst: &mut [u8]) -> Result<usize, Error>,
+    /// Number of bytes `chunk` decodes to, after checking that the chunk is long enough to hold that many.
+    pub decoded_len: fn(cd_values: &[u32], chunk: &[u8]) -> Result<usize, Error>,
+    /// Decodes `chunk` into `dst`, which must have exactly `decoded_len` bytes.
+    pub decode:
+        fn(&mut Context, cd_values: &[u32], chunk: &[u8], dst: &mut [u8]) -> Result<(), Error>,
+}
+
+/// Every filter id of this library.
+pub static FILTERS: &[&Filter] = &[&bitshuffle::FILTER];
+
+impl Filter {
+    /// The filter with this id.
+    pub fn by_id(id: u32) -> Option<&'static Filter> {
+        FILTERS.iter().copied().find(|filter| filter.id == id)
+    }
+}

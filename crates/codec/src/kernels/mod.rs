@@ -1,0 +1,6 @@
+//! Hot loops, compiled for every instruction set and chosen at run time.
+//!
+//! Kernels do not allocate, do not fail and do not know about formats.
+
+pub mod bittranspose;
+pub mod levels;

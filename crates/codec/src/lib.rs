@@ -1,0 +1,25 @@
+//! Etalon's codecs: bytes in, bytes out.
+//!
+//! This crate knows formats and nothing else: no files, no HDF5, no threads, no printing. A face (the HDF5 plugins,
+//! the command, the C and Python libraries) supplies memory and a [`Context`] per thread and calls
+//!
+//! * [`Spec`] — what a user asked for, `name:key=value,…`, parsed against the [`CODECS`] table;
+//! * [`Filter`] — what HDF5 stores: a filter id whose streams are encoded and decoded from `cd_values` alone.
+
+mod codec;
+pub mod codecs;
+mod context;
+mod element;
+mod entropy;
+mod error;
+mod filter;
+pub mod kernels;
+mod params;
+
+pub use codec::Codec;
+pub use codecs::CODECS;
+pub use context::Context;
+pub use element::{ByteOrder, Element, ElementClass, Layout};
+pub use error::Error;
+pub use filter::{FILTERS, Filter};
+pub use params::{Kind, Param, Spec, Value, nearest};

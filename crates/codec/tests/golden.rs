@@ -1,0 +1,51 @@
+//! Golden chunks: what a released version has written must decode for ever.
+//!
+//! `BLESS=1 cargo test -p etalon-codec --test golden` adds files that are missing; it never changes one.
+
+mod support;
+
+use std::path::PathBuf;
+
+use etalon_codec::Context;
+use support::{counts, encode, layout, stored};
+
+/// File name, SPEC, element bytes, elements. The data are `counts(elements, element_bytes, 2026)`.
+const CHUNKS: [(&str, &str, usize, usize); 5] = [
+    ("bitshuffle-lz4-u2", "bitshuffle", 2, 5003),
+    ("bitshuffle-zstd3-u4", "bitshuffle:compressor=zstd", 4, 2309),
+    (
+        "bitshuffle-zstd1-block-u2",
+        "bitshuffle:compressor=zstd,level=1,block=512",
+        2,
+        3001,
+    ),
+    ("bitshuffle-none-u3", "bitshuffle:compressor=none", 3, 301),
+    ("bitshuffle-lz4-16", "bitshuffle", 16, 777),
+];
+
+#[test]
+fn golden_chunks_of_every_release_decode() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for (name, spec, element_bytes, elements) in CHUNKS {
+        let path = folder.join(format!("{name}.chunk"));
+        let layout = layout(element_bytes, elements);
+        let spec = spec.parse().unwrap();
+        let src = counts(elements, element_bytes, 2026);
+        if !path.exists() {
+            assert!(
+                std::env::var_os("BLESS").is_some(),
+                "{path:?} is missing; BLESS=1 adds it"
+            );
+            std::fs::write(&path, encode(&spec, &layout, &src)).unwrap();
+        }
+        let chunk = std::fs::read(&path).unwrap();
+        assert!(
+            chunk.len() < 8192,
+            "{name} is larger than a golden file should be"
+        );
+        let (filter, values) = stored(&spec, &layout);
+        let mut back = vec![0; (filter.decoded_len)(&values, &chunk).unwrap()];
+        (filter.decode)(&mut Context::new(), &values, &chunk, &mut back).unwrap();
+        assert!(back == src, "{name}");
+    }
+}

@@ -1,0 +1,94 @@
+//! What the codec tests share: reproducible data and one list of settings, element types and lengths.
+
+#![allow(dead_code, unreachable_pub)]
+
+use etalon_codec::{ByteOrder, CODECS, Element, ElementClass, Filter, Layout, Spec};
+
+/// SplitMix64: every test states its seed.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end.max(1) as u64) as usize
+    }
+}
+
+/// Bytes of detector-like elements: small counts with rare large ones, so that compressors find something to do.
+pub fn counts(elements: usize, element_bytes: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    let mut bytes = Vec::with_capacity(elements * element_bytes);
+    for _ in 0..elements {
+        let draw = random.next();
+        let value = if draw % 50 == 0 {
+            draw >> 40
+        } else {
+            (draw >> 8) % 5
+        };
+        let value = value.to_le_bytes();
+        bytes.extend((0..element_bytes).map(|i| value.get(i).copied().unwrap_or(0)));
+    }
+    bytes
+}
+
+/// Bytes no compressor can shorten.
+pub fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    (0..len).map(|_| random.next() as u8).collect()
+}
+
+pub fn layout(element_bytes: usize, elements: usize) -> Layout {
+    let element = Element {
+        class: ElementClass::Unsigned,
+        bytes: element_bytes,
+        order: ByteOrder::Little,
+    };
+    Layout {
+        element,
+        shape: vec![elements],
+    }
+}
+
+/// Every codec with its defaults and with each word of each of its choices.
+pub fn specs() -> Vec<Spec> {
+    let mut texts = Vec::new();
+    for codec in CODECS {
+        texts.push(codec.name.to_string());
+        for param in codec.params {
+            if let etalon_codec::Kind::Choice(words) = param.kind {
+                texts.extend(
+                    words
+                        .iter()
+                        .map(|word| format!("{}:{}={word}", codec.name, param.name)),
+                );
+            }
+        }
+    }
+    texts.push("bitshuffle:compressor=zstd,level=1,block=64".into());
+    texts.push("bitshuffle:block=1048576".into());
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+/// The filter of a SPEC and its stored `cd_values`.
+pub fn stored(spec: &Spec, layout: &Layout) -> (&'static Filter, Vec<u32>) {
+    let filter = spec.codec().filter;
+    let values = (spec.codec().cd_values)(spec, &layout.element).unwrap();
+    (filter, (filter.localise)(&values, Some(layout)).unwrap())
+}
+
+pub fn encode(spec: &Spec, layout: &Layout, src: &[u8]) -> Vec<u8> {
+    let (filter, values) = stored(spec, layout);
+    let bound = (filter.bound)(&values, src.len()).unwrap();
+    let mut dst = vec![0xcc; bound];
+    let written =
+        (filter.encode)(&mut etalon_codec::Context::new(), &values, src, &mut dst).unwrap();
+    dst.truncate(written);
+    dst
+}
