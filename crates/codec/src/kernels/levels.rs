@@ -18,7 +18,7 @@
 //! | level | x86-64 | aarch64 |
 //! |---|---|---|
 //! | `scalar` | the reference: no intrinsics | the same |
-//! | `baseline` | SSE2, which every x86-64 has | NEON, which every aarch64 has |
+//! | `baseline` | SSE2, which every x86-64 has | NEON, which every aarch64 has; little-endian only |
 //! | `avx2` | AVX2, BMI1, BMI2, F16C, FMA, LZCNT, POPCNT (about x86-64-v3) | |
 //! | `avx512` | and AVX-512 F, BW, CD, DQ, VL (x86-64-v4) | |
 //! | `avx512gfni` | and AVX-512 VBMI, VBMI2, GFNI (Ice Lake, Zen 4) | |
@@ -130,7 +130,7 @@ fn detected(set: InstructionSet) -> bool {
 fn detected(set: InstructionSet) -> bool {
     match set {
         Scalar => true,
-        Baseline => cfg!(target_arch = "aarch64"),
+        Baseline => cfg!(all(target_arch = "aarch64", target_endian = "little")),
         Avx2 | Avx512 | Avx512Gfni => false,
     }
 }

@@ -3,4 +3,10 @@
 //! Kernels do not allocate, do not fail and do not know about formats.
 
 pub mod bittranspose;
+#[cfg(target_arch = "x86_64")]
+mod bittranspose_avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod bittranspose_lanes;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod lanes;
 pub mod levels;

@@ -1,0 +1,195 @@
+//! `etalon args`: a SPEC as the strings that other programs take.
+//!
+//! With `--dtype` the values are complete: they work in every program, also in one that hides its HDF5 library from
+//! plugins. Without it, a codec whose values name the element size prints the short form that the plugin completes
+//! when the dataset is created.
+
+use std::str::FromStr;
+
+use clap::Args;
+use etalon_codec::{ByteOrder, Element, ElementClass, Spec};
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+
+/// Arguments of `etalon args`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  etalon args bitshuffle:compressor=zstd --dtype u2
+  h5repack -f \"$(etalon args bitshuffle --dtype u4 | awk '/^h5repack/ {print $2}')\" in.h5 out.h5
+
+Programs that write need the plugin: export HDF5_PLUGIN_PATH=…/h5plugins")]
+pub struct Arguments {
+    /// Codec and settings, as in bitshuffle:compressor=zstd,level=3 (see `etalon codecs`)
+    spec: String,
+    /// Element type of the dataset, as numpy writes it: u2, <i4, >f8, uint16, float32
+    #[arg(long, value_name = "TYPE")]
+    dtype: Option<ElementType>,
+    /// Chunk shape, as in 1,512,1024
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', requires = "dtype")]
+    chunk: Vec<u64>,
+}
+
+/// An [`Element`] that numpy's notation names.
+#[derive(Clone, Copy)]
+struct ElementType(Element);
+
+impl FromStr for ElementType {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (order, name) = match text.as_bytes() {
+            [b'>', ..] => (ByteOrder::Big, &text[1..]),
+            [b'<' | b'=' | b'|', ..] => (ByteOrder::Little, &text[1..]),
+            _ => (ByteOrder::Little, text),
+        };
+        let at = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+        let (class, unit) = match &name[..at] {
+            "u" => (ElementClass::Unsigned, 1),
+            "i" => (ElementClass::Signed, 1),
+            "f" => (ElementClass::Float, 1),
+            "uint" => (ElementClass::Unsigned, 8),
+            "int" => (ElementClass::Signed, 8),
+            "float" => (ElementClass::Float, 8),
+            "V" | "S" => (ElementClass::Other, 1),
+            _ => return Err("no element type; use one like u2, i4, f4, uint16 or float32".into()),
+        };
+        let size: usize = name[at..].parse().map_err(|_| "names no size".to_owned())?;
+        let bytes = size / unit;
+        let exists = match class {
+            ElementClass::Float => matches!(bytes, 2 | 4 | 8 | 16),
+            ElementClass::Other => bytes > 0,
+            _ => matches!(bytes, 1 | 2 | 4 | 8),
+        };
+        if !exists || size % unit != 0 {
+            return Err(format!("there is no {text}: integers have 1, 2, 4 or 8 bytes, floats 2, 4 or 8"));
+        }
+        Ok(Self(Element { class, bytes, order }))
+    }
+}
+
+/// Largest chunk that all HDF5 versions can store, in bytes.
+const MAX_CHUNK_BYTES: u64 = u32::MAX as u64;
+
+/// Prints what h5repack, nccopy, h5py and C want for a SPEC.
+pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+    let spec: Spec = arguments.spec.parse()?;
+    let complete = arguments.dtype.is_some();
+    let cd_values = match arguments.dtype {
+        Some(ElementType(element)) => {
+            check_chunk(&arguments.chunk, &element)?;
+            (spec.codec().cd_values)(&spec, &element)?
+        }
+        None => short_form(&spec)?,
+    };
+    let strings = Strings::new(spec.codec().filter.id, &cd_values);
+    if output.json {
+        output.document(&json!({
+            "filter_id": spec.codec().filter.id,
+            "cd_values": cd_values,
+            "flag": FLAG_MANDATORY,
+            "complete": complete,
+            "h5repack": strings.h5repack,
+            "nccopy": strings.nccopy,
+            "h5py": strings.h5py,
+            "c": strings.c,
+        }))?;
+    } else {
+        output.line(&format!("h5repack  {}", strings.h5repack))?;
+        output.line(&format!("nccopy    {}", strings.nccopy))?;
+        output.line(&format!("h5py      {}", strings.h5py))?;
+        output.line(&format!("c         {}", strings.c))?;
+    }
+    if !complete {
+        output.note(
+            "These values leave the element type to the plugin, which asks the program for it. Give --dtype for values \
+             that work in every program.",
+        );
+    }
+    Ok(Outcome::Done)
+}
+
+/// `H5Z_FLAG_MANDATORY`: a dataset that cannot be compressed as asked is an error, not a surprise.
+const FLAG_MANDATORY: u32 = 0;
+
+/// bitshuffle's users pass (block, compressor[, level]); version and element size come first in the stored form.
+fn short_form(spec: &Spec) -> Result<Vec<u32>, Failure> {
+    let any = Element {
+        class: ElementClass::Unsigned,
+        bytes: 1,
+        order: ByteOrder::Little,
+    };
+    let values = (spec.codec().cd_values)(spec, &any)?;
+    match spec.codec().filter.id {
+        32008 => Ok(values[3..].to_vec()),
+        _ => Err(Failure::arguments(format!(
+            "{} needs the element type: add --dtype, as in --dtype u2",
+            spec.codec().name
+        ))),
+    }
+}
+
+fn check_chunk(chunk: &[u64], element: &Element) -> Result<(), Failure> {
+    if chunk.contains(&0) {
+        return Err(Failure::arguments("--chunk: an extent of 0 holds nothing"));
+    }
+    let bytes = chunk
+        .iter()
+        .try_fold(element.bytes as u64, |bytes, &extent| bytes.checked_mul(extent));
+    match bytes {
+        Some(bytes) if bytes <= MAX_CHUNK_BYTES => Ok(()),
+        _ => Err(Failure::arguments(
+            "--chunk: HDF5 stores no chunk of 4 GiB or more; 256 KiB to 1 MiB is a good size",
+        )),
+    }
+}
+
+/// The same values in the notation of each program.
+struct Strings {
+    h5repack: String,
+    nccopy: String,
+    h5py: String,
+    c: String,
+}
+
+impl Strings {
+    fn new(id: u32, cd_values: &[u32]) -> Self {
+        let count = cd_values.len();
+        let values: Vec<String> = cd_values.iter().map(u32::to_string).collect();
+        let commas = values.join(",");
+        let spaced = values.join(", ");
+        let tuple_comma = if count == 1 { "," } else { "" };
+        Self {
+            h5repack: format!("UD={id},{FLAG_MANDATORY},{count},{commas}"),
+            nccopy: format!("*,{id},{commas}"),
+            h5py: format!("compression={id}, compression_opts=({spaced}{tuple_comma})"),
+            c: format!(
+                "H5Pset_filter(dcpl, {id}, H5Z_FLAG_MANDATORY, {count}, (const unsigned[]){{{spaced}}});"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numpy_names_are_understood() {
+        let parse = |text: &str| text.parse::<ElementType>().map(|element| element.0);
+        for (text, class, bytes, order) in [
+            ("u2", ElementClass::Unsigned, 2, ByteOrder::Little),
+            (">i4", ElementClass::Signed, 4, ByteOrder::Big),
+            ("float32", ElementClass::Float, 4, ByteOrder::Little),
+            ("|u1", ElementClass::Unsigned, 1, ByteOrder::Little),
+            ("V12", ElementClass::Other, 12, ByteOrder::Little),
+        ] {
+            assert_eq!(parse(text), Ok(Element { class, bytes, order }), "{text}");
+        }
+        for text in ["", "u3", "int12", "f1", "counts", "u", "uint"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

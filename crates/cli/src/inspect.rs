@@ -1,0 +1,88 @@
+//! `etalon inspect`: how the datasets of a file are stored, and which chunks are damaged.
+
+use clap::Args;
+use etalon_measure::inspect::{Inspection, inspect};
+use etalon_measure::source::ChunkReader;
+use serde_json::json;
+
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+use crate::progress::{self, STEPS};
+use crate::table::{Table, extents, size};
+use crate::target::Target;
+
+/// Arguments of `etalon inspect`.
+#[derive(Args)]
+#[command(after_help = "\
+Chunks of Etalon's filters are checked by their headers and lengths, without decoding them: that finds chunks that were
+cut or overwritten. --deep decodes every chunk.
+
+Examples:
+  etalon inspect run42.h5
+  etalon inspect run42.h5::/entry/data --deep
+  etalon inspect run42.h5 --json | jq '.datasets[] | {dataset, ratio, damaged}'
+
+Exit code 3: a chunk is damaged.")]
+pub struct Arguments {
+    /// File, or file.h5::/dataset
+    #[arg(value_name = "FILE")]
+    target: Target,
+    /// Only datasets whose path matches; may be given several times
+    #[arg(short, long, value_name = "GLOB")]
+    dataset: Vec<String>,
+    /// Decode every chunk
+    #[arg(long)]
+    deep: bool,
+}
+
+/// Inspects every dataset.
+pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+    let datasets = arguments.target.datasets(&arguments.dataset)?;
+    let mut reader = ChunkReader::open(&arguments.target.file).map_err(Failure::Input)?;
+    let chunks: usize = datasets.iter().map(|dataset| dataset.chunks.len()).sum();
+    let bar = progress::bar(output, chunks as u64, STEPS);
+    let mut inspections = Vec::new();
+    for dataset in &datasets {
+        bar.set_message(dataset.path.clone());
+        let inspection = inspect(dataset, &mut reader, arguments.deep, || bar.inc(1)).map_err(Failure::Input)?;
+        inspections.push(inspection);
+    }
+    bar.finish_and_clear();
+    if output.json {
+        output.document(&json!({ "file": arguments.target.file, "datasets": inspections }))?;
+    } else {
+        text_lines(&inspections).iter().try_for_each(|line| output.line(line))?;
+    }
+    let damaged: usize = inspections.iter().map(|inspection| inspection.damaged.len()).sum();
+    if damaged > 0 {
+        return Err(Failure::Input(anyhow::anyhow!(
+            "{damaged} of {chunks} chunks are damaged in {}",
+            arguments.target.file.display()
+        )));
+    }
+    Ok(Outcome::Done)
+}
+
+fn text_lines(inspections: &[Inspection]) -> Vec<String> {
+    let mut table = Table::new(&["dataset", "type", "shape", "chunk", ">chunks", "codec", ">raw", ">stored", ">ratio"]);
+    for inspection in inspections {
+        table.row([
+            inspection.dataset.clone(),
+            inspection.dtype.clone(),
+            extents(&inspection.shape),
+            inspection.chunk.as_ref().map_or("–".into(), |chunk| extents(chunk)),
+            inspection.chunks.to_string(),
+            inspection.spec.clone(),
+            size(inspection.raw_bytes),
+            size(inspection.stored_bytes),
+            format!("{:.2}", inspection.ratio),
+        ]);
+    }
+    let mut lines = table.lines();
+    for inspection in inspections {
+        for (chunk, reason) in inspection.damaged.iter().zip(&inspection.reasons) {
+            lines.push(format!("DAMAGED {} chunk {chunk:?}: {reason}", inspection.dataset));
+        }
+    }
+    lines
+}

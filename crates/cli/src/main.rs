@@ -1,0 +1,42 @@
+//! The `etalon` command: HDF5 compression for detector data, measured and checked.
+//!
+//! One file per subcommand; [`cli`] is the table of them. Results go to stdout, everything else to stderr, and the
+//! exit code says what happened (see [`failure`]).
+
+mod args;
+mod cli;
+mod codecs;
+mod completions;
+mod doctor;
+mod failure;
+mod man;
+mod demo;
+mod inspect;
+mod measure;
+mod recompress;
+mod target;
+mod picture;
+mod output;
+mod progress;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use etalon_measure::plugin_probe::PROBE_COMMAND;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    let result = match words.next() {
+        // Not in the table of commands: help and completions would offer it.
+        Some(word) if word == PROBE_COMMAND => doctor::probe(words.next().unwrap_or_default().as_ref()),
+        _ => cli::Cli::parse().run(),
+    };
+    match result {
+        Ok(outcome) => outcome.exit_code(),
+        Err(failure) => {
+            eprintln!("etalon: {failure}");
+            failure.exit_code()
+        }
+    }
+}

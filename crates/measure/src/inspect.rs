@@ -1,0 +1,182 @@
+//! How a dataset is stored, and which of its chunks are damaged, without decoding them.
+//!
+//! A filter of this library says from a chunk's header and block lengths how many bytes the chunk decodes to; a chunk
+//! that says anything but the size of a chunk, or whose lengths do not fit, is damaged. That finds cut and overwritten
+//! chunks. Damage inside a compressed block shows only when it is decoded (`deep`).
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow};
+use etalon_codec::Filter;
+use serde::Serialize;
+
+use crate::pipeline_spec::pipeline_spec;
+use crate::source::{ChunkReader, Dataset, StoredChunk};
+
+/// What is known of a dataset.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    /// Path in the file.
+    pub dataset: String,
+    /// Element type as numpy writes it.
+    pub dtype: String,
+    /// Extents, slowest dimension first.
+    pub shape: Vec<u64>,
+    /// Extents of a chunk, `None` where it is not stored in chunks.
+    pub chunk: Option<Vec<u64>>,
+    /// Its filters as a SPEC.
+    pub spec: String,
+    /// Its filters, in the order in which they were applied.
+    pub filters: Vec<FilterSettings>,
+    /// Chunks by codec.
+    pub codecs: BTreeMap<String, usize>,
+    /// The bound that was asked of a lossy codec.
+    pub bound_asked: Option<f64>,
+    /// The class of a lossy codec's promise.
+    pub guarantee: Option<String>,
+    /// The largest error of any value: 0 where all filters are lossless, `None` where it is not known.
+    pub max_abs_error: Option<f64>,
+    /// The largest error in units of the noise.
+    pub max_sigma_error: Option<f64>,
+    /// The mean error.
+    pub mean_error: Option<f64>,
+    /// Values that a lossy codec keeps exactly.
+    pub exceptions: u64,
+    /// Whether some values are drawn from a model of the background.
+    pub synthetic_background: bool,
+    /// Bytes of all elements.
+    pub raw_bytes: u64,
+    /// Bytes in the file.
+    pub stored_bytes: u64,
+    /// Raw over stored bytes; 0 where nothing is stored.
+    pub ratio: f64,
+    /// Number of chunks in the file.
+    pub chunks: usize,
+    /// How the chunks were checked: `decoded`, `headers`, or `none` where no filter of etalon says anything.
+    pub checked: &'static str,
+    /// Coordinates of damaged chunks.
+    pub damaged: Vec<Vec<u64>>,
+    /// What is wrong with them, in the same order.
+    pub reasons: Vec<String>,
+}
+
+/// A filter with its settings, as stored.
+#[derive(Debug, Clone, Serialize)]
+pub struct FilterSettings {
+    /// The id.
+    pub id: i32,
+    /// The name that the file keeps beside it.
+    pub name: String,
+    /// Its client data.
+    pub cd_values: Vec<u32>,
+}
+
+/// Inspects `dataset`; `deep` decodes every chunk.
+pub fn inspect(dataset: &Dataset, reader: &mut ChunkReader, deep: bool, mut progress: impl FnMut()) -> Result<Inspection> {
+    let checked = how_to_check(dataset, deep);
+    let mut inspection = describe(dataset, checked);
+    for chunk in &dataset.chunks {
+        let verdict = match checked {
+            "decoded" => reader.decoded(dataset, chunk).map(drop),
+            "headers" => check_header(dataset, reader, chunk),
+            _ => Ok(()),
+        };
+        if let Err(error) = verdict {
+            inspection.damaged.push(chunk.offset.clone());
+            inspection.reasons.push(format!("{error:#}"));
+        }
+        progress();
+    }
+    Ok(inspection)
+}
+
+fn how_to_check(dataset: &Dataset, deep: bool) -> &'static str {
+    let decodable = dataset.filters.iter().all(|filter| matches!(filter.id, 1..=3) || own_filter(filter.id).is_some());
+    let last_is_own = dataset.filters.last().is_some_and(|filter| own_filter(filter.id).is_some());
+    match (deep && decodable, last_is_own) {
+        (true, _) => "decoded",
+        (false, true) => "headers",
+        (false, false) => "none",
+    }
+}
+
+fn own_filter(id: i32) -> Option<&'static Filter> {
+    u32::try_from(id).ok().and_then(Filter::by_id)
+}
+
+fn describe(dataset: &Dataset, checked: &'static str) -> Inspection {
+    let filters = dataset
+        .filters
+        .iter()
+        .map(|filter| (filter.id, filter.name.as_str(), filter.cd_values.as_slice()));
+    let spec = pipeline_spec(filters);
+    let lossless = dataset.filters.iter().all(|filter| is_lossless(filter.id));
+    Inspection {
+        dataset: dataset.path.clone(),
+        dtype: dataset.dtype.clone(),
+        shape: dataset.shape.clone(),
+        chunk: dataset.is_chunked.then(|| dataset.chunk.clone()),
+        codecs: codecs_by_chunk(dataset, &spec),
+        spec,
+        filters: dataset
+            .filters
+            .iter()
+            .map(|filter| FilterSettings {
+                id: filter.id,
+                name: filter.name.clone(),
+                cd_values: filter.cd_values.clone(),
+            })
+            .collect(),
+        bound_asked: None,
+        guarantee: None,
+        max_abs_error: lossless.then_some(0.0),
+        max_sigma_error: None,
+        mean_error: None,
+        exceptions: 0,
+        synthetic_background: false,
+        raw_bytes: dataset.raw_bytes,
+        stored_bytes: dataset.stored_bytes,
+        ratio: match dataset.stored_bytes {
+            0 => 0.0,
+            stored => dataset.raw_bytes as f64 / stored as f64,
+        },
+        chunks: if dataset.is_chunked { dataset.chunks.len() } else { 0 },
+        checked,
+        damaged: Vec::new(),
+        reasons: Vec::new(),
+    }
+}
+
+/// Filters that lose nothing whatever their settings; others may.
+fn is_lossless(id: i32) -> bool {
+    matches!(id, 1..=4 | 305 | 307 | 32000 | 32001 | 32004 | 32008 | 32015)
+}
+
+/// Counts chunks by what was done to them: a filter mask says that filters were skipped.
+fn codecs_by_chunk(dataset: &Dataset, spec: &str) -> BTreeMap<String, usize> {
+    let mut codecs = BTreeMap::new();
+    let whole = dataset.chunks.iter().filter(|chunk| chunk.filter_mask == 0).count();
+    let chunks = if dataset.is_chunked { dataset.chunks.len() } else { 0 };
+    if whole > 0 && chunks > 0 {
+        codecs.insert(spec.to_owned(), whole);
+    }
+    if chunks > whole {
+        codecs.insert(format!("{spec} (filters skipped)"), chunks - whole);
+    }
+    codecs
+}
+
+fn check_header(dataset: &Dataset, reader: &ChunkReader, chunk: &StoredChunk) -> Result<()> {
+    let bytes = reader.stored(chunk)?;
+    let last = dataset.filters.len() - 1;
+    let filter = &dataset.filters[last];
+    let (Some(own), 0) = (own_filter(filter.id), chunk.filter_mask & 1 << last) else {
+        return Ok(());
+    };
+    let len = (own.decoded_len)(&filter.cd_values, &bytes)?;
+    // Only the first filter of a pipeline is given the chunk itself.
+    if last == 0 && len != dataset.chunk_bytes() {
+        return Err(anyhow!("decodes to {len} bytes where {} are needed", dataset.chunk_bytes()));
+    }
+    Ok(())
+}

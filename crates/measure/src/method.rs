@@ -1,0 +1,275 @@
+//! Ways to store a chunk that can be measured: Etalon's codecs, and the peers that HDF5 has built in.
+//!
+//! A [`Method`] is what the user wrote; a [`Coder`] is that method made ready for one element type on one thread, with
+//! its compressor states kept between chunks.
+
+use std::fmt;
+use std::str::FromStr;
+
+use etalon_codec::{CODECS, Context, Element, Error, Filter, Spec, nearest};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+/// A codec or a peer, with its settings.
+#[derive(Debug, Clone)]
+pub enum Method {
+    /// One of Etalon's codecs.
+    Codec(Spec),
+    /// HDF5's deflate filter, with or without its shuffle filter before it.
+    Gzip {
+        /// zlib's level, 0 to 9.
+        level: u32,
+        /// Whether bytes of equal significance are brought together first.
+        shuffle: bool,
+    },
+}
+
+/// Names of the peers.
+const PEERS: [&str; 2] = ["gzip", "shuffle+gzip"];
+/// What h5py uses where no level is given.
+const GZIP_LEVEL: u32 = 4;
+
+impl FromStr for Method {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (name, settings) = text.split_once(':').unwrap_or((text, ""));
+        if PEERS.contains(&name) {
+            return Ok(Self::Gzip {
+                level: gzip_level(name, settings)?,
+                shuffle: name != "gzip",
+            });
+        }
+        let known = CODECS.iter().map(|codec| codec.name);
+        match nearest(name, known.clone().chain(PEERS)) {
+            Some(peer) if PEERS.contains(&peer) && !known.clone().any(|codec| codec == name) => Err(
+                Error::Settings(format!("unknown codec '{name}'; did you mean '{peer}'?")),
+            ),
+            _ => text.parse().map(Self::Codec),
+        }
+    }
+}
+
+fn gzip_level(name: &str, settings: &str) -> Result<u32, Error> {
+    if settings.is_empty() {
+        return Ok(GZIP_LEVEL);
+    }
+    let Some((key, value)) = settings.split_once('=').filter(|(key, _)| *key == "level") else {
+        return Err(Error::Settings(format!("{name}: the only key is 'level', as in {name}:level=4")));
+    };
+    value
+        .parse()
+        .ok()
+        .filter(|level| *level <= 9)
+        .ok_or_else(|| Error::Settings(format!("{name}: {key}={value} is not a whole number from 0 to 9")))
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Codec(spec) => spec.fmt(f),
+            Self::Gzip { level, shuffle } => {
+                write!(f, "{}:level={level}", PEERS[usize::from(*shuffle)])
+            }
+        }
+    }
+}
+
+impl Method {
+    /// Whether every value comes back bit for bit.
+    pub fn is_lossless(&self) -> bool {
+        match self {
+            Self::Codec(spec) => spec.codec().lossless,
+            Self::Gzip { .. } => true,
+        }
+    }
+
+    /// The method for elements of this type, ready to run.
+    pub fn coder(&self, element: &Element) -> Result<Coder, Error> {
+        match self {
+            Self::Codec(spec) => Ok(Coder::Filter {
+                filter: spec.codec().filter,
+                cd_values: (spec.codec().cd_values)(spec, element)?,
+                context: Box::default(),
+            }),
+            Self::Gzip { level, shuffle } => Ok(Coder::Gzip {
+                element_bytes: if *shuffle { element.bytes } else { 1 },
+                deflate: Compress::new(Compression::new(*level), true),
+                inflate: Decompress::new(true),
+                scratch: Vec::new(),
+            }),
+        }
+    }
+}
+
+/// A [`Method`] with everything it needs to run on one thread.
+pub enum Coder {
+    /// A filter of this library.
+    Filter {
+        /// The filter.
+        filter: &'static Filter,
+        /// Its stored values.
+        cd_values: Vec<u32>,
+        /// Its compressor states.
+        context: Box<Context>,
+    },
+    /// HDF5's shuffle and deflate.
+    Gzip {
+        /// Bytes in an element, or 1 without shuffle.
+        element_bytes: usize,
+        /// zlib's state to compress.
+        deflate: Compress,
+        /// zlib's state to decompress.
+        inflate: Decompress,
+        /// The shuffled chunk.
+        scratch: Vec<u8>,
+    },
+}
+
+impl Coder {
+    /// Size of the buffer that [`Coder::encode`] needs for a chunk of `src_len` bytes.
+    pub fn bound(&self, src_len: usize) -> Result<usize, Error> {
+        match self {
+            Self::Filter { filter, cd_values, .. } => (filter.bound)(cd_values, src_len),
+            // zlib's compressBound, rounded up.
+            Self::Gzip { .. } => Ok(src_len + src_len / 1000 + 64),
+        }
+    }
+
+    /// Encodes `src` into the front of `dst`; returns the number of bytes written.
+    pub fn encode(&mut self, src: &[u8], dst: &mut [u8]) -> Result<usize, Error> {
+        match self {
+            Self::Filter { filter, cd_values, context } => (filter.encode)(context, cd_values, src, dst),
+            Self::Gzip { element_bytes, deflate, scratch, .. } => {
+                let shuffled = if *element_bytes > 1 {
+                    scratch.resize(src.len(), 0);
+                    shuffle(*element_bytes, src, scratch);
+                    scratch.as_slice()
+                } else {
+                    src
+                };
+                deflate_whole(deflate, shuffled, dst)
+            }
+        }
+    }
+
+    /// Decodes `chunk` into `dst`, which has the size of the raw chunk.
+    pub fn decode(&mut self, chunk: &[u8], dst: &mut [u8]) -> Result<(), Error> {
+        match self {
+            Self::Filter { filter, cd_values, context } => (filter.decode)(context, cd_values, chunk, dst),
+            Self::Gzip { element_bytes, inflate, scratch, .. } => {
+                if *element_bytes == 1 {
+                    return inflate_whole(inflate, chunk, dst);
+                }
+                scratch.resize(dst.len(), 0);
+                inflate_whole(inflate, chunk, scratch)?;
+                unshuffle(*element_bytes, scratch, dst);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Coder {
+    /// Undoes HDF5's shuffle filter.
+    pub(crate) fn unshuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
+        unshuffle(element_bytes, src, dst);
+    }
+}
+
+fn deflate_whole(state: &mut Compress, src: &[u8], dst: &mut [u8]) -> Result<usize, Error> {
+    state.reset();
+    match state.compress(src, dst, FlushCompress::Finish) {
+        Ok(Status::StreamEnd) => Ok(state.total_out() as usize),
+        _ => Err(Error::Compressor("zlib")),
+    }
+}
+
+fn inflate_whole(state: &mut Decompress, chunk: &[u8], dst: &mut [u8]) -> Result<(), Error> {
+    state.reset(true);
+    match state.decompress(chunk, dst, FlushDecompress::Finish) {
+        Ok(Status::StreamEnd) if state.total_out() as usize == dst.len() => Ok(()),
+        _ => Err(Error::Damaged {
+            what: "zlib stream does not decode",
+            offset: state.total_in() as usize,
+            len: chunk.len(),
+        }),
+    }
+}
+
+/// Brings byte k of every element together, for each k; what is no whole element stays at the end.
+fn shuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
+    let elements = src.len() / element_bytes;
+    let whole = elements * element_bytes;
+    if elements > 0 {
+        for (byte, plane) in dst[..whole].chunks_exact_mut(elements).enumerate() {
+            for (to, element) in plane.iter_mut().zip(src.chunks_exact(element_bytes)) {
+                *to = element[byte];
+            }
+        }
+    }
+    dst[whole..].copy_from_slice(&src[whole..]);
+}
+
+/// Undoes [`shuffle`].
+fn unshuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
+    let elements = src.len() / element_bytes;
+    let whole = elements * element_bytes;
+    if elements > 0 {
+        for (byte, plane) in src[..whole].chunks_exact(elements).enumerate() {
+            for (from, element) in plane.iter().zip(dst.chunks_exact_mut(element_bytes)) {
+                element[byte] = *from;
+            }
+        }
+    }
+    dst[whole..].copy_from_slice(&src[whole..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use etalon_codec::{ByteOrder, ElementClass};
+
+    fn element(bytes: usize) -> Element {
+        Element {
+            class: ElementClass::Unsigned,
+            bytes,
+            order: ByteOrder::Little,
+        }
+    }
+
+    #[test]
+    fn every_method_returns_what_it_was_given() {
+        for text in ["gzip", "gzip:level=0", "shuffle+gzip:level=1", "bitshuffle"] {
+            let method: Method = text.parse().unwrap();
+            for element_bytes in [1, 2, 3, 4, 8] {
+                for elements in [0, 1, 7, 8, 1000, 5003] {
+                    let raw: Vec<u8> = (0..elements * element_bytes)
+                        .map(|at| (at % 251 * (at % 7)) as u8)
+                        .collect();
+                    let mut coder = method.coder(&element(element_bytes)).unwrap();
+                    let mut stored = vec![0xcc; coder.bound(raw.len()).unwrap()];
+                    let len = coder.encode(&raw, &mut stored).unwrap();
+                    let mut decoded = vec![0xcc; raw.len()];
+                    coder.decode(&stored[..len], &mut decoded).unwrap();
+                    assert_eq!(decoded, raw, "{text} {element_bytes} × {elements}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn peers_are_known_by_name_and_mistakes_name_what_was_meant() {
+        let error = |text: &str| text.parse::<Method>().unwrap_err().to_string();
+        assert_eq!("gzip".parse::<Method>().unwrap().to_string(), "gzip:level=4");
+        assert!(error("gzp").contains("did you mean 'gzip'"));
+        assert!(error("bitshufle").contains("did you mean 'bitshuffle'"));
+        assert!(error("gzip:level=10").contains("from 0 to 9"));
+        assert!(error("gzip:effort=3").contains("level"));
+    }
+
+    #[test]
+    fn a_damaged_zlib_stream_is_an_error() {
+        let mut coder = "gzip".parse::<Method>().unwrap().coder(&element(1)).unwrap();
+        assert!(coder.decode(&[1, 2, 3], &mut [0; 16]).is_err());
+    }
+}

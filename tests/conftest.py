@@ -1,0 +1,26 @@
+"""Fixtures of the end-to-end tests: the built plugins and the interpreters that use them."""
+
+import pytest
+
+from programs import PYTHONS, REPO, require_python
+
+
+@pytest.fixture(scope="session")
+def plugins():
+    """Where `make plugins` puts the plugins."""
+    folder = REPO / "h5plugins"
+    if not (folder / "libh5etalon_bitshuffle.so").exists():
+        pytest.fail("no libh5etalon_bitshuffle.so in %s: run `make plugins` first" % folder)
+    return folder
+
+
+@pytest.fixture(params=PYTHONS)
+def python(request):
+    """Each of the interpreters in turn."""
+    return require_python(request.param)
+
+
+@pytest.fixture(scope="session")
+def wheel():
+    """The interpreter that runs the tests, with the wheel of h5py."""
+    return require_python("wheel")

@@ -1,0 +1,106 @@
+"""Runs real programs: interpreters, tools, C programs, each as a process that knows us by HDF5_PLUGIN_PATH alone.
+
+A test is skipped where a program is missing, and fails instead under ETALON_REQUIRE_ALL=1.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+REPO = TESTS.parent
+NOWHERE = "/nonexistent"  # An empty HDF5_PLUGIN_PATH would mean the default folder.
+# The wheels of today, an older wheel, Debian's package: HDF5 2.0, 1.14 and 1.10.
+PYTHONS = {
+    "wheel": sys.executable,
+    "wheel-1.14": str(REPO / ".venv-h5py114/bin/python"),
+    "debian-1.10": "/usr/bin/python3",
+}
+PRELUDE = """
+import json, sys
+import numpy as np
+import samples
+args = sys.argv[1:]
+def answer(value):
+    sys.stdout.write(json.dumps(value) + "\\n")
+def served():
+    "File names of the filter plugins that this process has mapped."
+    names = {line.split()[-1].rsplit("/", 1)[-1] for line in open("/proc/self/maps")}
+    return sorted(name for name in names if name.startswith(("libh5etalon", "libh5bshuf")))
+"""
+
+
+def missing(reason):
+    """Skips the test, or fails it where everything has to be there."""
+    if os.environ.get("ETALON_REQUIRE_ALL") == "1":
+        pytest.fail("missing: " + reason)
+    pytest.skip(reason)
+
+
+def require(*programs):
+    """The paths of programs on PATH."""
+    for program in programs:
+        if not shutil.which(program):
+            missing(program + " is not installed")
+    return [shutil.which(program) for program in programs]
+
+
+def require_python(name, *modules):
+    """Path of an interpreter of PYTHONS that can import `modules`."""
+    path = PYTHONS[name]
+    if not Path(path).exists():
+        missing("no interpreter %s at %s" % (name, path))
+    done = call([path, "-c", "import " + ", ".join(modules or ["h5py"])], NOWHERE, succeeds=False)
+    if done.returncode != 0:
+        missing("%s: %s" % (path, done.stderr.strip().splitlines()[-1]))
+    return path
+
+
+def shared_data(slug):
+    """A file of real detector data beside the repository. It is never copied into it."""
+    path = REPO.parent / "shared/data" / slug / (slug + ".h5")
+    if not path.exists():
+        pytest.skip("no real data at %s" % path)
+    return path
+
+
+def environment(plugin_path, extra=None):
+    """The environment of a user whose only setting is HDF5_PLUGIN_PATH."""
+    foreign = ("HDF5_", "ETALON_", "PYTHON", "LD_")
+    env = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+    env.update(HDF5_PLUGIN_PATH=str(plugin_path), PYTHONPATH=str(TESTS), **(extra or {}))
+    return env
+
+
+def call(command, plugin_path, extra_env=None, succeeds=True):
+    """Runs a program and returns the finished process with its output as text."""
+    command = [str(part) for part in command]
+    env = environment(plugin_path, extra_env)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    if succeeds:
+        outcome = "%s ended with %d:\n%s" % (command[0], done.returncode, (done.stdout + done.stderr)[-3000:])
+        assert done.returncode == 0, outcome
+    return done
+
+
+def python_command(python, script, *args):
+    """The command that runs `script`, in which PRELUDE's names are known."""
+    return [python, "-c", PRELUDE + script, *args]
+
+
+def answers(done):
+    """What the processes of a finished command gave to `answer`."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def run_python(python, script, *args, plugin_path, extra_env=None):
+    """Runs `script` in `python` and returns what it gave to `answer` last."""
+    done = call(python_command(python, script, *args), plugin_path, extra_env)
+    said = answers(done)
+    assert said, "no answer: " + done.stderr
+    return said[-1]
