@@ -6,17 +6,22 @@
 //! * [`Spec`] — what a user asked for, `name:key=value,…`, parsed against the [`CODECS`] table;
 //! * [`Filter`] — what HDF5 stores: a filter id whose streams are encoded and decoded from `cd_values` alone.
 
+mod certificate;
 mod codec;
 pub mod codecs;
 mod context;
 mod element;
 mod entropy;
 mod error;
+mod etalon_filter;
 mod filter;
+pub mod frame;
 pub mod kernels;
+mod numbers;
 mod params;
 
-pub use codec::Codec;
+pub use certificate::{BoundUnit, Certificate, Guarantee, Tally};
+pub use codec::{Chunk, Codec, Encoded};
 pub use codecs::CODECS;
 pub use context::Context;
 pub use element::{ByteOrder, Element, ElementClass, Layout};

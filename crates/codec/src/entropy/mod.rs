@@ -1,4 +1,5 @@
 //! Entropy coders and general compressors behind safe calls on slices.
 
+pub(crate) mod indices;
 pub(crate) mod lz4;
 pub(crate) mod zstd;
