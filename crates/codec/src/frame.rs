@@ -335,3 +335,86 @@ pub(crate) fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     array.copy_from_slice(bytes);
     array
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(spec: &str, layout: &Layout, bytes: &[u8]) -> Vec<u8> {
+        let spec = spec.parse().unwrap();
+        let mut dst = vec![0xcc; header_bytes(layout.shape.len(), true) + bytes.len()];
+        let chunk = Chunk {
+            spec: &spec,
+            layout,
+            bytes,
+        };
+        let len = encode(&mut Context::new(), &chunk, &mut dst).unwrap();
+        dst.truncate(len);
+        dst
+    }
+
+    fn u16_layout(shape: Vec<usize>) -> Layout {
+        let element = Element {
+            class: ElementClass::Unsigned,
+            bytes: 2,
+            order: ByteOrder::Little,
+        };
+        Layout::new(element, shape)
+    }
+
+    #[test]
+    fn the_worked_example_of_the_format() {
+        let layout = u16_layout(vec![1, 3]);
+        let chunk = encoded("bitshuffle", &layout, &[1, 0, 2, 0, 0xff, 0xff]);
+        let expected = [
+            &b"Etln"[..],
+            &[1, 0, 0, 2], // version, raw chunk, unsigned little-endian, two dimensions
+            &[2, 0, 0, 0], // two bytes to an element
+            &[0, 0, 0, 0], // no certificate: lossless
+            &[1, 0, 0, 0], // shape
+            &[3, 0, 0, 0],
+            &crc32c(&chunk[36..]).to_le_bytes(), // payload
+            &crc32c(&chunk[36..]).to_le_bytes(), // decoded chunk: the same bytes
+            &crc32c(&chunk[..32]).to_le_bytes(), // header
+            &[1, 0, 2, 0, 0xff, 0xff],
+        ]
+        .concat();
+        assert_eq!(chunk, expected);
+        assert_eq!(
+            crc32c(b"123456789"),
+            0xe306_9283,
+            "CRC-32C is the one of RFC 3720"
+        );
+        println!("{chunk:02x?}");
+    }
+
+    #[test]
+    fn every_single_bit_flip_is_caught() {
+        let layout = u16_layout(vec![40, 50]);
+        let src: Vec<u8> = (0..4000u32).map(|i| (i * i >> 7) as u8 & 3).collect();
+        let mut chunk = encoded("bitshuffle", &layout, &src);
+        assert!(chunk.len() < src.len());
+        let mut back = vec![0; src.len()];
+        for bit in 0..chunk.len() * 8 {
+            chunk[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                decode(&mut Context::new(), &chunk, &mut back).is_err(),
+                "bit {bit}"
+            );
+            chunk[bit / 8] ^= 1 << (bit % 8);
+        }
+        decode(&mut Context::new(), &chunk, &mut back).unwrap();
+        assert_eq!(back, src);
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_by_name() {
+        let mut chunk = encoded("bitshuffle", &u16_layout(vec![2]), &[0; 4]);
+        chunk[4] = 9;
+        let error = inspect(&chunk).unwrap_err().to_string();
+        assert!(
+            error.contains("version 9") && error.contains("install a newer"),
+            "{error}"
+        );
+    }
+}
