@@ -22,6 +22,7 @@ pub(crate) static FILTER: Filter = Filter {
     id: 59297,
     name: "etalon",
     class_name: c"etalon; pip install h5etalon",
+    in_place: false,
     cd_values,
     is_lossy: |values| Settings::read(values).is_ok_and(|settings| !settings.spec.codec().lossless),
     localise,
@@ -35,13 +36,13 @@ const MAGIC: u32 = 0xE7A1_0001;
 /// HDF5 programs keep `cd_values` in arrays of 256.
 const MAX_VALUES: usize = 255;
 
-struct Settings {
-    spec: Spec,
+pub(crate) struct Settings {
+    pub(crate) spec: Spec,
     layout: Option<Layout>,
 }
 
 impl Settings {
-    fn read(values: &[u32]) -> Result<Self, Error> {
+    pub(crate) fn read(values: &[u32]) -> Result<Self, Error> {
         let invalid = || {
             Error::Settings(
                 "cd_values are not Etalon's; pass those that `etalon args` prints".into(),
@@ -85,7 +86,7 @@ impl Settings {
         Ok(values)
     }
 
-    fn with_layout(&self) -> Result<&Layout, Error> {
+    pub(crate) fn with_layout(&self) -> Result<&Layout, Error> {
         self.layout.as_ref().ok_or_else(|| {
             Error::Settings(
                 "cd_values do not name element type and chunk shape, and this program hides its HDF5 library; pass the \

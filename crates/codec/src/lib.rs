@@ -19,6 +19,7 @@ pub mod frame;
 pub mod kernels;
 mod numbers;
 mod params;
+mod round_filter;
 
 pub use certificate::{BoundUnit, Certificate, Guarantee, Tally};
 pub use codec::{Chunk, Codec, Encoded};
@@ -28,3 +29,4 @@ pub use element::{ByteOrder, Element, ElementClass, Layout};
 pub use error::Error;
 pub use filter::{FILTERS, Filter};
 pub use params::{Kind, Param, Spec, Value, nearest};
+pub use round_filter::round;

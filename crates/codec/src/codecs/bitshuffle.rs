@@ -73,6 +73,7 @@ pub static FILTER: Filter = Filter {
     id: 32008,
     name: "bitshuffle",
     class_name: c"bitshuffle; see https://github.com/kiyo-masui/bitshuffle; pip install h5etalon",
+    in_place: false,
     cd_values,
     is_lossy: |_| false,
     localise,
