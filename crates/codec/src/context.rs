@@ -18,6 +18,8 @@ pub struct Context {
     pub(crate) stream: Vec<u8>,
     /// Indices of a palette or a quantiser, one per element.
     pub(crate) indices: Vec<u32>,
+    /// The same in as few bytes as their maximum needs.
+    pub(crate) narrow: Vec<u8>,
 }
 
 impl Context {
