@@ -296,9 +296,12 @@ mod tests {
             "{}",
             packed.len()
         );
-        let even: Vec<u32> = (0..200_000u32)
-            .map(|i| i.wrapping_mul(0x9E37_79B1).wrapping_mul(i) >> 30)
-            .collect();
+        let mut state = 1u64;
+        let mut even = || {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            (state >> 62) as u32
+        };
+        let even: Vec<u32> = (0..200_000).map(|_| even()).collect();
         assert_eq!(round_trip(&even, 3)[..2], [BITS, 2]);
     }
 }
