@@ -14,6 +14,12 @@ pub struct Context {
     pub(crate) zstd: Zstd,
     /// One block between transposition and compressor; as large as the largest block seen.
     pub(crate) block: Vec<u8>,
+    /// A compressed stream that may turn out longer than the room for it.
+    pub(crate) stream: Vec<u8>,
+    /// Indices of a palette or a quantiser, one per element.
+    pub(crate) indices: Vec<u32>,
+    /// The same in as few bytes as their maximum needs.
+    pub(crate) narrow: Vec<u8>,
 }
 
 impl Context {

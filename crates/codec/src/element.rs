@@ -40,9 +40,36 @@ pub struct Layout {
     pub element: Element,
     /// Extent of the chunk in elements, slowest dimension first.
     pub shape: Vec<usize>,
+    /// The fill value as stored, where one is defined: lossy codecs keep it exact.
+    pub fill: Option<Vec<u8>>,
 }
 
 impl Layout {
+    /// A layout without fill value.
+    pub fn new(element: Element, shape: Vec<usize>) -> Self {
+        Self {
+            element,
+            shape,
+            fill: None,
+        }
+    }
+
+    /// Number of elements, or `None` where it exceeds the address space.
+    pub fn elements(&self) -> Option<usize> {
+        self.shape
+            .iter()
+            .try_fold(1usize, |product, &extent| product.checked_mul(extent))
+    }
+
+    /// Rows and columns of a frame: the last two dimensions, with 1 for those that are missing.
+    pub fn frame_shape(&self) -> (usize, usize) {
+        match *self.shape {
+            [] => (1, 1),
+            [columns] => (1, columns),
+            [.., rows, columns] => (rows, columns),
+        }
+    }
+
     /// Size of a whole chunk in bytes, or `None` where it exceeds the address space.
     pub fn chunk_bytes(&self) -> Option<usize> {
         self.shape

@@ -42,3 +42,28 @@ pub enum Error {
     #[error("{0} failed to compress")]
     Compressor(&'static str),
 }
+
+impl Error {
+    /// The same error in a part that begins `start` bytes into the chunk.
+    pub(crate) fn at(self, start: usize) -> Self {
+        match self {
+            Self::Truncated {
+                what,
+                offset,
+                needed,
+                len,
+            } => Self::Truncated {
+                what,
+                offset: offset + start,
+                needed,
+                len: len + start,
+            },
+            Self::Damaged { what, offset, len } => Self::Damaged {
+                what,
+                offset: offset + start,
+                len: len + start,
+            },
+            other => other,
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Filter ids: what HDF5 stores in a file and calls back with.
 
 use crate::codecs::bitshuffle;
-use crate::{Context, Error, Layout};
+use crate::{Context, Error, Layout, Spec, etalon_filter, round_filter};
 
 /// A stream format registered in HDF5 under a filter id.
 ///
@@ -14,6 +14,13 @@ pub struct Filter {
     pub name: &'static str,
     /// Class name that HDF5 writes into files: what a reader without the plugin gets to see.
     pub class_name: &'static std::ffi::CStr,
+    /// Whether encoding only changes values and decoding is the identity. Such a filter tells HDF5 that it did nothing
+    /// where it may (OPTIONAL), so that readers need no plugin.
+    pub in_place: bool,
+    /// Complete `cd_values` for a SPEC on chunks of the given layout, as `H5Pset_filter` takes them.
+    pub cd_values: fn(&Spec, &Layout) -> Result<Vec<u32>, Error>,
+    /// Whether these `cd_values` ask for loss: then the filter must come first in the pipeline.
+    pub is_lossy: fn(cd_values: &[u32]) -> bool,
     /// Turns what a user passed, or stored values, into stored values. Deterministic, and `localise(localise(x)) =
     /// localise(x)`. Without a layout (the host cannot be asked) only stored values are accepted.
     pub localise: fn(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error>,
@@ -30,7 +37,11 @@ pub struct Filter {
 }
 
 /// Every filter id of this library.
-pub static FILTERS: &[&Filter] = &[&bitshuffle::FILTER];
+pub static FILTERS: &[&Filter] = &[
+    &bitshuffle::FILTER,
+    &etalon_filter::FILTER,
+    &round_filter::FILTER,
+];
 
 impl Filter {
     /// The filter with this id.

@@ -6,20 +6,27 @@
 //! * [`Spec`] — what a user asked for, `name:key=value,…`, parsed against the [`CODECS`] table;
 //! * [`Filter`] — what HDF5 stores: a filter id whose streams are encoded and decoded from `cd_values` alone.
 
+mod certificate;
 mod codec;
 pub mod codecs;
 mod context;
 mod element;
 mod entropy;
 mod error;
+pub mod etalon_filter;
 mod filter;
+pub mod frame;
 pub mod kernels;
+mod numbers;
 mod params;
+pub mod round_filter;
 
-pub use codec::Codec;
+pub use certificate::{BoundUnit, Certificate, Guarantee, Tally};
+pub use codec::{Chunk, Codec, Encoded};
 pub use codecs::CODECS;
 pub use context::Context;
 pub use element::{ByteOrder, Element, ElementClass, Layout};
 pub use error::Error;
 pub use filter::{FILTERS, Filter};
 pub use params::{Kind, Param, Spec, Value, nearest};
+pub use round_filter::round;

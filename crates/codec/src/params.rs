@@ -14,7 +14,7 @@ pub struct Param {
     pub name: &'static str,
     /// What it takes.
     pub kind: Kind,
-    /// Value used where the SPEC does not name the key, in SPEC notation.
+    /// Value used where the SPEC does not name the key, in SPEC notation; "" for none.
     pub default: &'static str,
     /// One line for listings, with the unit.
     pub about: &'static str,
@@ -29,8 +29,21 @@ pub enum Kind {
         /// Greatest value.
         max: i64,
     },
+    /// A number in a closed range.
+    Number {
+        /// Least value.
+        min: f64,
+        /// Greatest value.
+        max: f64,
+    },
     /// One of the words listed.
     Choice(&'static [&'static str]),
+    /// True or false; the key alone means true.
+    Flag,
+    /// Words separated by `;`, which the codec reads as values of the element type.
+    Values,
+    /// Anything, which the codec reads.
+    Text,
 }
 
 /// A parsed value.
@@ -38,9 +51,27 @@ pub enum Kind {
 pub enum Value {
     /// Of [`Kind::Integer`].
     Integer(i64),
+    /// Of [`Kind::Number`].
+    Number(f64),
     /// Of [`Kind::Choice`]: the word.
     Choice(&'static str),
+    /// Of [`Kind::Flag`].
+    Flag(bool),
+    /// Of [`Kind::Values`]: the words.
+    Values(Vec<String>),
+    /// Of [`Kind::Text`].
+    Text(String),
+    /// The key has no default and the user did not name it.
+    Unset,
 }
+
+/// The key that every codec has: values that come back bit for bit.
+pub(crate) const MASK: Param = Param {
+    name: "mask",
+    kind: Kind::Values,
+    default: "",
+    about: "values kept exact, separated by ';' (the fill value and NaN always are)",
+};
 
 /// A codec with its settings.
 #[derive(Clone)]
@@ -89,6 +120,35 @@ impl Spec {
         match self.value(key) {
             Some(Value::Integer(value)) => *value,
             _ => 0,
+        }
+    }
+
+    /// The number set for `key`, or `None` where it has none.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        match self.value(key) {
+            Some(Value::Number(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Whether the flag `key` is set.
+    pub fn flag(&self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Flag(true)))
+    }
+
+    /// The words set for `key`.
+    pub fn values(&self, key: &str) -> &[String] {
+        match self.value(key) {
+            Some(Value::Values(words)) => words,
+            _ => &[],
+        }
+    }
+
+    /// The text set for `key`, or "" where it has none.
+    pub fn text(&self, key: &str) -> &str {
+        match self.value(key) {
+            Some(Value::Text(text)) => text,
+            _ => "",
         }
     }
 
@@ -170,6 +230,11 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Integer(value) => write!(f, "{value}"),
+            Value::Number(value) => write!(f, "{value}"),
+            Value::Flag(value) => write!(f, "{value}"),
+            Value::Values(words) => f.write_str(&words.join(";")),
+            Value::Text(text) => f.write_str(text),
+            Value::Unset => Ok(()),
             Value::Choice(word) => f.write_str(word),
         }
     }
@@ -177,24 +242,44 @@ impl fmt::Display for Value {
 
 impl Param {
     fn parse(&self, codec: &Codec, text: &str) -> Result<Value, Error> {
+        let wrong = |what: String| {
+            Err(Error::Settings(format!(
+                "{}: {}={text} is not {what}",
+                codec.name, self.name
+            )))
+        };
+        if text.is_empty() && self.default.is_empty() {
+            return Ok(Value::Unset);
+        }
         match &self.kind {
-            Kind::Integer { min, max } => integer(text)
+            Kind::Integer { min, max } => {
+                match integer(text).filter(|value| (min..=max).contains(&value)) {
+                    Some(value) => Ok(Value::Integer(value)),
+                    None => wrong(format!("a whole number from {min} to {max}")),
+                }
+            }
+            Kind::Number { min, max } => match text
+                .parse()
+                .ok()
                 .filter(|value| (min..=max).contains(&value))
-                .map(Value::Integer)
-                .ok_or_else(|| {
-                    Error::Settings(format!(
-                        "{}: {}={text} is not a whole number from {min} to {max}",
-                        codec.name, self.name
-                    ))
-                }),
-            Kind::Choice(words) => words
-                .iter()
-                .find(|word| **word == text)
-                .map(|word| Value::Choice(word))
-                .ok_or_else(|| {
+            {
+                Some(value) => Ok(Value::Number(value)),
+                None => wrong(format!("a number from {min} to {max}")),
+            },
+            Kind::Choice(words) => match words.iter().find(|word| **word == text) {
+                Some(word) => Ok(Value::Choice(word)),
+                None => {
                     let what = format!("{}: {} cannot be", codec.name, self.name);
-                    Error::Settings(unknown(&what, text, words.iter().copied()))
-                }),
+                    Err(Error::Settings(unknown(&what, text, words.iter().copied())))
+                }
+            },
+            Kind::Flag => match text {
+                "true" => Ok(Value::Flag(true)),
+                "false" => Ok(Value::Flag(false)),
+                _ => wrong("true or false".into()),
+            },
+            Kind::Values => Ok(Value::Values(text.split(';').map(str::to_string).collect())),
+            Kind::Text => Ok(Value::Text(text.to_string())),
         }
     }
 }

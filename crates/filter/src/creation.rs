@@ -1,13 +1,14 @@
 //! What HDF5 knows of a dataset that is being created, and writing back the filter's `cd_values`.
 
-use std::ffi::{c_char, c_int, c_uint};
+use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 
 use etalon_codec::{ByteOrder, Element, ElementClass, Filter, Layout};
 
 use crate::entry::Failure;
 use crate::h5abi::{
-    CLASS_FLOAT, CLASS_INTEGER, Herr, Hid, MAX_CD_VALUES, MAX_RANK, ORDER_BIG, SIGN_TWOS_COMPLEMENT,
+    CLASS_FLOAT, CLASS_INTEGER, FILL_DEFAULT, FILL_USER_DEFINED, Herr, Hid, MAX_CD_VALUES,
+    MAX_RANK, ORDER_BIG, SIGN_TWOS_COMPLEMENT,
 };
 use crate::host::{Host, functions};
 
@@ -15,6 +16,8 @@ use crate::host::{Host, functions};
 pub(crate) struct Creation {
     questions: Questions,
     floats: Option<FloatFields>,
+    pipeline: Option<Pipeline>,
+    fill: Option<FillValue>,
 }
 
 functions!(
@@ -51,6 +54,29 @@ functions!(
     }
 );
 
+functions!(
+    struct Pipeline {
+        len: H5Pget_nfilters as fn(Hid) -> c_int,
+        get: H5Pget_filter2 as fn(
+            Hid,
+            c_uint,
+            *mut c_uint,
+            *mut usize,
+            *mut c_uint,
+            usize,
+            *mut c_char,
+            *mut c_uint,
+        ) -> c_int,
+    }
+);
+
+functions!(
+    struct FillValue {
+        defined: H5Pfill_value_defined as fn(Hid, *mut c_int) -> Herr,
+        get: H5Pget_fill_value as fn(Hid, Hid, *mut c_void) -> Herr,
+    }
+);
+
 impl Creation {
     /// `None` where the host lacks a function. A static HDF5 that exports what the program uses often lacks
     /// `H5Tget_fields`; there a float is an element of unknown kind.
@@ -58,6 +84,8 @@ impl Creation {
         Some(Self {
             questions: Questions::of(host)?,
             floats: FloatFields::of(host),
+            pipeline: Pipeline::of(host),
+            fill: FillValue::of(host),
         })
     }
 
@@ -89,6 +117,12 @@ impl Creation {
         accept(status, "HDF5 does not tell the filter's cd_values")?;
         let given = &given[..count.min(MAX_CD_VALUES)];
         let stored = (filter.localise)(given, Some(&self.layout(dcpl, datatype)?))?;
+        if (filter.is_lossy)(&stored) && !self.is_first(dcpl, id) {
+            return Err(Failure::Host(
+                "another filter comes first, so the values are shuffled or compressed before they can be rounded; put \
+                 this filter first in the pipeline",
+            ));
+        }
         // The user's flags are kept: whether the filter is optional is not for us to decide.
         // SAFETY: `stored` is valid for the length given with it.
         let status = unsafe {
@@ -107,7 +141,51 @@ impl Creation {
         Ok(Layout {
             element: self.element(datatype)?,
             shape: shape.iter().map(|&extent| extent as usize).collect(),
+            fill: self.fill_value(dcpl, datatype),
         })
+    }
+
+    /// Whether the filter stands first in the pipeline; true where the host cannot be asked.
+    fn is_first(&self, dcpl: Hid, id: c_int) -> bool {
+        let Some(pipeline) = &self.pipeline else {
+            return true;
+        };
+        let (mut flags, mut values, mut config) = (0, 0, 0);
+        // SAFETY: the functions write to the numbers given and take null for what is not wanted.
+        let first = unsafe {
+            if (pipeline.len)(dcpl) < 1 {
+                return true;
+            }
+            let null = ptr::null_mut();
+            (pipeline.get)(
+                dcpl,
+                0,
+                &mut flags,
+                &mut values,
+                ptr::null_mut(),
+                0,
+                null,
+                &mut config,
+            )
+        };
+        first == id
+    }
+
+    /// The fill value that the user set, as stored.
+    fn fill_value(&self, dcpl: Hid, datatype: Hid) -> Option<Vec<u8>> {
+        let fill = self.fill.as_ref()?;
+        // SAFETY: takes an identifier and returns a number.
+        let bytes = unsafe { (self.questions.type_size)(datatype) };
+        let mut defined = FILL_DEFAULT;
+        // SAFETY: the function writes one number.
+        let status = unsafe { (fill.defined)(dcpl, &mut defined) };
+        if status < 0 || defined != FILL_USER_DEFINED || bytes == 0 || bytes > LARGEST_FILL_BYTES {
+            return None;
+        }
+        let mut value = vec![0; bytes];
+        // SAFETY: the function writes one element of the type, and `value` has room for it.
+        let status = unsafe { (fill.get)(dcpl, datatype, value.as_mut_ptr().cast()) };
+        (status >= 0).then_some(value)
     }
 
     /// Asks only what the class of the type has an answer to: a call that fails may print to stderr.
@@ -173,6 +251,9 @@ impl Creation {
         status >= 0 && ieee.contains(&fields)
     }
 }
+
+/// Numbers have 16 bytes at most; the fill value of anything else is of no use to a codec.
+const LARGEST_FILL_BYTES: usize = 16;
 
 fn accept(status: c_int, refusal: &'static str) -> Result<(), Failure> {
     if status < 0 {

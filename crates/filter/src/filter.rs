@@ -10,7 +10,7 @@ use etalon_codec::{Error, FILTERS, Filter};
 use crate::buffer::{ChunkBuffer, HostMemory, cd_values};
 use crate::creation::Creation;
 use crate::entry::{Failure, guarded};
-use crate::h5abi::{FILTER_CLASS_VERSION, FLAG_REVERSE, FilterClass, Herr, Hid};
+use crate::h5abi::{FILTER_CLASS_VERSION, FLAG_OPTIONAL, FLAG_REVERSE, FilterClass, Herr, Hid};
 use crate::host::Host;
 use crate::work::{Work, with_work};
 
@@ -46,7 +46,11 @@ pub fn plugin_classes() -> [&'static FilterClass; FILTERS.len()] {
     impl<const INDEX: usize> Plugin for Row<INDEX> {
         const FILTER: &'static Filter = FILTERS[INDEX];
     }
-    [plugin_class::<Row<0>>()]
+    [
+        plugin_class::<Row<0>>(),
+        plugin_class::<Row<1>>(),
+        plugin_class::<Row<2>>(),
+    ]
 }
 
 /// Called when a dataset is created, by every rank in parallel HDF5.
@@ -87,7 +91,8 @@ unsafe extern "C" fn filter<P: Plugin>(
             if decoding {
                 decode(P::FILTER, work, cd_values, buffer)
             } else {
-                encode(P::FILTER, work, cd_values, buffer)
+                let len = encode(P::FILTER, work, cd_values, buffer)?;
+                Ok(reported(P::FILTER, flags, len))
             }
         })
     })
@@ -111,6 +116,16 @@ fn encode(
     buffer.write(&scratch[..len])
 }
 
+/// What HDF5 is told after encoding: a filter that only changes values says 0, "nothing done", where it may. The chunk is
+/// then marked as skipped, and readers need no plugin. The answer is the same for every chunk of a dataset, because HDF5
+/// keeps the old mark of a chunk that is rewritten with the same length.
+fn reported(filter: &Filter, flags: c_uint, len: usize) -> usize {
+    if filter.in_place && flags & FLAG_OPTIONAL != 0 {
+        return 0;
+    }
+    len
+}
+
 fn decode(
     filter: &Filter,
     work: &mut Work,
@@ -118,6 +133,9 @@ fn decode(
     buffer: ChunkBuffer<'_>,
 ) -> Result<usize, Failure> {
     let chunk = buffer.chunk();
+    if filter.in_place {
+        return Ok(chunk.len());
+    }
     let len = (filter.decoded_len)(cd_values, chunk)?;
     if len == 0 {
         return Err(Failure::Codec(Error::Damaged {

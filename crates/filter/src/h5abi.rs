@@ -38,12 +38,19 @@ pub(crate) type FilterFunction = unsafe extern "C" fn(
 
 /// `H5Z_CLASS_T_VERS`
 pub(crate) const FILTER_CLASS_VERSION: c_int = 1;
+/// `H5Z_FLAG_OPTIONAL`: a chunk may be stored without this filter.
+pub(crate) const FLAG_OPTIONAL: c_uint = 0x0001;
 /// `H5Z_FLAG_REVERSE`: decode.
 pub(crate) const FLAG_REVERSE: c_uint = 0x0100;
 /// Most `cd_values` that `H5Pget_filter_by_id2` fills in; it takes a larger capacity for an uninitialised one.
 pub(crate) const MAX_CD_VALUES: usize = 256;
 /// `H5S_MAX_RANK`
 pub(crate) const MAX_RANK: usize = 32;
+
+/// `H5D_FILL_VALUE_DEFAULT`
+pub(crate) const FILL_DEFAULT: c_int = 1;
+/// `H5D_FILL_VALUE_USER_DEFINED`
+pub(crate) const FILL_USER_DEFINED: c_int = 2;
 
 /// `H5T_INTEGER`
 pub(crate) const CLASS_INTEGER: c_int = 0;

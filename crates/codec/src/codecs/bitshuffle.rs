@@ -28,9 +28,13 @@ use std::ops::Range;
 use crate::entropy::{lz4, zstd};
 use crate::kernels::bittranspose::{bit_transpose, bit_untranspose};
 use crate::kernels::levels::Level;
-use crate::{Codec, Context, Element, Error, Filter, Kind, Layout, Param, Spec};
+use crate::params::MASK;
+use crate::{
+    Certificate, Chunk, Codec, Context, Encoded, Error, Filter, Kind, Layout, Param, Spec,
+};
 
-pub(super) static CODEC: Codec = Codec {
+pub(crate) static CODEC: Codec = Codec {
+    id: 1,
     name: "bitshuffle",
     about: "bit transposition with LZ4 or zstd: registered, read everywhere",
     lossless: true,
@@ -56,9 +60,12 @@ pub(super) static CODEC: Codec = Codec {
             default: "0",
             about: "elements transposed together, a multiple of 8; 0 = 8192 bytes of them",
         },
+        MASK,
     ],
     filter: &FILTER,
-    cd_values,
+    accepts: |_, _| Ok(()),
+    encode: encode_payload,
+    decode: decode_payload,
 };
 
 /// The registered filter.
@@ -66,6 +73,9 @@ pub static FILTER: Filter = Filter {
     id: 32008,
     name: "bitshuffle",
     class_name: c"bitshuffle; see https://github.com/kiyo-masui/bitshuffle; pip install h5etalon",
+    in_place: false,
+    cd_values,
+    is_lossy: |_| false,
     localise,
     bound,
     encode,
@@ -230,7 +240,7 @@ impl Blocks {
     }
 }
 
-fn cd_values(spec: &Spec, element: &Element) -> Result<Vec<u32>, Error> {
+fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
     let compressor = match spec.choice("compressor") {
         "none" => 0,
         "lz4" => 2,
@@ -244,7 +254,7 @@ fn cd_values(spec: &Spec, element: &Element) -> Result<Vec<u32>, Error> {
     let mut values = vec![
         VERSION[0],
         VERSION[1],
-        element.bytes as u32,
+        layout.element.bytes as u32,
         spec.integer("block") as u32,
         compressor,
     ];
@@ -538,6 +548,73 @@ fn decode(
     Ok(())
 }
 
+/// `cd_values` of the stream inside a frame: zstd at level 1 in blocks of 128 KiB, smaller than level 3 in the default
+/// blocks of 8 KiB and faster.
+fn frame_cd_values(layout: &Layout) -> [u32; 6] {
+    let element_bytes = layout.element.bytes;
+    let block = ((128 << 10) / element_bytes / MULTIPLE * MULTIPLE).max(128);
+    [
+        VERSION[0],
+        VERSION[1],
+        element_bytes as u32,
+        block as u32,
+        3,
+        1,
+    ]
+}
+
+/// Lossless storage for chunks whose codec has nothing to offer: the stream above with `frame_cd_values`, or nothing
+/// where it would not be shorter than the chunk.
+pub(crate) fn encode_fallback(
+    context: &mut Context,
+    chunk: &Chunk,
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let values = frame_cd_values(chunk.layout);
+    let mut stream = std::mem::take(&mut context.stream);
+    grow(&mut stream, bound(&values, chunk.bytes.len())?);
+    let written = encode(context, &values, chunk.bytes, &mut stream);
+    let fits = written.map(|len| {
+        let fits = len < chunk.bytes.len();
+        if fits {
+            dst[..len].copy_from_slice(&stream[..len]);
+        }
+        fits.then_some(len)
+    });
+    context.stream = stream;
+    fits
+}
+
+fn encode_payload(
+    context: &mut Context,
+    chunk: &Chunk,
+    dst: &mut [u8],
+) -> Result<Option<Encoded>, Error> {
+    let len = encode_fallback(context, chunk, dst)?;
+    Ok(len.map(|len| Encoded {
+        len,
+        certificate: Certificate::default(),
+        decoded_crc: None,
+    }))
+}
+
+fn decode_payload(
+    context: &mut Context,
+    layout: &Layout,
+    payload: &[u8],
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    let values = frame_cd_values(layout);
+    if decoded_len(&values, payload)? != dst.len() {
+        return Err(Error::Damaged {
+            what: "bitshuffle stream of another length",
+            offset: 0,
+            len: payload.len(),
+        });
+    }
+    decode(context, &values, payload, dst)
+}
+
 /// Makes room for a block; exactly, since a doubled vector would hold memory that no chunk has earned.
 fn grow(buffer: &mut Vec<u8>, len: usize) {
     if buffer.len() < len {
@@ -548,7 +625,7 @@ fn grow(buffer: &mut Vec<u8>, len: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ByteOrder, ElementClass};
+    use crate::{ByteOrder, Element, ElementClass};
 
     fn layout(bytes: usize) -> Layout {
         let element = Element {
@@ -556,10 +633,7 @@ mod tests {
             bytes,
             order: ByteOrder::Little,
         };
-        Layout {
-            element,
-            shape: vec![100],
-        }
+        Layout::new(element, vec![100])
     }
 
     #[test]
@@ -599,7 +673,7 @@ mod tests {
             assert!(localise(values, Some(&layout(4))).is_err(), "{values:?}");
         }
         let spec: Spec = "bitshuffle:level=5".parse().unwrap();
-        let error = cd_values(&spec, &layout(2).element).unwrap_err();
+        let error = cd_values(&spec, &layout(2)).unwrap_err();
         assert!(error.to_string().contains("compressor=zstd"));
     }
 

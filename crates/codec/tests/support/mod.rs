@@ -50,10 +50,7 @@ pub fn layout(element_bytes: usize, elements: usize) -> Layout {
         bytes: element_bytes,
         order: ByteOrder::Little,
     };
-    Layout {
-        element,
-        shape: vec![elements],
-    }
+    Layout::new(element, vec![elements])
 }
 
 /// Every codec with its defaults and with each word of each of its choices.
@@ -79,7 +76,7 @@ pub fn specs() -> Vec<Spec> {
 /// The filter of a SPEC and its stored `cd_values`.
 pub fn stored(spec: &Spec, layout: &Layout) -> (&'static Filter, Vec<u32>) {
     let filter = spec.codec().filter;
-    let values = (spec.codec().cd_values)(spec, &layout.element).unwrap();
+    let values = (filter.cd_values)(spec, layout).unwrap();
     (filter, (filter.localise)(&values, Some(layout)).unwrap())
 }
 

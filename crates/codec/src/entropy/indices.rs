@@ -1,0 +1,307 @@
+//! Indices of a palette or a quantiser, packed by whichever back end is smallest.
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd |
+//! | 1 | 1 | bit-packing: bits per index, 0–32; bitshuffle: bytes per index, 1, 2 or 4 |
+//! | 2 | | bit-packing: bit planes (see `entropy/bits.rs`); bitshuffle: a stream (see `codecs/bitshuffle.rs`) |
+//!
+//! Indices are held in as few bytes as their maximum needs (1, 2 or 4, little-endian): that is what the kernels read.
+//! [`encode`] and [`decode`] serve callers that hold them as `u32`.
+//!
+//! `Auto` packs bits, whose length is known beforehand, and tries bitshuffle only where zstd shortens a sample of the
+//! packed planes. Bitshuffle is then chosen if it is shorter by a sixth: equally frequent indices whose number is no
+//! power of two gain less than that, and unpack several times as fast from bits.
+
+use crate::codecs::bitshuffle;
+use crate::entropy::bits::{bits_for, pack, packed_len, unpack};
+use crate::entropy::zstd;
+use crate::{Context, Error};
+
+/// Which back end an encoder may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// The smallest, with a preference for bits.
+    Auto,
+    /// Bit-packing.
+    Bits,
+    /// Bitshuffle with zstd.
+    Bitshuffle,
+}
+
+const BITS: u8 = 0;
+const BITSHUFFLE: u8 = 1;
+const HEADER_BYTES: usize = 2;
+
+/// Packs `context.indices`, all of them ≤ `max`, into the front of `dst`; `None` where they do not fit.
+pub(crate) fn encode(
+    context: &mut Context,
+    max: u32,
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let mut narrow = std::mem::take(&mut context.narrow);
+    narrow.clear();
+    narrow.reserve_exact(context.indices.len() * width_for(max));
+    match width_for(max) {
+        1 => narrow.extend(context.indices.iter().map(|&index| index as u8)),
+        2 => narrow.extend(
+            context
+                .indices
+                .iter()
+                .flat_map(|&index| (index as u16).to_le_bytes()),
+        ),
+        _ => narrow.extend(
+            context
+                .indices
+                .iter()
+                .flat_map(|&index| index.to_le_bytes()),
+        ),
+    }
+    let written = encode_narrow(context, Backend::Auto, max, &narrow, dst);
+    context.narrow = narrow;
+    written
+}
+
+/// Unpacks `payload` into `context.indices`, exactly `elements` of them.
+pub(crate) fn decode(context: &mut Context, elements: usize, payload: &[u8]) -> Result<(), Error> {
+    let width = match *payload {
+        [BITS, 0..=8, ..] | [BITSHUFFLE, 1, ..] => 1,
+        [BITS, 9..=16, ..] | [BITSHUFFLE, 2, ..] => 2,
+        _ => 4,
+    };
+    let len = elements
+        .checked_mul(width)
+        .ok_or(damaged("more indices than memory", payload))?;
+    let mut narrow = std::mem::take(&mut context.narrow);
+    grow(&mut narrow, len);
+    let decoded = decode_narrow(context, width, payload, &mut narrow[..len]);
+    if decoded.is_ok() {
+        context.indices.clear();
+        context.indices.reserve_exact(elements);
+        let narrow = &narrow[..len];
+        match width {
+            1 => context
+                .indices
+                .extend(narrow.iter().map(|&index| u32::from(index))),
+            2 => context.indices.extend(
+                narrow
+                    .chunks_exact(2)
+                    .map(|index| u32::from(index[0]) | u32::from(index[1]) << 8),
+            ),
+            _ => context.indices.extend(
+                narrow
+                    .chunks_exact(4)
+                    .map(|index| u32::from_le_bytes(crate::frame::array(index))),
+            ),
+        }
+    }
+    context.narrow = narrow;
+    decoded
+}
+
+/// Bytes in which [`encode_narrow`] takes indices up to `max`, and [`decode_narrow`] gives them back.
+pub(crate) fn width_for(max: u32) -> usize {
+    match bits_for(max) {
+        0..=8 => 1,
+        9..=16 => 2,
+        _ => 4,
+    }
+}
+
+/// Packs indices of `width_for(max)` bytes, little-endian and all of them ≤ `max`, into the front of `dst`; `None`
+/// where they do not fit.
+pub(crate) fn encode_narrow(
+    context: &mut Context,
+    backend: Backend,
+    max: u32,
+    indices: &[u8],
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let width = width_for(max);
+    let bits = bits_for(max);
+    let Some(packed) = packed_len(indices.len() / width, bits) else {
+        return Ok(None);
+    };
+    let fits = dst.len() >= HEADER_BYTES + packed;
+    if backend != Backend::Bitshuffle && fits {
+        dst[..HEADER_BYTES].copy_from_slice(&[BITS, bits as u8]);
+        pack(
+            width,
+            indices,
+            bits,
+            &mut dst[HEADER_BYTES..HEADER_BYTES + packed],
+        );
+    }
+    let limit = match backend {
+        Backend::Bits => None,
+        Backend::Bitshuffle => Some(usize::MAX),
+        Backend::Auto if !fits => Some(usize::MAX),
+        Backend::Auto => {
+            let packed = &dst[HEADER_BYTES..HEADER_BYTES + packed];
+            may_shrink(context, packed)?.then_some(packed.len() - packed.len() / 6)
+        }
+    };
+    if let Some(limit) = limit
+        && let Some(len) = encode_bitshuffle(context, width, indices, limit, dst)?
+    {
+        return Ok(Some(len));
+    }
+    Ok((backend != Backend::Bitshuffle && fits).then_some(HEADER_BYTES + packed))
+}
+
+/// Whether zstd makes a sample of the packed planes shorter by more than a sixteenth.
+fn may_shrink(context: &mut Context, packed: &[u8]) -> Result<bool, Error> {
+    const PIECE: usize = 4 << 10;
+    const PIECES: usize = 8;
+    let mut sample = Vec::with_capacity(PIECE * PIECES);
+    if packed.len() <= PIECE * PIECES {
+        sample.extend_from_slice(packed);
+    } else {
+        for piece in 0..PIECES {
+            let start = (packed.len() - PIECE) / (PIECES - 1) * piece;
+            sample.extend_from_slice(&packed[start..start + PIECE]);
+        }
+    }
+    let mut compressed = vec![0; zstd::bound(sample.len())];
+    let len = context.zstd.compress(&sample, &mut compressed, 1)?;
+    Ok(len < sample.len() - sample.len() / 16)
+}
+
+/// The back end bitshuffle, where its stream is no longer than `limit` and fits.
+fn encode_bitshuffle(
+    context: &mut Context,
+    width: usize,
+    indices: &[u8],
+    limit: usize,
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let values = bitshuffle_values(width);
+    let bound = (bitshuffle::FILTER.bound)(&values, indices.len())?;
+    let mut stream = std::mem::take(&mut context.stream);
+    grow(&mut stream, bound);
+    let written = (bitshuffle::FILTER.encode)(context, &values, indices, &mut stream);
+    let fits = written.map(|len| {
+        let fits = len <= limit && HEADER_BYTES + len <= dst.len();
+        if fits {
+            dst[..HEADER_BYTES].copy_from_slice(&[BITSHUFFLE, width as u8]);
+            dst[HEADER_BYTES..HEADER_BYTES + len].copy_from_slice(&stream[..len]);
+        }
+        fits.then_some(HEADER_BYTES + len)
+    });
+    context.stream = stream;
+    fits
+}
+
+/// Settings of the stream: zstd at level 1 in blocks of 128 KiB.
+fn bitshuffle_values(width: usize) -> [u32; 6] {
+    [0, 4, width as u32, ((128 << 10) / width) as u32, 3, 1]
+}
+
+/// Unpacks `payload` into indices of `width` bytes, little-endian, filling all of `indices`.
+///
+/// Nothing is believed about the values: an index may be any number that `width` bytes hold.
+pub(crate) fn decode_narrow(
+    context: &mut Context,
+    width: usize,
+    payload: &[u8],
+    indices: &mut [u8],
+) -> Result<(), Error> {
+    let Some((&[backend, parameter], packed)) = payload.split_first_chunk() else {
+        return Err(Error::Truncated {
+            what: "the header of the indices",
+            offset: 0,
+            needed: HEADER_BYTES,
+            len: payload.len(),
+        });
+    };
+    match backend {
+        BITS => {
+            let bits = u32::from(parameter);
+            if bits as usize > 8 * width {
+                return Err(damaged("index wider than expected", payload));
+            }
+            if packed_len(indices.len() / width, bits) != Some(packed.len()) {
+                return Err(damaged("packed indices of another length", payload));
+            }
+            unpack(width, packed, bits, indices);
+            Ok(())
+        }
+        BITSHUFFLE => {
+            let values = bitshuffle_values(width);
+            if usize::from(parameter) != width
+                || (bitshuffle::FILTER.decoded_len)(&values, packed)
+                    .map_err(|error| error.at(HEADER_BYTES))?
+                    != indices.len()
+            {
+                return Err(damaged("bitshuffled indices of another length", payload));
+            }
+            (bitshuffle::FILTER.decode)(context, &values, packed, indices)
+                .map_err(|error| error.at(HEADER_BYTES))
+        }
+        _ => Err(damaged("unknown back end of indices", payload)),
+    }
+}
+
+fn damaged(what: &'static str, payload: &[u8]) -> Error {
+    Error::Damaged {
+        what,
+        offset: 0,
+        len: payload.len(),
+    }
+}
+
+/// Makes room; exactly, since a doubled vector would hold memory that no chunk has earned.
+fn grow(buffer: &mut Vec<u8>, len: usize) {
+    if buffer.len() < len {
+        *buffer = vec![0; len];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(indices: &[u32], max: u32) -> Vec<u8> {
+        let mut context = Context::new();
+        context.indices = indices.to_vec();
+        let mut dst = vec![0xcc; 64 + 4 * indices.len()];
+        let written = encode(&mut context, max, &mut dst).unwrap().unwrap();
+        decode(&mut context, indices.len(), &dst[..written]).unwrap();
+        assert!(context.indices == indices, "{} up to {max}", indices.len());
+        for len in 0..written.min(100) {
+            assert!(decode(&mut context, indices.len(), &dst[..len]).is_err());
+        }
+        dst.truncate(written);
+        dst
+    }
+
+    #[test]
+    fn indices_of_every_width_come_back() {
+        for max in [0, 1, 2, 15, 255, 256, 4095, 65535, 65536, u32::MAX] {
+            for elements in [0, 1, 7, 8, 9, 4095, 4096, 4097, 20_011] {
+                let spread =
+                    |i: u32| (u64::from(i.wrapping_mul(0x9E37_79B1)) * (u64::from(max) + 1)) >> 32;
+                let indices: Vec<u32> = (0..elements).map(|i| spread(i) as u32).collect();
+                round_trip(&indices, max);
+            }
+        }
+    }
+
+    #[test]
+    fn long_runs_go_to_bitshuffle_and_even_ones_to_bits() {
+        let runs: Vec<u32> = (0..200_000).map(|i| i / 20_000 % 2).collect();
+        let packed = round_trip(&runs, 1);
+        assert!(
+            packed[0] == BITSHUFFLE && packed.len() < 500,
+            "{}",
+            packed.len()
+        );
+        let mut state = 1u64;
+        let mut even = || {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            (state >> 62) as u32
+        };
+        let even: Vec<u32> = (0..200_000).map(|_| even()).collect();
+        assert_eq!(round_trip(&even, 3)[..2], [BITS, 2]);
+    }
+}

@@ -1,0 +1,94 @@
+//! Filter 59298: loss only. Encoding replaces values by what the codec would decode to, decoding changes nothing.
+//!
+//! It stands in front of a filter that everybody has, `[59298, 32008]` or `[59298, shuffle, deflate]`, so that any
+//! writer stores a stated loss and readers need no plugin of ours. The values are by construction those that the frame
+//! of 59297 with the same SPEC would give back: the chunk is encoded and decoded once. `cd_values` are those of 59297.
+
+use crate::codec::Chunk;
+use crate::etalon_filter::{self, Settings};
+use crate::{Certificate, Context, Error, Filter, Layout, Spec, frame};
+
+/// The filter that only rounds.
+pub static FILTER: Filter = Filter {
+    id: 59298,
+    name: "etalon_round",
+    class_name: c"etalon_round; pip install h5etalon",
+    in_place: true,
+    cd_values,
+    is_lossy: |_| true,
+    localise,
+    bound: |_, src_len| Ok(src_len),
+    encode,
+    decoded_len: |_, chunk| Ok(chunk.len()),
+    decode,
+};
+
+/// Refuses what this filter has no use for: lossless codecs, and codecs that decode to a model instead of data.
+fn check(spec: &Spec) -> Result<(), Error> {
+    let codec = spec.codec();
+    if codec.lossless {
+        return Err(Error::Settings(format!(
+            "etalon_round: {} is lossless, there is nothing to round; use its own filter",
+            codec.name
+        )));
+    }
+    Ok(())
+}
+
+fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
+    check(spec)?;
+    (etalon_filter::FILTER.cd_values)(spec, layout)
+}
+
+fn localise(values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> {
+    check(&Settings::read(values)?.spec)?;
+    (etalon_filter::FILTER.localise)(values, layout)
+}
+
+fn encode(
+    context: &mut Context,
+    values: &[u32],
+    src: &[u8],
+    dst: &mut [u8],
+) -> Result<usize, Error> {
+    let settings = Settings::read(values)?;
+    let chunk = Chunk {
+        spec: &settings.spec,
+        layout: settings.with_layout()?,
+        bytes: src,
+    };
+    round(context, &chunk, dst)?;
+    Ok(src.len())
+}
+
+/// Fills the front of `dst` with the values that `chunk` comes back with; returns the promise and the loss.
+pub fn round(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Certificate, Error> {
+    let mut stored =
+        vec![0; frame::header_bytes(chunk.layout.shape.len(), true) + chunk.bytes.len()];
+    let len = frame::encode(context, chunk, &mut stored)?;
+    let given = dst.len();
+    let dst = dst.get_mut(..chunk.bytes.len()).ok_or(Error::OutputSize {
+        given,
+        needed: chunk.bytes.len(),
+    })?;
+    frame::decode(context, &stored[..len], dst)?;
+    Ok(frame::inspect(&stored[..len])?
+        .certificate
+        .unwrap_or_default())
+}
+
+fn decode(
+    _context: &mut Context,
+    _values: &[u32],
+    chunk: &[u8],
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    if dst.len() != chunk.len() {
+        return Err(Error::OutputSize {
+            given: dst.len(),
+            needed: chunk.len(),
+        });
+    }
+    dst.copy_from_slice(chunk);
+    Ok(())
+}
