@@ -21,5 +21,5 @@ pub use codecs::CODECS;
 pub use context::Context;
 pub use element::{ByteOrder, Element, ElementClass, Layout};
 pub use error::Error;
-pub use filter::{FILTERS, Filter};
+pub use filter::{Decode, Encode, FILTERS, Filter, Localise};
 pub use params::{Kind, Param, Spec, Value, nearest};

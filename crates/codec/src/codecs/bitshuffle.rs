@@ -140,7 +140,7 @@ impl Compressor {
         level: i32,
         dst: &mut [u8],
     ) -> Result<usize, Error> {
-        let src = &context.block[..len];
+        let src = context.block.bytes(len);
         match self {
             Self::None => Err(Error::Compressor("no compressor")),
             Self::Lz4 => context.lz4.compress(src, dst),
@@ -149,7 +149,7 @@ impl Compressor {
     }
 
     fn decompress(self, context: &mut Context, src: &[u8], len: usize) -> bool {
-        let dst = &mut context.block[..len];
+        let dst = context.block.bytes(len);
         match self {
             Self::None => false,
             Self::Lz4 => lz4::decompress(src, dst),
@@ -178,7 +178,7 @@ impl Settings {
                 "cd_values name an element size of 0".into(),
             ));
         }
-        if settings.block_elements % MULTIPLE != 0 {
+        if !settings.block_elements.is_multiple_of(MULTIPLE) {
             return Err(Error::Settings(format!(
                 "block={} is not a multiple of 8 elements",
                 settings.block_elements
@@ -222,11 +222,6 @@ impl Blocks {
 
     fn count(self) -> usize {
         self.blocked.div_ceil(self.whole)
-    }
-
-    /// Bytes in the largest block that occurs.
-    fn largest(self) -> usize {
-        self.whole.min(self.blocked)
     }
 }
 
@@ -315,7 +310,7 @@ fn encode(
     dst: &mut [u8],
 ) -> Result<usize, Error> {
     let settings = Settings::stored(cd_values)?;
-    if src.len() % settings.element_bytes != 0 {
+    if !src.len().is_multiple_of(settings.element_bytes) {
         return Err(Error::Settings(format!(
             "a chunk of {} bytes is no whole number of {}-byte elements; put this filter first in the pipeline",
             src.len(),
@@ -325,7 +320,7 @@ fn encode(
     let block_bytes = settings.block_bytes();
     let blocks = settings.cut(src.len(), block_bytes);
     if settings.compressor == Compressor::None {
-        return transpose_blocks(&settings, blocks, src, dst);
+        return transpose_blocks(context, &settings, blocks, src, dst);
     }
     let needed = bound(cd_values, src.len())?;
     if dst.len() < needed {
@@ -335,7 +330,6 @@ fn encode(
         });
     }
     let level = Level::best();
-    grow(&mut context.block, blocks.largest());
     dst[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
     dst[8..HEADER_BYTES].copy_from_slice(&(block_bytes as u32).to_be_bytes());
     let mut at = HEADER_BYTES;
@@ -345,7 +339,7 @@ fn encode(
             level,
             settings.element_bytes,
             &src[range],
-            &mut context.block[..len],
+            context.block.bytes(len),
         );
         let (length, stream) = dst[at..].split_at_mut(LENGTH_BYTES);
         let written = settings
@@ -359,29 +353,27 @@ fn encode(
     Ok(at + left.len())
 }
 
+/// The stream without compressor. Through the block scratch, in cache, it is twice as fast as from memory to memory.
 fn transpose_blocks(
+    context: &mut Context,
     settings: &Settings,
     blocks: Blocks,
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
-    if dst.len() < src.len() {
-        return Err(Error::OutputSize {
-            given: dst.len(),
-            needed: src.len(),
-        });
-    }
+    let given = dst.len();
+    let needed = src.len();
+    let dst = dst
+        .get_mut(..needed)
+        .ok_or(Error::OutputSize { given, needed })?;
     let level = Level::best();
     for range in blocks.iter() {
-        bit_transpose(
-            level,
-            settings.element_bytes,
-            &src[range.clone()],
-            &mut dst[range],
-        );
+        let block = context.block.bytes(range.len());
+        bit_transpose(level, settings.element_bytes, &src[range.clone()], block);
+        dst[range].copy_from_slice(block);
     }
-    dst[blocks.blocked..src.len()].copy_from_slice(&src[blocks.blocked..]);
-    Ok(src.len())
+    dst[blocks.blocked..].copy_from_slice(&src[blocks.blocked..]);
+    Ok(needed)
 }
 
 /// A chunk whose header and lengths have been checked against its size.
@@ -412,10 +404,10 @@ fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
         0 => settings.block_bytes(),
         bytes => bytes,
     };
-    if block_bytes % (MULTIPLE * settings.element_bytes) != 0 {
+    if !block_bytes.is_multiple_of(MULTIPLE * settings.element_bytes) {
         return Err(damaged("block length is no multiple of 8 elements", 8));
     }
-    if decoded_len % settings.element_bytes != 0 {
+    if !decoded_len.is_multiple_of(settings.element_bytes) {
         return Err(damaged("decoded length is no whole number of elements", 0));
     }
     let blocks = settings.cut(decoded_len, block_bytes);
@@ -499,50 +491,45 @@ fn decode(
         });
     }
     let level = Level::best();
-    let mut at = HEADER_BYTES;
-    if settings.compressor == Compressor::None {
-        for range in blocks.iter() {
-            bit_untranspose(
-                level,
-                settings.element_bytes,
-                &chunk[range.clone()],
-                &mut dst[range],
-            );
-        }
-        at = blocks.blocked;
-    } else {
-        grow(&mut context.block, blocks.largest());
-        for range in blocks.iter() {
-            let stream = block_at(chunk, at)?;
-            let len = range.len();
-            if !settings.compressor.decompress(context, stream, len) {
-                return Err(Error::Damaged {
-                    what: match settings.compressor {
-                        Compressor::Lz4 => "LZ4 block does not decode",
-                        _ => "zstd block does not decode",
-                    },
-                    offset: at,
-                    len: chunk.len(),
-                });
-            }
-            bit_untranspose(
-                level,
-                settings.element_bytes,
-                &context.block[..len],
-                &mut dst[range],
-            );
-            at += LENGTH_BYTES + stream.len();
-        }
+    let mut at = match settings.compressor {
+        Compressor::None => 0,
+        _ => HEADER_BYTES,
+    };
+    for range in blocks.iter() {
+        let len = range.len();
+        at += fill_block(context, &settings, chunk, at, len)?;
+        let block = context.block.bytes(len);
+        bit_untranspose(level, settings.element_bytes, block, &mut dst[range]);
     }
     dst[blocks.blocked..].copy_from_slice(&chunk[at..]);
     Ok(())
 }
 
-/// Makes room for a block; exactly, since a doubled vector would hold memory that no chunk has earned.
-fn grow(buffer: &mut Vec<u8>, len: usize) {
-    if buffer.len() < len {
-        *buffer = vec![0; len];
+/// Unpacks the block of `len` bytes that is stored at `at` into the scratch; returns the bytes it takes in the chunk.
+fn fill_block(
+    context: &mut Context,
+    settings: &Settings,
+    chunk: &[u8],
+    at: usize,
+    len: usize,
+) -> Result<usize, Error> {
+    if settings.compressor == Compressor::None {
+        let block = slice(chunk, "a block", at, len)?;
+        context.block.bytes(len).copy_from_slice(block);
+        return Ok(len);
     }
+    let stream = block_at(chunk, at)?;
+    if !settings.compressor.decompress(context, stream, len) {
+        return Err(Error::Damaged {
+            what: match settings.compressor {
+                Compressor::Lz4 => "LZ4 block does not decode",
+                _ => "zstd block does not decode",
+            },
+            offset: at,
+            len: chunk.len(),
+        });
+    }
+    Ok(LENGTH_BYTES + stream.len())
 }
 
 #[cfg(test)]
