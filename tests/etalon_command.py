@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import NOWHERE, REPO, call
+from programs import NOWHERE, REPO, call
 
 
 def program():

@@ -77,11 +77,11 @@ def environment(plugin_path, extra=None):
     return env
 
 
-def call(command, plugin_path, extra_env=None, succeeds=True):
-    """Runs a program and returns the finished process with its output as text."""
+def call(command, plugin_path, extra_env=None, succeeds=True, **options):
+    """Runs a program and returns the finished process, output as text; `options` are those of subprocess.run."""
     command = [str(part) for part in command]
     env = environment(plugin_path, extra_env)
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, **options)
     if succeeds:
         outcome = "%s ended with %d:\n%s" % (command[0], done.returncode, (done.stdout + done.stderr)[-3000:])
         assert done.returncode == 0, outcome

@@ -110,10 +110,10 @@ def test_a_chunk_above_64_mib_comes_back_and_its_memory_goes(plugins, wheel, tmp
 import h5py, resource
 array = samples.array("u1", (1 << 20,)).repeat(80)
 rss = lambda: int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+before = rss()
 with h5py.File(args[0], "w") as f:
     for name in "ab":
         f.create_dataset(name, data=array, chunks=array.shape, compression=32008, compression_opts=(0, 2))
-before = rss()
 with h5py.File(args[0], "r") as f:
     same = [samples.same(f[name][()], array) for name in "ab"]
 answer({"same": same, "kept": rss() - before})

@@ -45,7 +45,9 @@ impl FromStr for ElementType {
             [b'<' | b'=' | b'|', ..] => (ByteOrder::Little, &text[1..]),
             _ => (ByteOrder::Little, text),
         };
-        let at = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+        let at = name
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(name.len());
         let (class, unit) = match &name[..at] {
             "u" => (ElementClass::Unsigned, 1),
             "i" => (ElementClass::Signed, 1),
@@ -64,9 +66,15 @@ impl FromStr for ElementType {
             _ => matches!(bytes, 1 | 2 | 4 | 8),
         };
         if !exists || size % unit != 0 {
-            return Err(format!("there is no {text}: integers have 1, 2, 4 or 8 bytes, floats 2, 4 or 8"));
+            return Err(format!(
+                "there is no {text}: integers have 1, 2, 4 or 8 bytes, floats 2, 4 or 8"
+            ));
         }
-        Ok(Self(Element { class, bytes, order }))
+        Ok(Self(Element {
+            class,
+            bytes,
+            order,
+        }))
     }
 }
 
@@ -137,7 +145,9 @@ fn check_chunk(chunk: &[u64], element: &Element) -> Result<(), Failure> {
     }
     let bytes = chunk
         .iter()
-        .try_fold(element.bytes as u64, |bytes, &extent| bytes.checked_mul(extent));
+        .try_fold(element.bytes as u64, |bytes, &extent| {
+            bytes.checked_mul(extent)
+        });
     match bytes {
         Some(bytes) if bytes <= MAX_CHUNK_BYTES => Ok(()),
         _ => Err(Failure::arguments(
@@ -186,7 +196,15 @@ mod tests {
             ("|u1", ElementClass::Unsigned, 1, ByteOrder::Little),
             ("V12", ElementClass::Other, 12, ByteOrder::Little),
         ] {
-            assert_eq!(parse(text), Ok(Element { class, bytes, order }), "{text}");
+            assert_eq!(
+                parse(text),
+                Ok(Element {
+                    class,
+                    bytes,
+                    order
+                }),
+                "{text}"
+            );
         }
         for text in ["", "u3", "int12", "f1", "counts", "u", "uint"] {
             assert!(parse(text).is_err(), "{text}");

@@ -13,7 +13,12 @@ use crate::{args, codecs, completions, demo, doctor, inspect, man, measure, reco
 /// Etalon makes HDF5 files smaller without losing a value, and any HDF5 program reads and writes them once
 /// HDF5_PLUGIN_PATH names the folder with Etalon's plugins.
 #[derive(Parser)]
-#[command(name = "etalon", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "etalon",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 #[command(after_help = "\
 Examples:
   etalon demo                                     see what it does, in less than a minute
@@ -50,7 +55,9 @@ pub struct Common {
 impl Common {
     /// How many threads to use.
     pub fn jobs(&self) -> usize {
-        let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
+        let jobs = self
+            .jobs
+            .or_else(|| std::thread::available_parallelism().ok());
         jobs.map_or(1, NonZeroUsize::get)
     }
 }

@@ -44,16 +44,22 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     let mut inspections = Vec::new();
     for dataset in &datasets {
         bar.set_message(dataset.path.clone());
-        let inspection = inspect(dataset, &mut reader, arguments.deep, || bar.inc(1)).map_err(Failure::Input)?;
+        let inspection =
+            inspect(dataset, &mut reader, arguments.deep, || bar.inc(1)).map_err(Failure::Input)?;
         inspections.push(inspection);
     }
     bar.finish_and_clear();
     if output.json {
         output.document(&json!({ "file": arguments.target.file, "datasets": inspections }))?;
     } else {
-        text_lines(&inspections).iter().try_for_each(|line| output.line(line))?;
+        text_lines(&inspections)
+            .iter()
+            .try_for_each(|line| output.line(line))?;
     }
-    let damaged: usize = inspections.iter().map(|inspection| inspection.damaged.len()).sum();
+    let damaged: usize = inspections
+        .iter()
+        .map(|inspection| inspection.damaged.len())
+        .sum();
     if damaged > 0 {
         return Err(Failure::Input(anyhow::anyhow!(
             "{damaged} of {chunks} chunks are damaged in {}",
@@ -64,13 +70,18 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
 }
 
 fn text_lines(inspections: &[Inspection]) -> Vec<String> {
-    let mut table = Table::new(&["dataset", "type", "shape", "chunk", ">chunks", "codec", ">raw", ">stored", ">ratio"]);
+    let mut table = Table::new(&[
+        "dataset", "type", "shape", "chunk", ">chunks", "codec", ">raw", ">stored", ">ratio",
+    ]);
     for inspection in inspections {
         table.row([
             inspection.dataset.clone(),
             inspection.dtype.clone(),
             extents(&inspection.shape),
-            inspection.chunk.as_ref().map_or("–".into(), |chunk| extents(chunk)),
+            inspection
+                .chunk
+                .as_ref()
+                .map_or("–".into(), |chunk| extents(chunk)),
             inspection.chunks.to_string(),
             inspection.spec.clone(),
             size(inspection.raw_bytes),
@@ -81,7 +92,10 @@ fn text_lines(inspections: &[Inspection]) -> Vec<String> {
     let mut lines = table.lines();
     for inspection in inspections {
         for (chunk, reason) in inspection.damaged.iter().zip(&inspection.reasons) {
-            lines.push(format!("DAMAGED {} chunk {chunk:?}: {reason}", inspection.dataset));
+            lines.push(format!(
+                "DAMAGED {} chunk {chunk:?}: {reason}",
+                inspection.dataset
+            ));
         }
     }
     lines

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use clap::Args;
 use etalon_measure::machine::{Machine, Versions};
-use etalon_measure::measure::{DEFAULT_SAMPLE_BYTES, LEAST_RUNS, Row, Subject, measure, stratified};
+use etalon_measure::measure::{
+    DEFAULT_SAMPLE_BYTES, LEAST_RUNS, Row, Subject, measure, stratified,
+};
 use etalon_measure::method::Method;
 use etalon_measure::source::{ChunkReader, Dataset};
 use etalon_measure::speed::RawChunk;
@@ -57,16 +59,25 @@ pub struct Arguments {
 /// Measures every codec on every dataset.
 pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     if arguments.runs < LEAST_RUNS {
-        return Err(Failure::arguments(format!("--runs: fewer than {LEAST_RUNS} runs have no meaningful median")));
+        return Err(Failure::arguments(format!(
+            "--runs: fewer than {LEAST_RUNS} runs have no meaningful median"
+        )));
     }
     let mut methods = Vec::new();
     for codec in &arguments.codecs {
         methods.push(codec.parse::<Method>()?);
     }
     let datasets = arguments.target.datasets(&arguments.dataset)?;
-    let limit = if arguments.all { u64::MAX } else { DEFAULT_SAMPLE_BYTES };
+    let limit = if arguments.all {
+        u64::MAX
+    } else {
+        DEFAULT_SAMPLE_BYTES
+    };
     let mut rows = Vec::new();
-    for dataset in datasets.iter().filter(|dataset| can_be_measured(dataset, output)) {
+    for dataset in datasets
+        .iter()
+        .filter(|dataset| can_be_measured(dataset, output))
+    {
         let chunks = read_sample(&arguments.target.file, dataset, limit)?;
         let measured = measure_dataset(dataset, &methods, &chunks, arguments, output)?;
         print_rows(&measured, arguments, output, rows.is_empty())?;
@@ -95,7 +106,10 @@ pub fn read_sample(file: &Path, dataset: &Dataset, limit: u64) -> Result<Vec<Raw
     let fitting = limit / (dataset.chunk_bytes() as u64).max(1);
     let mut reader = ChunkReader::open(file).map_err(Failure::Input)?;
     let mut chunks = Vec::new();
-    for at in stratified(dataset.chunks.len(), usize::try_from(fitting).unwrap_or(usize::MAX)) {
+    for at in stratified(
+        dataset.chunks.len(),
+        usize::try_from(fitting).unwrap_or(usize::MAX),
+    ) {
         let chunk = &dataset.chunks[at];
         chunks.push(reader.decoded(dataset, chunk).map_err(|error| {
             Failure::Input(error.context(format!("{}, chunk {:?}", dataset.path, chunk.offset)))
@@ -126,7 +140,14 @@ fn measure_dataset(
     let mut rows = Vec::new();
     for method in methods {
         bar.set_message(format!("{} {method}", dataset.path));
-        let row = measure(&subject(dataset), method, chunks, arguments.runs, arguments.per_chunk, || bar.inc(1))?;
+        let row = measure(
+            &subject(dataset),
+            method,
+            chunks,
+            arguments.runs,
+            arguments.per_chunk,
+            || bar.inc(1),
+        )?;
         if !row.holds() {
             output.note(&format!("{}: {} changed values", row.dataset, row.codec));
         }
@@ -136,21 +157,37 @@ fn measure_dataset(
     Ok(rows)
 }
 
-fn print_rows(rows: &[Row], arguments: &Arguments, output: Output, first: bool) -> Result<(), Failure> {
+fn print_rows(
+    rows: &[Row],
+    arguments: &Arguments,
+    output: Output,
+    first: bool,
+) -> Result<(), Failure> {
     if output.json {
         return Ok(());
     }
-    let lines = if arguments.csv { csv_lines(rows, first) } else { text_lines(rows, first) };
+    let lines = if arguments.csv {
+        csv_lines(rows, first)
+    } else {
+        text_lines(rows, first)
+    };
     lines.iter().try_for_each(|line| output.line(line))
 }
 
 fn text_lines(rows: &[Row], first: bool) -> Vec<String> {
-    let mut lines = if first { Vec::new() } else { vec![String::new()] };
+    let mut lines = if first {
+        Vec::new()
+    } else {
+        vec![String::new()]
+    };
     let Some(any) = rows.first() else {
         return lines;
     };
     let sample = if any.measured_chunks < any.total_chunks {
-        format!(", sample of {} of {} chunks", any.measured_chunks, any.total_chunks)
+        format!(
+            ", sample of {} of {} chunks",
+            any.measured_chunks, any.total_chunks
+        )
     } else {
         String::new()
     };
@@ -161,7 +198,15 @@ fn text_lines(rows: &[Row], first: bool) -> Vec<String> {
         extents(&any.shape),
         size(any.raw_bytes)
     ));
-    let mut table = Table::new(&["codec", ">ratio", ">stored", ">encode GB/s", ">decode GB/s", ">CV", ">max error"]);
+    let mut table = Table::new(&[
+        "codec",
+        ">ratio",
+        ">stored",
+        ">encode GB/s",
+        ">decode GB/s",
+        ">CV",
+        ">max error",
+    ]);
     for row in rows {
         table.row(text_cells(row));
         for chunk in &row.chunks {
@@ -202,9 +247,17 @@ fn csv_lines(rows: &[Row], first: bool) -> Vec<String> {
                 .into(),
         );
     }
-    let joined = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
+    let joined = |numbers: &[u64]| {
+        numbers
+            .iter()
+            .map(u64::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     for row in rows {
-        let head = [&row.dataset, &row.dtype, &joined(&row.shape), &row.codec].map(|field| quoted(field)).join(",");
+        let head = [&row.dataset, &row.dtype, &joined(&row.shape), &row.codec]
+            .map(|field| quoted(field))
+            .join(",");
         lines.push(format!(
             "{head},,{},{},{},{},{},{},{},{},{},{}",
             row.raw_bytes,

@@ -29,7 +29,10 @@ impl Frame {
     pub fn data_uri(&self) -> String {
         let small = self.shrunk();
         let shades = small.shades();
-        format!("data:image/png;base64,{}", base64(&png(small.columns, small.rows, &shades)))
+        format!(
+            "data:image/png;base64,{}",
+            base64(&png(small.columns, small.rows, &shades))
+        )
     }
 
     /// Means over squares, so that the longest side fits.
@@ -42,7 +45,11 @@ impl Frame {
                 values.push(self.mean(row * factor, column * factor, factor));
             }
         }
-        Frame { rows, columns, values }
+        Frame {
+            rows,
+            columns,
+            values,
+        }
     }
 
     fn mean(&self, top: usize, left: usize, side: usize) -> f64 {
@@ -61,17 +68,24 @@ impl Frame {
     }
 
     fn shades(&self) -> Vec<u8> {
-        let mut sorted: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
+        let mut sorted: Vec<f64> = self
+            .values
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect();
         sorted.sort_by(f64::total_cmp);
         let at = |part: f64| sorted.get((part * sorted.len() as f64) as usize).copied();
         let low = at(0.01).unwrap_or(0.0);
         let high = at(0.998).unwrap_or(1.0).max(low + f64::MIN_POSITIVE);
         self.values
             .iter()
-            .map(|value| match ((value - low) / (high - low)).clamp(0.0, 1.0) {
-                share if share.is_nan() => SHADES,
-                share => (share.sqrt() * f64::from(SHADES - 1)).round() as u8,
-            })
+            .map(
+                |value| match ((value - low) / (high - low)).clamp(0.0, 1.0) {
+                    share if share.is_nan() => SHADES,
+                    share => (share.sqrt() * f64::from(SHADES - 1)).round() as u8,
+                },
+            )
             .collect()
     }
 }
@@ -89,7 +103,9 @@ fn png(columns: usize, rows: usize, shades: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     for row in shades.chunks(columns.max(1)) {
         // Writing into a Vec does not fail.
-        let _ = encoder.write_all(&[0]).and_then(|()| encoder.write_all(row));
+        let _ = encoder
+            .write_all(&[0])
+            .and_then(|()| encoder.write_all(row));
     }
     chunk(&mut file, *b"IDAT", &encoder.finish().unwrap_or_default());
     chunk(&mut file, *b"IEND", &[]);
@@ -134,10 +150,16 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let word = (0..3).fold(0u32, |word, at| word << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
+        let word = (0..3).fold(0u32, |word, at| {
+            word << 8 | u32::from(group.get(at).copied().unwrap_or(0))
+        });
         for digit in 0..4 {
             let index = (word >> (18 - 6 * digit)) & 63;
-            text.push(if digit <= group.len() { ALPHABET[index as usize] as char } else { '=' });
+            text.push(if digit <= group.len() {
+                ALPHABET[index as usize] as char
+            } else {
+                '='
+            });
         }
     }
     text
@@ -149,7 +171,13 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_standard() {
-        for (plain, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (plain, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(base64(plain.as_bytes()), text);
         }
     }
@@ -167,6 +195,10 @@ mod tests {
         let shades = small.shades();
         assert!(shades[..250].iter().all(|&shade| shade == SHADES));
         assert_eq!((shades[250], shades[499]), (0, SHADES - 1));
-        assert!(frame.data_uri().starts_with("data:image/png;base64,iVBORw0KGgo"));
+        assert!(
+            frame
+                .data_uri()
+                .starts_with("data:image/png;base64,iVBORw0KGgo")
+        );
     }
 }

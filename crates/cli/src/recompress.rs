@@ -83,7 +83,10 @@ pub fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<Outcome
     let spec: Spec = arguments.codec.parse()?;
     let codec = spec.codec();
     if arguments.mode == Mode::Standard && codec.filter.id != REGISTERED_FILTER {
-        return Err(Failure::arguments(format!("--mode standard: {} has no standard form", codec.name)));
+        return Err(Failure::arguments(format!(
+            "--mode standard: {} has no standard form",
+            codec.name
+        )));
     }
     if arguments.chunk.contains(&0) {
         return Err(Failure::arguments("--chunk: an extent of 0 holds nothing"));
@@ -129,7 +132,15 @@ impl Follower {
             output,
             bar: progress::bar(output, 0, BYTES),
             phases: if verify { 2 } else { 1 },
-            table: Table::new(&["dataset", "chunk", ">raw", ">before", ">after", ">ratio", ">max error"]),
+            table: Table::new(&[
+                "dataset",
+                "chunk",
+                ">raw",
+                ">before",
+                ">after",
+                ">ratio",
+                ">max error",
+            ]),
             written: Ok(()),
         }
     }
@@ -182,7 +193,10 @@ impl Follower {
             self.output.note(&format!("warning: {warning}"));
         }
         if *datasets > 0 {
-            self.table.lines().iter().try_for_each(|line| self.output.line(line))?;
+            self.table
+                .lines()
+                .iter()
+                .try_for_each(|line| self.output.line(line))?;
         }
         let speed = *raw_bytes as f64 / seconds / 1e9;
         self.output.line(&format!(
@@ -205,7 +219,11 @@ impl Observer for Follower {
 
     fn advance(&mut self, phase: Phase, dataset: &str, bytes: u64) {
         if phase != Phase::Copy {
-            let verb = if phase == Phase::Encode { "write" } else { "check" };
+            let verb = if phase == Phase::Encode {
+                "write"
+            } else {
+                "check"
+            };
             self.bar.set_message(format!("{verb} {dataset}"));
             self.bar.inc(bytes);
         }

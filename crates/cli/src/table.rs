@@ -37,10 +37,17 @@ impl Table {
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
                 let cells = self.rows.iter().map(|row| width(&row[at]));
-                cells.chain([width(self.columns[at].title)]).max().unwrap_or(0)
+                cells
+                    .chain([width(self.columns[at].title)])
+                    .max()
+                    .unwrap_or(0)
             })
             .collect();
-        let titles: Vec<String> = self.columns.iter().map(|column| column.title.into()).collect();
+        let titles: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| column.title.into())
+            .collect();
         std::iter::once(&titles)
             .chain(&self.rows)
             .map(|cells| self.line(cells, &widths))
@@ -51,7 +58,11 @@ impl Table {
         let mut line = String::new();
         for ((cell, &wide), column) in cells.iter().zip(widths).zip(&self.columns) {
             let padding = " ".repeat(wide - width(cell));
-            let parts = if column.right { [&padding, cell] } else { [cell, &padding] };
+            let parts = if column.right {
+                [&padding, cell]
+            } else {
+                [cell, &padding]
+            };
             line.extend(parts.map(String::as_str));
             line.push_str("  ");
         }
@@ -76,14 +87,22 @@ pub fn size(bytes: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    let digits = if value < 9.995 {
+        2
+    } else {
+        usize::from(value < 99.95)
+    };
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
 /// Extents as `6 × 2527 × 2463`.
 pub fn extents(shape: &[impl ToString]) -> String {
     let extents: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    if extents.is_empty() { "scalar".into() } else { extents.join(" × ") }
+    if extents.is_empty() {
+        "scalar".into()
+    } else {
+        extents.join(" × ")
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +114,10 @@ mod tests {
         let mut table = Table::new(&["name", ">ratio"]);
         table.row(["a".into(), "1.5".into()]);
         table.row(["längst".into(), "12.25".into()]);
-        assert_eq!(table.lines(), ["name    ratio", "a         1.5", "längst  12.25"]);
+        assert_eq!(
+            table.lines(),
+            ["name    ratio", "a         1.5", "längst  12.25"]
+        );
     }
 
     #[test]

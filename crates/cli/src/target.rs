@@ -40,8 +40,13 @@ impl Target {
     /// The datasets that this target and the patterns (any of them, or none for all) mean.
     pub fn datasets(&self, patterns: &[String]) -> Result<Vec<Dataset>, Failure> {
         let wanted = |path: &str| {
-            let by_target = self.pattern.as_ref().is_none_or(|pattern| glob::is_match(pattern, path));
-            by_target && (patterns.is_empty() || patterns.iter().any(|pattern| glob::is_match(pattern, path)))
+            let by_target = self
+                .pattern
+                .as_ref()
+                .is_none_or(|pattern| glob::is_match(pattern, path));
+            by_target
+                && (patterns.is_empty()
+                    || patterns.iter().any(|pattern| glob::is_match(pattern, path)))
         };
         let found = datasets(&self.file, wanted).map_err(Failure::Input)?;
         if found.is_empty() && (self.pattern.is_some() || !patterns.is_empty()) {
@@ -52,13 +57,28 @@ impl Target {
 
     /// Names what is there, so that the next try is right.
     fn nothing_found(&self, patterns: &[String]) -> Failure {
-        let asked: Vec<&str> = self.pattern.iter().chain(patterns).map(String::as_str).collect();
+        let asked: Vec<&str> = self
+            .pattern
+            .iter()
+            .chain(patterns)
+            .map(String::as_str)
+            .collect();
         let there = datasets(&self.file, |_| true).unwrap_or_default();
         let names: Vec<&str> = there.iter().map(|dataset| dataset.path.as_str()).collect();
-        let near = asked.iter().find_map(|word| etalon_codec::nearest(word, names.iter().copied()));
+        let near = asked
+            .iter()
+            .find_map(|word| etalon_codec::nearest(word, names.iter().copied()));
         let known = match near {
             Some(near) => format!("did you mean '{near}'?"),
-            None => format!("it has: {}", names.iter().take(12).copied().collect::<Vec<_>>().join(", ")),
+            None => format!(
+                "it has: {}",
+                names
+                    .iter()
+                    .take(12)
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
         };
         Failure::Arguments(anyhow!(
             "{} has no dataset '{}'; {known}",

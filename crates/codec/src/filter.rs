@@ -23,18 +23,25 @@ pub struct Filter {
     pub is_lossy: fn(cd_values: &[u32]) -> bool,
     /// Turns what a user passed, or stored values, into stored values. Deterministic, and `localise(localise(x)) =
     /// localise(x)`. Without a layout (the host cannot be asked) only stored values are accepted.
-    pub localise: fn(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error>,
+    pub localise: Localise,
     /// Largest number of bytes that `encode` writes for `src_len` bytes.
     pub bound: fn(cd_values: &[u32], src_len: usize) -> Result<usize, Error>,
     /// Encodes `src` into the front of `dst` and returns the number of bytes written.
-    pub encode:
-        fn(&mut Context, cd_values: &[u32], src: &[u8], dst: &mut [u8]) -> Result<usize, Error>,
+    pub encode: Encode,
     /// Number of bytes `chunk` decodes to, after checking that the chunk is long enough to hold that many.
     pub decoded_len: fn(cd_values: &[u32], chunk: &[u8]) -> Result<usize, Error>,
     /// Decodes `chunk` into `dst`, which must have exactly `decoded_len` bytes.
-    pub decode:
-        fn(&mut Context, cd_values: &[u32], chunk: &[u8], dst: &mut [u8]) -> Result<(), Error>,
+    pub decode: Decode,
 }
+
+/// See [`Filter::localise`].
+pub type Localise = fn(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error>;
+/// See [`Filter::encode`].
+pub type Encode =
+    fn(&mut Context, cd_values: &[u32], src: &[u8], dst: &mut [u8]) -> Result<usize, Error>;
+/// See [`Filter::decode`].
+pub type Decode =
+    fn(&mut Context, cd_values: &[u32], chunk: &[u8], dst: &mut [u8]) -> Result<(), Error>;
 
 /// Every filter id of this library.
 pub static FILTERS: &[&Filter] = &[

@@ -21,7 +21,7 @@
 //! | … | | payload, to the end of the chunk |
 
 use crate::codec::{Chunk, Encoded};
-use crate::codecs::bitshuffle;
+use crate::codecs::{bitshuffle, bitshuffle_payload};
 use crate::{ByteOrder, CODECS, Certificate, Codec, Context, Element, ElementClass, Error, Layout};
 
 const MAGIC: [u8; 4] = *b"Etln";
@@ -107,7 +107,7 @@ fn encode_payload(
         fell_back: true,
         ..Certificate::default()
     };
-    if let Some(len) = bitshuffle::encode_fallback(context, chunk, payload)? {
+    if let Some(len) = bitshuffle_payload::encode_fallback(context, chunk, payload)? {
         return Ok((
             bitshuffle::CODEC.id,
             Encoded {

@@ -102,7 +102,7 @@ fn mutated_chunks_are_refused_or_decoded_without_panic_or_unearned_memory() {
                 let _ = (filter.decode)(&mut context, &values, &chunk, &mut output);
                 let largest = LARGEST.get();
                 assert!(
-                    largest <= len.max(8192),
+                    largest <= len.max(8192) + 64,
                     "{spec} round {round}: allocated {largest} for {len}"
                 );
             }

@@ -55,8 +55,8 @@ impl<'a> ChunkBuffer<'a> {
             memory.bytes().copy_from_slice(bytes);
             return Ok(self.replace(memory));
         }
-        // SAFETY: `new` was promised `capacity` bytes at `data`; `bytes` is a borrow that is not of this buffer, because
-        // `self` is held by value.
+        // SAFETY: `new` was promised `capacity` bytes at `data`; `bytes` does not borrow from this buffer, because `self`
+        // is held by value.
         unsafe {
             self.data
                 .cast::<u8>()

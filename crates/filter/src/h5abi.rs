@@ -1,6 +1,6 @@
 //! The few types of HDF5's C interface that a filter meets, from H5Zpublic.h, H5Ipublic.h and H5Tpublic.h.
 //!
-//! They are the same from 1.10 to 2.2. 1.8 has a 32-bit `hid_t`, therefore [`crate::host`] refuses it.
+//! They are the same from 1.10 to 2.2. 1.8 has a 32-bit `hid_t`, therefore host.rs refuses it.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 

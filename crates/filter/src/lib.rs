@@ -3,7 +3,7 @@
 //!
 //! A plugin knows nothing about HDF5 at link time. One process may hold several copies of the library (the wheels of
 //! h5py, netCDF4 and PyTables each bring one) and all of them share one image of the plugin, so each callback finds the
-//! copy that called it ([`host`]), asks it what it needs through plain function pointers, and keeps nothing of it.
+//! copy that called it (host.rs), asks it what it needs through plain function pointers, and keeps nothing of it.
 //!
 //! * A plugin is a cdylib crate with one line, [`export_plugin!`].
 //! * A program that brings its own HDF5 registers [`plugin_classes`] with `H5Zregister` instead.

@@ -72,7 +72,12 @@ pub struct FilterSettings {
 }
 
 /// Inspects `dataset`; `deep` decodes every chunk.
-pub fn inspect(dataset: &Dataset, reader: &mut ChunkReader, deep: bool, mut progress: impl FnMut()) -> Result<Inspection> {
+pub fn inspect(
+    dataset: &Dataset,
+    reader: &mut ChunkReader,
+    deep: bool,
+    mut progress: impl FnMut(),
+) -> Result<Inspection> {
     let checked = how_to_check(dataset, deep);
     let mut inspection = describe(dataset, checked);
     for chunk in &dataset.chunks {
@@ -91,8 +96,14 @@ pub fn inspect(dataset: &Dataset, reader: &mut ChunkReader, deep: bool, mut prog
 }
 
 fn how_to_check(dataset: &Dataset, deep: bool) -> &'static str {
-    let decodable = dataset.filters.iter().all(|filter| matches!(filter.id, 1..=3) || own_filter(filter.id).is_some());
-    let last_is_own = dataset.filters.last().is_some_and(|filter| own_filter(filter.id).is_some());
+    let decodable = dataset
+        .filters
+        .iter()
+        .all(|filter| matches!(filter.id, 1..=3) || own_filter(filter.id).is_some());
+    let last_is_own = dataset
+        .filters
+        .last()
+        .is_some_and(|filter| own_filter(filter.id).is_some());
     match (deep && decodable, last_is_own) {
         (true, _) => "decoded",
         (false, true) => "headers",
@@ -140,7 +151,11 @@ fn describe(dataset: &Dataset, checked: &'static str) -> Inspection {
             0 => 0.0,
             stored => dataset.raw_bytes as f64 / stored as f64,
         },
-        chunks: if dataset.is_chunked { dataset.chunks.len() } else { 0 },
+        chunks: if dataset.is_chunked {
+            dataset.chunks.len()
+        } else {
+            0
+        },
         checked,
         damaged: Vec::new(),
         reasons: Vec::new(),
@@ -149,14 +164,25 @@ fn describe(dataset: &Dataset, checked: &'static str) -> Inspection {
 
 /// Filters that lose nothing whatever their settings; others may.
 fn is_lossless(id: i32) -> bool {
-    matches!(id, 1..=4 | 305 | 307 | 32000 | 32001 | 32004 | 32008 | 32015)
+    matches!(
+        id,
+        1..=4 | 305 | 307 | 32000 | 32001 | 32004 | 32008 | 32015
+    )
 }
 
 /// Counts chunks by what was done to them: a filter mask says that filters were skipped.
 fn codecs_by_chunk(dataset: &Dataset, spec: &str) -> BTreeMap<String, usize> {
     let mut codecs = BTreeMap::new();
-    let whole = dataset.chunks.iter().filter(|chunk| chunk.filter_mask == 0).count();
-    let chunks = if dataset.is_chunked { dataset.chunks.len() } else { 0 };
+    let whole = dataset
+        .chunks
+        .iter()
+        .filter(|chunk| chunk.filter_mask == 0)
+        .count();
+    let chunks = if dataset.is_chunked {
+        dataset.chunks.len()
+    } else {
+        0
+    };
     if whole > 0 && chunks > 0 {
         codecs.insert(spec.to_owned(), whole);
     }
@@ -176,7 +202,10 @@ fn check_header(dataset: &Dataset, reader: &ChunkReader, chunk: &StoredChunk) ->
     let len = (own.decoded_len)(&filter.cd_values, &bytes)?;
     // Only the first filter of a pipeline is given the chunk itself.
     if last == 0 && len != dataset.chunk_bytes() {
-        return Err(anyhow!("decodes to {len} bytes where {} are needed", dataset.chunk_bytes()));
+        return Err(anyhow!(
+            "decodes to {len} bytes where {} are needed",
+            dataset.chunk_bytes()
+        ));
     }
     Ok(())
 }

@@ -131,7 +131,11 @@ pub fn measure(
         measured_chunks: chunks.len(),
         total_chunks: subject.total_chunks,
         metrics: BTreeMap::new(),
-        chunks: if per_chunk { chunk_rows.collect() } else { Vec::new() },
+        chunks: if per_chunk {
+            chunk_rows.collect()
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -154,7 +158,9 @@ pub fn stratified(count: usize, limit: usize) -> Vec<usize> {
         return (0..count).collect();
     }
     let limit = limit.max(1);
-    (0..limit).map(|stratum| (2 * stratum + 1) * count / (2 * limit)).collect()
+    (0..limit)
+        .map(|stratum| (2 * stratum + 1) * count / (2 * limit))
+        .collect()
 }
 
 #[cfg(test)]

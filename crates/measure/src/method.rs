@@ -41,9 +41,11 @@ impl FromStr for Method {
         }
         let known = CODECS.iter().map(|codec| codec.name);
         match nearest(name, known.clone().chain(PEERS)) {
-            Some(peer) if PEERS.contains(&peer) && !known.clone().any(|codec| codec == name) => Err(
-                Error::Settings(format!("unknown codec '{name}'; did you mean '{peer}'?")),
-            ),
+            Some(peer) if PEERS.contains(&peer) && !known.clone().any(|codec| codec == name) => {
+                Err(Error::Settings(format!(
+                    "unknown codec '{name}'; did you mean '{peer}'?"
+                )))
+            }
             _ => text.parse().map(Self::Codec),
         }
     }
@@ -54,13 +56,19 @@ fn gzip_level(name: &str, settings: &str) -> Result<u32, Error> {
         return Ok(GZIP_LEVEL);
     }
     let Some((key, value)) = settings.split_once('=').filter(|(key, _)| *key == "level") else {
-        return Err(Error::Settings(format!("{name}: the only key is 'level', as in {name}:level=4")));
+        return Err(Error::Settings(format!(
+            "{name}: the only key is 'level', as in {name}:level=4"
+        )));
     };
     value
         .parse()
         .ok()
         .filter(|level| *level <= 9)
-        .ok_or_else(|| Error::Settings(format!("{name}: {key}={value} is not a whole number from 0 to 9")))
+        .ok_or_else(|| {
+            Error::Settings(format!(
+                "{name}: {key}={value} is not a whole number from 0 to 9"
+            ))
+        })
 }
 
 impl fmt::Display for Method {
@@ -129,7 +137,9 @@ impl Coder {
     /// Size of the buffer that [`Coder::encode`] needs for a chunk of `src_len` bytes.
     pub fn bound(&self, src_len: usize) -> Result<usize, Error> {
         match self {
-            Self::Filter { filter, cd_values, .. } => (filter.bound)(cd_values, src_len),
+            Self::Filter {
+                filter, cd_values, ..
+            } => (filter.bound)(cd_values, src_len),
             // zlib's compressBound, rounded up.
             Self::Gzip { .. } => Ok(src_len + src_len / 1000 + 64),
         }
@@ -138,8 +148,17 @@ impl Coder {
     /// Encodes `src` into the front of `dst`; returns the number of bytes written.
     pub fn encode(&mut self, src: &[u8], dst: &mut [u8]) -> Result<usize, Error> {
         match self {
-            Self::Filter { filter, cd_values, context } => (filter.encode)(context, cd_values, src, dst),
-            Self::Gzip { element_bytes, deflate, scratch, .. } => {
+            Self::Filter {
+                filter,
+                cd_values,
+                context,
+            } => (filter.encode)(context, cd_values, src, dst),
+            Self::Gzip {
+                element_bytes,
+                deflate,
+                scratch,
+                ..
+            } => {
                 let shuffled = if *element_bytes > 1 {
                     scratch.resize(src.len(), 0);
                     shuffle(*element_bytes, src, scratch);
@@ -155,8 +174,17 @@ impl Coder {
     /// Decodes `chunk` into `dst`, which has the size of the raw chunk.
     pub fn decode(&mut self, chunk: &[u8], dst: &mut [u8]) -> Result<(), Error> {
         match self {
-            Self::Filter { filter, cd_values, context } => (filter.decode)(context, cd_values, chunk, dst),
-            Self::Gzip { element_bytes, inflate, scratch, .. } => {
+            Self::Filter {
+                filter,
+                cd_values,
+                context,
+            } => (filter.decode)(context, cd_values, chunk, dst),
+            Self::Gzip {
+                element_bytes,
+                inflate,
+                scratch,
+                ..
+            } => {
                 if *element_bytes == 1 {
                     return inflate_whole(inflate, chunk, dst);
                 }
@@ -260,7 +288,10 @@ mod tests {
     #[test]
     fn peers_are_known_by_name_and_mistakes_name_what_was_meant() {
         let error = |text: &str| text.parse::<Method>().unwrap_err().to_string();
-        assert_eq!("gzip".parse::<Method>().unwrap().to_string(), "gzip:level=4");
+        assert_eq!(
+            "gzip".parse::<Method>().unwrap().to_string(),
+            "gzip:level=4"
+        );
         assert!(error("gzp").contains("did you mean 'gzip'"));
         assert!(error("bitshufle").contains("did you mean 'bitshuffle'"));
         assert!(error("gzip:level=10").contains("from 0 to 9"));
@@ -269,7 +300,11 @@ mod tests {
 
     #[test]
     fn a_damaged_zlib_stream_is_an_error() {
-        let mut coder = "gzip".parse::<Method>().unwrap().coder(&element(1)).unwrap();
+        let mut coder = "gzip"
+            .parse::<Method>()
+            .unwrap()
+            .coder(&element(1))
+            .unwrap();
         assert!(coder.decode(&[1, 2, 3], &mut [0; 16]).is_err());
     }
 }

@@ -96,7 +96,9 @@ pub fn probe(path: &Path) -> Probe {
 fn describe(class: *const FilterClass) -> Probe {
     // SAFETY: a filter plugin returns NULL or a class that lives as long as the plugin is loaded.
     let Some(class) = (unsafe { class.as_ref() }) else {
-        return Probe::deadly("H5PLget_plugin_info returns NULL, which stops HDF5's search of this directory");
+        return Probe::deadly(
+            "H5PLget_plugin_info returns NULL, which stops HDF5's search of this directory",
+        );
     };
     if class.version != 1 {
         return Probe::failed(format!(
@@ -108,14 +110,19 @@ fn describe(class: *const FilterClass) -> Probe {
         String::new()
     } else {
         // SAFETY: the class names its filter with a C string or NULL.
-        unsafe { CStr::from_ptr(class.name) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(class.name) }
+            .to_string_lossy()
+            .into_owned()
     };
     Probe {
         id: Some(class.id),
         name: Some(name),
         can_encode: class.encoder_present != 0,
         can_decode: class.decoder_present != 0,
-        error: class.filter.is_null().then(|| "its filter function is NULL".into()),
+        error: class
+            .filter
+            .is_null()
+            .then(|| "its filter function is NULL".into()),
         stops_scan: false,
     }
 }
@@ -133,7 +140,9 @@ fn dl_error() -> String {
         return "does not load".into();
     }
     // SAFETY: as above.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Probes `path` in a child process: `program` [`PROBE_COMMAND`] `path`, which prints a [`Probe`].
@@ -186,7 +195,9 @@ fn answer(child: &mut std::process::Child, status: ExitStatus) -> Probe {
         let _ = std::io::Read::read_to_end(stdout, &mut text);
     }
     // A plugin may print while it loads: the answer is the last line.
-    let line = text.split(|&byte| byte == b'\n').rfind(|line| !line.is_empty());
+    let line = text
+        .split(|&byte| byte == b'\n')
+        .rfind(|line| !line.is_empty());
     line.and_then(|line| serde_json::from_slice(line).ok())
         .unwrap_or_else(|| Probe::deadly(format!("ends the program that loads it ({status})")))
 }

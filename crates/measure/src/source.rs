@@ -64,12 +64,16 @@ pub struct Dataset {
 
 /// Describes every dataset of `file` whose path `wanted` accepts, in the order of their paths.
 pub fn datasets(file: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Dataset>> {
-    let opened = hdf5::File::open(file).with_context(|| format!("cannot open {} as HDF5", file.display()))?;
+    let opened = hdf5::File::open(file)
+        .with_context(|| format!("cannot open {} as HDF5", file.display()))?;
     let mut found = Vec::new();
     collect(&opened, &mut found)?;
     let mut described = Vec::new();
     for dataset in found.iter().filter(|dataset| wanted(&dataset.name())) {
-        described.push(describe(dataset).with_context(|| format!("{} in {}", dataset.name(), file.display()))?);
+        described.push(
+            describe(dataset)
+                .with_context(|| format!("{} in {}", dataset.name(), file.display()))?,
+        );
     }
     described.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(described)
@@ -90,12 +94,18 @@ fn describe(dataset: &hdf5::Dataset) -> Result<Dataset> {
         _ => ByteOrder::Little,
     };
     let (class, letter) = match dtype.to_descriptor() {
-        Ok(TypeDescriptor::Unsigned(IntSize::U1 | IntSize::U2 | IntSize::U4 | IntSize::U8)) => (ElementClass::Unsigned, 'u'),
+        Ok(TypeDescriptor::Unsigned(IntSize::U1 | IntSize::U2 | IntSize::U4 | IntSize::U8)) => {
+            (ElementClass::Unsigned, 'u')
+        }
         Ok(TypeDescriptor::Integer(_)) => (ElementClass::Signed, 'i'),
         Ok(TypeDescriptor::Float(FloatSize::U4 | FloatSize::U8)) => (ElementClass::Float, 'f'),
         _ => (ElementClass::Other, 'V'),
     };
-    let element = Element { class, bytes: dtype.size(), order };
+    let element = Element {
+        class,
+        bytes: dtype.size(),
+        order,
+    };
     let sign = if element.bytes == 1 || class == ElementClass::Other {
         '|'
     } else if order == ByteOrder::Big {
@@ -103,7 +113,11 @@ fn describe(dataset: &hdf5::Dataset) -> Result<Dataset> {
     } else {
         '<'
     };
-    let shape: Vec<u64> = dataset.shape().iter().map(|&extent| extent as u64).collect();
+    let shape: Vec<u64> = dataset
+        .shape()
+        .iter()
+        .map(|&extent| extent as u64)
+        .collect();
     let chunk: Vec<u64> = match dataset.chunk() {
         Some(chunk) => chunk.iter().map(|&extent| extent as u64).collect(),
         None => frame_of(&shape),
@@ -139,7 +153,11 @@ fn stored_filter(filter: &hdf5::filters::Filter) -> StoredFilter {
         hdf5::filters::Filter::User(_, values) => values.clone(),
         _ => Vec::new(),
     };
-    StoredFilter { id: filter.id(), name: String::new(), cd_values }
+    StoredFilter {
+        id: filter.id(),
+        name: String::new(),
+        cd_values,
+    }
 }
 
 fn chunks_of(dataset: &hdf5::Dataset, described: &Dataset) -> Result<Vec<StoredChunk>> {
@@ -156,12 +174,20 @@ fn chunks_of(dataset: &hdf5::Dataset, described: &Dataset) -> Result<Vec<StoredC
         })?;
     } else if let Some(address) = dataset.offset() {
         let bytes = described.chunk_bytes() as u64;
-        for (at, start) in (0..described.raw_bytes).step_by(bytes.max(1) as usize).enumerate() {
+        for (at, start) in (0..described.raw_bytes)
+            .step_by(bytes.max(1) as usize)
+            .enumerate()
+        {
             let mut offset = vec![0; described.shape.len()];
             if let Some(first) = offset.first_mut() {
                 *first = at as u64 * described.chunk[0];
             }
-            chunks.push(StoredChunk { offset, filter_mask: 0, stored_bytes: bytes, address: address + start });
+            chunks.push(StoredChunk {
+                offset,
+                filter_mask: 0,
+                stored_bytes: bytes,
+                address: address + start,
+            });
         }
     }
     Ok(chunks)
@@ -184,13 +210,18 @@ impl ChunkReader {
     /// Opens `file`.
     pub fn open(file: &Path) -> Result<Self> {
         let file = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-        Ok(Self { file, context: Context::new() })
+        Ok(Self {
+            file,
+            context: Context::new(),
+        })
     }
 
     /// The bytes of a chunk as they lie in the file.
     pub fn stored(&self, chunk: &StoredChunk) -> Result<Vec<u8>> {
         let mut bytes = vec![0; chunk.stored_bytes as usize];
-        self.file.read_exact_at(&mut bytes, chunk.address).context("the file ends inside a chunk")?;
+        self.file
+            .read_exact_at(&mut bytes, chunk.address)
+            .context("the file ends inside a chunk")?;
         Ok(bytes)
     }
 
@@ -204,16 +235,31 @@ impl ChunkReader {
             }
         }
         if bytes.len() != raw_len {
-            bail!("decodes to {} bytes where {raw_len} are needed", bytes.len());
+            bail!(
+                "decodes to {} bytes where {raw_len} are needed",
+                bytes.len()
+            );
         }
-        Ok(RawChunk { offset: chunk.offset.clone(), bytes })
+        Ok(RawChunk {
+            offset: chunk.offset.clone(),
+            bytes,
+        })
     }
 
-    fn undo(&mut self, filter: &StoredFilter, element: &Element, raw_len: usize, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    fn undo(
+        &mut self,
+        filter: &StoredFilter,
+        element: &Element,
+        raw_len: usize,
+        bytes: Vec<u8>,
+    ) -> Result<Vec<u8>> {
         match filter.id {
             1 => {
                 let mut decoded = vec![0; raw_len];
-                let gzip = Method::Gzip { level: 0, shuffle: false };
+                let gzip = Method::Gzip {
+                    level: 0,
+                    shuffle: false,
+                };
                 gzip.coder(element)?.decode(&bytes, &mut decoded)?;
                 Ok(decoded)
             }
@@ -232,7 +278,12 @@ impl ChunkReader {
                     bail!("decodes to {len} bytes where {raw_len} are needed");
                 }
                 let mut decoded = vec![0; len];
-                (filter_of_ours.decode)(&mut self.context, &filter.cd_values, &bytes, &mut decoded)?;
+                (filter_of_ours.decode)(
+                    &mut self.context,
+                    &filter.cd_values,
+                    &bytes,
+                    &mut decoded,
+                )?;
                 Ok(decoded)
             }
         }

@@ -25,13 +25,12 @@
 
 use std::ops::Range;
 
-use crate::entropy::{lz4, zstd};
+use super::bitshuffle_payload;
+use super::bitshuffle_settings::{Compressor, MULTIPLE, Settings, cd_values, localise};
 use crate::kernels::bittranspose::{bit_transpose, bit_untranspose};
 use crate::kernels::levels::Level;
 use crate::params::MASK;
-use crate::{
-    Certificate, Chunk, Codec, Context, Encoded, Error, Filter, Kind, Layout, Param, Spec,
-};
+use crate::{Codec, Context, Error, Filter, Kind, Param};
 
 pub(crate) static CODEC: Codec = Codec {
     id: 1,
@@ -64,8 +63,8 @@ pub(crate) static CODEC: Codec = Codec {
     ],
     filter: &FILTER,
     accepts: |_, _| Ok(()),
-    encode: encode_payload,
-    decode: decode_payload,
+    encode: bitshuffle_payload::encode_payload,
+    decode: bitshuffle_payload::decode_payload,
 };
 
 /// The registered filter.
@@ -83,29 +82,8 @@ pub static FILTER: Filter = Filter {
     decode,
 };
 
-/// Version of the format as bitshuffle's own filter writes it into `cd_values`.
-const VERSION: [u32; 2] = [0, 4];
 const HEADER_BYTES: usize = 12;
 const LENGTH_BYTES: usize = 4;
-/// Blocks hold a multiple of this many elements.
-const MULTIPLE: usize = 8;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compressor {
-    None,
-    Lz4,
-    Zstd,
-}
-
-/// What the stored `cd_values` say.
-#[derive(Debug, Clone, Copy)]
-struct Settings {
-    element_bytes: usize,
-    block_elements: usize,
-    compressor: Compressor,
-    level: i32,
-}
-
 /// A chunk cut into whole blocks, one short block and elements that are left.
 #[derive(Debug, Clone, Copy)]
 struct Blocks {
@@ -115,115 +93,16 @@ struct Blocks {
     blocked: usize,
 }
 
-impl Compressor {
-    fn from_id(id: u32) -> Result<Self, Error> {
-        match id {
-            0 => Ok(Self::None),
-            2 => Ok(Self::Lz4),
-            3 => Ok(Self::Zstd),
-            _ => Err(Error::Settings(format!(
-                "compressor {id} is unknown: 0 is none, 2 LZ4, 3 zstd"
-            ))),
-        }
-    }
-
-    fn bound(self, len: usize) -> usize {
-        match self {
-            Self::None => len,
-            Self::Lz4 => lz4::bound(len),
-            Self::Zstd => zstd::bound(len),
-        }
-    }
-
-    fn max_decoded_len(self, len: usize) -> usize {
-        match self {
-            Self::None => len,
-            Self::Lz4 => lz4::max_decoded_len(len),
-            Self::Zstd => zstd::max_decoded_len(len),
-        }
-    }
-
-    fn compress(
-        self,
-        context: &mut Context,
-        len: usize,
-        level: i32,
-        dst: &mut [u8],
-    ) -> Result<usize, Error> {
-        let src = &context.block[..len];
-        match self {
-            Self::None => Err(Error::Compressor("no compressor")),
-            Self::Lz4 => context.lz4.compress(src, dst),
-            Self::Zstd => context.zstd.compress(src, dst, level),
-        }
-    }
-
-    fn decompress(self, context: &mut Context, src: &[u8], len: usize) -> bool {
-        let dst = &mut context.block[..len];
-        match self {
-            Self::None => false,
-            Self::Lz4 => lz4::decompress(src, dst),
-            Self::Zstd => context.zstd.decompress(src, dst),
-        }
-    }
-}
-
-impl Settings {
-    /// Reads stored `cd_values`; more than six are accepted, the level may be missing, and so may compressor and block.
-    fn stored(cd_values: &[u32]) -> Result<Self, Error> {
-        let &[_, _, element_bytes, ref options @ ..] = cd_values else {
-            return Err(Error::Settings(
-                "cd_values do not name the element size; pass the complete ones that `etalon args` prints".into(),
-            ));
-        };
-        let option = |index: usize| options.get(index).copied();
-        let settings = Self {
-            element_bytes: element_bytes as usize,
-            block_elements: option(0).unwrap_or(0) as usize,
-            compressor: Compressor::from_id(option(1).unwrap_or(0))?,
-            level: option(2).unwrap_or(3) as i32,
-        };
-        if element_bytes == 0 {
-            return Err(Error::Settings(
-                "cd_values name an element size of 0".into(),
-            ));
-        }
-        if settings.block_elements % MULTIPLE != 0 {
-            return Err(Error::Settings(format!(
-                "block={} is not a multiple of 8 elements",
-                settings.block_elements
-            )));
-        }
-        let block_bytes = settings.block_bytes();
-        if block_bytes > lz4::MAX_INPUT {
-            return Err(Error::Settings(format!(
-                "a block of {block_bytes} bytes is larger than the format allows ({} bytes)",
-                lz4::MAX_INPUT
-            )));
-        }
-        Ok(settings)
-    }
-
-    /// Bytes in a whole block; 8192 bytes, but 128 elements at least, where none are asked for.
-    fn block_bytes(&self) -> usize {
-        let elements = match self.block_elements {
-            0 => (8192 / self.element_bytes / MULTIPLE * MULTIPLE).max(128),
-            elements => elements,
-        };
-        elements.saturating_mul(self.element_bytes)
-    }
-
+impl Blocks {
     /// Cuts a chunk of `len` bytes into blocks of `block_bytes`.
-    fn cut(&self, len: usize, block_bytes: usize) -> Blocks {
-        let group = MULTIPLE * self.element_bytes;
-        Blocks {
+    fn of(settings: &Settings, len: usize, block_bytes: usize) -> Self {
+        let group = MULTIPLE * settings.element_bytes;
+        Self {
             whole: block_bytes,
             blocked: len / group * group,
         }
     }
-}
 
-impl Blocks {
     fn iter(self) -> impl Iterator<Item = Range<usize>> {
         (0..self.blocked)
             .step_by(self.whole)
@@ -233,79 +112,14 @@ impl Blocks {
     fn count(self) -> usize {
         self.blocked.div_ceil(self.whole)
     }
-
-    /// Bytes in the largest block that occurs.
-    fn largest(self) -> usize {
-        self.whole.min(self.blocked)
-    }
 }
 
-fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
-    let compressor = match spec.choice("compressor") {
-        "none" => 0,
-        "lz4" => 2,
-        _ => 3,
-    };
-    if spec.is_given("level") && compressor != 3 {
-        return Err(Error::Settings(
-            "bitshuffle: level= is for compressor=zstd; leave it out or add that".into(),
-        ));
-    }
-    let mut values = vec![
-        VERSION[0],
-        VERSION[1],
-        layout.element.bytes as u32,
-        spec.integer("block") as u32,
-        compressor,
-    ];
-    if compressor == 3 {
-        values.push(spec.integer("level") as u32);
-    }
-    Settings::stored(&values)?;
-    Ok(values)
-}
-
-/// Whether these are stored values rather than a user's `(block, compressor[, level])`.
-///
-/// A block of 0 elements and the major version 0 look alike, so the second value decides between `(0, compressor, …)`
-/// and `[0, minor, element bytes, …]`: five values or more are stored ones, fewer are if the second is no compressor.
-fn is_stored(cd_values: &[u32]) -> bool {
-    match *cd_values {
-        [0, 1..=9, _, _, _, ..] => true,
-        [0, minor @ 1..=9, _] | [0, minor @ 1..=9, _, _] => !matches!(minor, 2 | 3),
-        _ => false,
-    }
-}
-
-fn localise(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> {
-    let mut values = if is_stored(cd_values) {
-        cd_values.to_vec()
-    } else if layout.is_some() {
-        [VERSION[0], VERSION[1], 0]
-            .iter()
-            .chain(cd_values)
-            .copied()
-            .collect()
-    } else {
-        return Err(Error::Settings(
-            "this program hides its HDF5 library, so the element size cannot be asked for; pass the complete cd_values \
-             that `etalon args` prints"
-                .into(),
-        ));
-    };
-    if let Some(layout) = layout {
-        values[2] = layout.element.bytes as u32;
-    }
-    Settings::stored(&values)?;
-    Ok(values)
-}
-
-fn bound(cd_values: &[u32], src_len: usize) -> Result<usize, Error> {
+pub(super) fn bound(cd_values: &[u32], src_len: usize) -> Result<usize, Error> {
     let settings = Settings::stored(cd_values)?;
     if settings.compressor == Compressor::None {
         return Ok(src_len);
     }
-    let blocks = settings.cut(src_len, settings.block_bytes());
+    let blocks = Blocks::of(&settings, src_len, settings.block_bytes());
     let whole_blocks = blocks.blocked / blocks.whole;
     let short = blocks.blocked % blocks.whole;
     Ok(HEADER_BYTES
@@ -318,14 +132,14 @@ fn bound(cd_values: &[u32], src_len: usize) -> Result<usize, Error> {
         + (src_len - blocks.blocked))
 }
 
-fn encode(
+pub(super) fn encode(
     context: &mut Context,
     cd_values: &[u32],
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
     let settings = Settings::stored(cd_values)?;
-    if src.len() % settings.element_bytes != 0 {
+    if !src.len().is_multiple_of(settings.element_bytes) {
         return Err(Error::Settings(format!(
             "a chunk of {} bytes is no whole number of {}-byte elements; put this filter first in the pipeline",
             src.len(),
@@ -333,9 +147,9 @@ fn encode(
         )));
     }
     let block_bytes = settings.block_bytes();
-    let blocks = settings.cut(src.len(), block_bytes);
+    let blocks = Blocks::of(&settings, src.len(), block_bytes);
     if settings.compressor == Compressor::None {
-        return transpose_blocks(&settings, blocks, src, dst);
+        return transpose_blocks(context, &settings, blocks, src, dst);
     }
     let needed = bound(cd_values, src.len())?;
     if dst.len() < needed {
@@ -345,7 +159,6 @@ fn encode(
         });
     }
     let level = Level::best();
-    grow(&mut context.block, blocks.largest());
     dst[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
     dst[8..HEADER_BYTES].copy_from_slice(&(block_bytes as u32).to_be_bytes());
     let mut at = HEADER_BYTES;
@@ -355,7 +168,7 @@ fn encode(
             level,
             settings.element_bytes,
             &src[range],
-            &mut context.block[..len],
+            context.block.bytes(len),
         );
         let (length, stream) = dst[at..].split_at_mut(LENGTH_BYTES);
         let written = settings
@@ -369,29 +182,27 @@ fn encode(
     Ok(at + left.len())
 }
 
+/// The stream without compressor. Through the block scratch, in cache, it is twice as fast as from memory to memory.
 fn transpose_blocks(
+    context: &mut Context,
     settings: &Settings,
     blocks: Blocks,
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
-    if dst.len() < src.len() {
-        return Err(Error::OutputSize {
-            given: dst.len(),
-            needed: src.len(),
-        });
-    }
+    let given = dst.len();
+    let needed = src.len();
+    let dst = dst
+        .get_mut(..needed)
+        .ok_or(Error::OutputSize { given, needed })?;
     let level = Level::best();
     for range in blocks.iter() {
-        bit_transpose(
-            level,
-            settings.element_bytes,
-            &src[range.clone()],
-            &mut dst[range],
-        );
+        let block = context.block.bytes(range.len());
+        bit_transpose(level, settings.element_bytes, &src[range.clone()], block);
+        dst[range].copy_from_slice(block);
     }
-    dst[blocks.blocked..src.len()].copy_from_slice(&src[blocks.blocked..]);
-    Ok(src.len())
+    dst[blocks.blocked..].copy_from_slice(&src[blocks.blocked..]);
+    Ok(needed)
 }
 
 /// A chunk whose header and lengths have been checked against its size.
@@ -407,7 +218,7 @@ fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
     let len = chunk.len();
     let damaged = |what, offset| Error::Damaged { what, offset, len };
     if settings.compressor == Compressor::None {
-        let blocks = settings.cut(len, settings.block_bytes());
+        let blocks = Blocks::of(&settings, len, settings.block_bytes());
         return Ok(Checked {
             settings,
             blocks,
@@ -422,13 +233,13 @@ fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
         0 => settings.block_bytes(),
         bytes => bytes,
     };
-    if block_bytes % (MULTIPLE * settings.element_bytes) != 0 {
+    if !block_bytes.is_multiple_of(MULTIPLE * settings.element_bytes) {
         return Err(damaged("block length is no multiple of 8 elements", 8));
     }
-    if decoded_len % settings.element_bytes != 0 {
+    if !decoded_len.is_multiple_of(settings.element_bytes) {
         return Err(damaged("decoded length is no whole number of elements", 0));
     }
-    let blocks = settings.cut(decoded_len, block_bytes);
+    let blocks = Blocks::of(&settings, decoded_len, block_bytes);
     if blocks.count() > (len - HEADER_BYTES) / LENGTH_BYTES {
         return Err(damaged(
             "decoded length needs more blocks than the chunk can hold",
@@ -487,11 +298,11 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     array
 }
 
-fn decoded_len(cd_values: &[u32], chunk: &[u8]) -> Result<usize, Error> {
+pub(super) fn decoded_len(cd_values: &[u32], chunk: &[u8]) -> Result<usize, Error> {
     Ok(check(cd_values, chunk)?.decoded_len)
 }
 
-fn decode(
+pub(super) fn decode(
     context: &mut Context,
     cd_values: &[u32],
     chunk: &[u8],
@@ -509,132 +320,50 @@ fn decode(
         });
     }
     let level = Level::best();
-    let mut at = HEADER_BYTES;
-    if settings.compressor == Compressor::None {
-        for range in blocks.iter() {
-            bit_untranspose(
-                level,
-                settings.element_bytes,
-                &chunk[range.clone()],
-                &mut dst[range],
-            );
-        }
-        at = blocks.blocked;
-    } else {
-        grow(&mut context.block, blocks.largest());
-        for range in blocks.iter() {
-            let stream = block_at(chunk, at)?;
-            let len = range.len();
-            if !settings.compressor.decompress(context, stream, len) {
-                return Err(Error::Damaged {
-                    what: match settings.compressor {
-                        Compressor::Lz4 => "LZ4 block does not decode",
-                        _ => "zstd block does not decode",
-                    },
-                    offset: at,
-                    len: chunk.len(),
-                });
-            }
-            bit_untranspose(
-                level,
-                settings.element_bytes,
-                &context.block[..len],
-                &mut dst[range],
-            );
-            at += LENGTH_BYTES + stream.len();
-        }
+    let mut at = match settings.compressor {
+        Compressor::None => 0,
+        _ => HEADER_BYTES,
+    };
+    for range in blocks.iter() {
+        let len = range.len();
+        at += fill_block(context, &settings, chunk, at, len)?;
+        let block = context.block.bytes(len);
+        bit_untranspose(level, settings.element_bytes, block, &mut dst[range]);
     }
     dst[blocks.blocked..].copy_from_slice(&chunk[at..]);
     Ok(())
 }
 
-/// `cd_values` of the stream inside a frame: zstd at level 1 in blocks of 128 KiB, smaller than level 3 in the default
-/// blocks of 8 KiB and faster.
-fn frame_cd_values(layout: &Layout) -> [u32; 6] {
-    let element_bytes = layout.element.bytes;
-    let block = ((128 << 10) / element_bytes / MULTIPLE * MULTIPLE).max(128);
-    [
-        VERSION[0],
-        VERSION[1],
-        element_bytes as u32,
-        block as u32,
-        3,
-        1,
-    ]
-}
-
-/// Lossless storage for chunks whose codec has nothing to offer: the stream above with `frame_cd_values`, or nothing
-/// where it would not be shorter than the chunk.
-pub(crate) fn encode_fallback(
+/// Unpacks the block of `len` bytes that is stored at `at` into the scratch; returns the bytes it takes in the chunk.
+fn fill_block(
     context: &mut Context,
-    chunk: &Chunk,
-    dst: &mut [u8],
-) -> Result<Option<usize>, Error> {
-    let values = frame_cd_values(chunk.layout);
-    let mut stream = std::mem::take(&mut context.stream);
-    grow(&mut stream, bound(&values, chunk.bytes.len())?);
-    let written = encode(context, &values, chunk.bytes, &mut stream);
-    let fits = written.map(|len| {
-        let fits = len < chunk.bytes.len();
-        if fits {
-            dst[..len].copy_from_slice(&stream[..len]);
-        }
-        fits.then_some(len)
-    });
-    context.stream = stream;
-    fits
-}
-
-fn encode_payload(
-    context: &mut Context,
-    chunk: &Chunk,
-    dst: &mut [u8],
-) -> Result<Option<Encoded>, Error> {
-    let len = encode_fallback(context, chunk, dst)?;
-    Ok(len.map(|len| Encoded {
-        len,
-        certificate: Certificate::default(),
-        decoded_crc: None,
-    }))
-}
-
-fn decode_payload(
-    context: &mut Context,
-    layout: &Layout,
-    payload: &[u8],
-    dst: &mut [u8],
-) -> Result<(), Error> {
-    let values = frame_cd_values(layout);
-    if decoded_len(&values, payload)? != dst.len() {
+    settings: &Settings,
+    chunk: &[u8],
+    at: usize,
+    len: usize,
+) -> Result<usize, Error> {
+    if settings.compressor == Compressor::None {
+        let block = slice(chunk, "a block", at, len)?;
+        context.block.bytes(len).copy_from_slice(block);
+        return Ok(len);
+    }
+    let stream = block_at(chunk, at)?;
+    if !settings.compressor.decompress(context, stream, len) {
         return Err(Error::Damaged {
-            what: "bitshuffle stream of another length",
-            offset: 0,
-            len: payload.len(),
+            what: match settings.compressor {
+                Compressor::Lz4 => "LZ4 block does not decode",
+                _ => "zstd block does not decode",
+            },
+            offset: at,
+            len: chunk.len(),
         });
     }
-    decode(context, &values, payload, dst)
-}
-
-/// Makes room for a block; exactly, since a doubled vector would hold memory that no chunk has earned.
-fn grow(buffer: &mut Vec<u8>, len: usize) {
-    if buffer.len() < len {
-        *buffer = vec![0; len];
-    }
+    Ok(LENGTH_BYTES + stream.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ByteOrder, Element, ElementClass};
-
-    fn layout(bytes: usize) -> Layout {
-        let element = Element {
-            class: ElementClass::Unsigned,
-            bytes,
-            order: ByteOrder::Little,
-        };
-        Layout::new(element, vec![100])
-    }
 
     #[test]
     fn the_worked_example_of_the_format() {
@@ -647,48 +376,5 @@ mod tests {
         assert_eq!(chunk[12..16], 13u32.to_be_bytes());
         let block = [0x43, 0xaa, 0xcc, 0xf0, 0, 1, 0, 0x50, 0, 0, 0, 0, 0];
         assert_eq!(chunk[16..written], [&block[..], &[8, 0]].concat());
-    }
-
-    #[test]
-    fn stored_values_are_told_from_a_users() {
-        let user: [&[u32]; 6] = [&[], &[0], &[0, 2], &[0, 3, 5], &[4096, 3, 1], &[0, 2, 0, 0]];
-        for values in user {
-            let stored = localise(values, Some(&layout(4))).unwrap();
-            assert_eq!(stored, [&[0, 4, 4], values].concat(), "{values:?}");
-            assert_eq!(
-                localise(&stored, Some(&layout(4))).unwrap(),
-                stored,
-                "{values:?}"
-            );
-            assert!(
-                values.len() >= 5 || localise(values, None).is_err(),
-                "{values:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn unusable_settings_are_refused() {
-        for values in [&[0, 7][..], &[12, 2], &[0, 1], &[1 << 30, 2]] {
-            assert!(localise(values, Some(&layout(4))).is_err(), "{values:?}");
-        }
-        let spec: Spec = "bitshuffle:level=5".parse().unwrap();
-        let error = cd_values(&spec, &layout(2)).unwrap_err();
-        assert!(error.to_string().contains("compressor=zstd"));
-    }
-
-    #[test]
-    fn the_default_block_is_8192_bytes_but_128_elements_at_least() {
-        for (element_bytes, bytes) in [
-            (1, 8192),
-            (2, 8192),
-            (3, 8184),
-            (64, 8192),
-            (65, 8320),
-            (1000, 128_000),
-        ] {
-            let settings = Settings::stored(&[0, 4, element_bytes]).unwrap();
-            assert_eq!(settings.block_bytes(), bytes, "{element_bytes}");
-        }
     }
 }

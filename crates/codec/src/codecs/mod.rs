@@ -3,6 +3,8 @@
 use crate::Codec;
 
 pub mod bitshuffle;
+pub(crate) mod bitshuffle_payload;
+mod bitshuffle_settings;
 
 /// Every codec a SPEC can name.
 pub static CODECS: &[&Codec] = &[&bitshuffle::CODEC];

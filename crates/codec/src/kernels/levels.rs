@@ -152,6 +152,7 @@ macro_rules! levels {
         $visibility fn $name $(<$($generic: $bound),+>)? (
             level: $crate::kernels::levels::Level, $($argument: $kind),*
         ) $(-> $result)? {
+            #[cfg(target_arch = "x86_64")]
             use $crate::kernels::levels::InstructionSet;
 
             #[cfg(target_arch = "x86_64")]
