@@ -27,7 +27,7 @@ pub fn counts(elements: usize, element_bytes: usize, seed: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(elements * element_bytes);
     for _ in 0..elements {
         let draw = random.next();
-        let value = if draw % 50 == 0 {
+        let value = if draw.is_multiple_of(50) {
             draw >> 40
         } else {
             (draw >> 8) % 5
