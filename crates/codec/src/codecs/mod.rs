@@ -3,6 +3,9 @@
 use crate::Codec;
 
 pub mod bitshuffle;
+mod noise;
+mod noise_dither;
+mod noise_encode;
 
 /// Every codec a SPEC can name.
-pub static CODECS: &[&Codec] = &[&bitshuffle::CODEC];
+pub static CODECS: &[&Codec] = &[&bitshuffle::CODEC, &noise::CODEC];

@@ -4,3 +4,4 @@
 
 pub mod bittranspose;
 pub mod levels;
+pub(crate) mod noise;
