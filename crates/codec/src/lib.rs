@@ -17,8 +17,11 @@ pub mod etalon_filter;
 mod filter;
 pub mod frame;
 pub mod kernels;
+mod labels;
+mod lattice;
 mod numbers;
 mod params;
+mod random;
 pub mod round_filter;
 
 pub use certificate::{BoundUnit, Certificate, Guarantee, Tally};

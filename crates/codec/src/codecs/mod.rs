@@ -5,6 +5,9 @@ use crate::Codec;
 pub mod bitshuffle;
 pub(crate) mod bitshuffle_payload;
 mod bitshuffle_settings;
+mod noise;
+mod noise_dither;
+mod noise_encode;
 
 /// Every codec a SPEC can name.
-pub static CODECS: &[&Codec] = &[&bitshuffle::CODEC];
+pub static CODECS: &[&Codec] = &[&bitshuffle::CODEC, &noise::CODEC];

@@ -10,3 +10,4 @@ mod bittranspose_lanes;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 pub mod levels;
+pub(crate) mod noise;
