@@ -7,8 +7,8 @@ use anyhow::Context;
 use clap::Args;
 use etalon_measure::doctor::{DatasetReport, examine};
 use etalon_measure::plugin_probe::{probe as probe_here, probe_in_child};
-use etalon_measure::plugins::{Plugin, Scan, SearchPath, scan};
-use serde_json::json;
+use etalon_measure::plugins::{Directory, Plugin, Scan, SearchPath, scan};
+use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -17,7 +17,8 @@ use crate::target::Target;
 /// Arguments of `etalon doctor`.
 #[derive(Args)]
 #[command(after_help = "\
-Every plugin file is loaded in a process of its own, so one that crashes is reported and does no harm.
+Every plugin file is loaded in a process of its own, so one that crashes is reported and does no \
+harm.
 
 Examples:
   etalon doctor
@@ -25,7 +26,7 @@ Examples:
   HDF5_PLUGIN_PATH=/opt/etalon/h5plugins etalon doctor run42.h5
 
 Exit code 1: a dataset cannot be read, or the search for plugins ends early.")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Files whose datasets are to be read
     #[arg(value_name = "FILE")]
     files: Vec<Target>,
@@ -34,41 +35,67 @@ pub struct Arguments {
 /// A plugin that takes longer than this to load hangs.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// Whether the directories come from `HDF5_PLUGIN_PATH`.
+    from_environment: bool,
+    /// Whether `HDF5_PLUGIN_PRELOAD=::` forbids plugins.
+    forbidden: bool,
+    directories: &'a [Directory],
+    plugins: &'a [Plugin],
+    datasets: &'a [DatasetReport],
+}
+
 /// Reports plugins and datasets.
-pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     let program = std::env::current_exe()
         .context("cannot find this program's own file")
         .map_err(Failure::Input)?;
     let search = SearchPath::from_environment();
-    let scan = scan(&search, |path| probe_in_child(&program, path, PROBE_TIMEOUT));
+    let scan = scan(&search, |path| {
+        probe_in_child(&program, path, PROBE_TIMEOUT)
+    });
     let mut datasets = Vec::new();
     for target in &arguments.files {
         let file = target.file.display().to_string();
         for dataset in target.datasets(&[])? {
-            let pipeline: Vec<(i32, String)> = dataset.filters.into_iter().map(|filter| (filter.id, filter.name)).collect();
+            let pipeline: Vec<(i32, String)> = dataset
+                .filters
+                .into_iter()
+                .map(|filter| (filter.id, filter.name))
+                .collect();
             datasets.push(examine(&file, &dataset.path, &pipeline, &search, &scan));
         }
     }
-    let complete = scan.directories.iter().all(|directory| directory.error.is_none());
+    let complete = scan
+        .directories
+        .iter()
+        .all(|directory| directory.error.is_none());
     let readable = datasets.iter().all(|dataset| dataset.readable);
     if output.json {
-        output.document(&json!({
-            "from_environment": search.from_environment,
-            "forbidden": search.forbidden,
-            "directories": scan.directories,
-            "plugins": scan.plugins,
-            "datasets": datasets,
-        }))?;
+        output.document(&Document {
+            from_environment: search.from_environment,
+            forbidden: search.forbidden,
+            directories: &scan.directories,
+            plugins: &scan.plugins,
+            datasets: &datasets,
+        })?;
     } else {
-        for line in search_lines(&search, &scan).into_iter().chain(dataset_lines(&datasets)) {
+        for line in search_lines(&search, &scan)
+            .into_iter()
+            .chain(dataset_lines(&datasets))
+        {
             output.line(&line)?;
         }
     }
-    Ok(Outcome::of_check(readable && (complete || !search.from_environment)))
+    Ok(Outcome::of_check(
+        readable && (complete || !search.from_environment),
+    ))
 }
 
 /// Loads one file and prints what it is, for [`probe_in_child`].
-pub fn probe(path: &Path) -> Result<Outcome, Failure> {
+pub(crate) fn probe(path: &Path) -> Result<Outcome, Failure> {
     Output::default().json_line(&probe_here(path))?;
     Ok(Outcome::Done)
 }
@@ -76,7 +103,10 @@ pub fn probe(path: &Path) -> Result<Outcome, Failure> {
 fn search_lines(search: &SearchPath, scan: &Scan) -> Vec<String> {
     let mut lines = Vec::new();
     if search.forbidden {
-        lines.push("HDF5_PLUGIN_PRELOAD=:: forbids plugins: HDF5 programs started from here load none.".into());
+        lines.push(
+            "HDF5_PLUGIN_PRELOAD=:: forbids plugins: HDF5 programs started from here load none."
+                .into(),
+        );
     }
     lines.push(match (search.from_environment, search.directories.is_empty()) {
         (true, true) => "HDF5_PLUGIN_PATH is empty: HDF5 programs find no plugins.".into(),
@@ -101,7 +131,11 @@ fn search_lines(search: &SearchPath, scan: &Scan) -> Vec<String> {
 }
 
 fn plugin_line(plugin: &Plugin) -> String {
-    let file = plugin.path.file_name().unwrap_or_default().to_string_lossy();
+    let file = plugin
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let what = match (plugin.id, &plugin.name) {
         (Some(id), Some(name)) if !name.is_empty() => format!("{id} {}", first_part(name)),
         (Some(id), _) => id.to_string(),
@@ -110,8 +144,13 @@ fn plugin_line(plugin: &Plugin) -> String {
     let maker = if plugin.etalon { " [Etalon]" } else { "" };
     match (&plugin.error, &plugin.shadowed_by) {
         (Some(error), _) => format!("    no      {file}: {error}"),
-        (None, Some(by)) => format!("    unused  {file}: {what}{maker}; {} comes first", by.display()),
-        (None, None) if !plugin.can_encode => format!("    reads   {file}: {what}{maker}; cannot write"),
+        (None, Some(by)) => format!(
+            "    unused  {file}: {what}{maker}; {} comes first",
+            by.display()
+        ),
+        (None, None) if !plugin.can_encode => {
+            format!("    reads   {file}: {what}{maker}; cannot write")
+        }
         (None, None) => format!("    ok      {file}: {what}{maker}"),
     }
 }
@@ -135,8 +174,16 @@ fn dataset_lines(datasets: &[DatasetReport]) -> Vec<String> {
             (false, true) => "etalon ",
             (false, false) => "MISSING",
         };
-        let filters: Vec<&str> = dataset.filters.iter().map(|filter| filter.name.as_str()).collect();
-        let filters = if filters.is_empty() { "no filters".into() } else { filters.join(" + ") };
+        let filters: Vec<&str> = dataset
+            .filters
+            .iter()
+            .map(|filter| filter.name.as_str())
+            .collect();
+        let filters = if filters.is_empty() {
+            "no filters".into()
+        } else {
+            filters.join(" + ")
+        };
         lines.push(format!("  {verdict} {}: {filters}", dataset.path));
         if let Some(hint) = &dataset.hint {
             lines.push(format!("          {hint}"));

@@ -7,18 +7,20 @@ mod args;
 mod cli;
 mod codecs;
 mod completions;
+mod demo;
+mod demo_reader;
+mod demo_report;
 mod doctor;
 mod failure;
-mod man;
-mod demo;
 mod inspect;
+mod man;
 mod measure;
-mod recompress;
-mod target;
-mod picture;
 mod output;
+mod picture;
 mod progress;
+mod recompress;
 mod table;
+mod target;
 
 use std::process::ExitCode;
 
@@ -29,7 +31,9 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     let result = match words.next() {
         // Not in the table of commands: help and completions would offer it.
-        Some(word) if word == PROBE_COMMAND => doctor::probe(words.next().unwrap_or_default().as_ref()),
+        Some(word) if word == PROBE_COMMAND => {
+            doctor::probe(words.next().unwrap_or_default().as_ref())
+        }
         _ => cli::Cli::parse().run(),
     };
     match result {

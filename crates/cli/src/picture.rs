@@ -6,6 +6,7 @@
 
 use std::io::Write;
 
+use etalon_codec::{ByteOrder, Element, ElementClass};
 use flate2::Crc;
 use flate2::write::ZlibEncoder;
 
@@ -15,21 +16,63 @@ const LONGEST_SIDE: usize = 300;
 const SHADES: u8 = 31;
 
 /// A frame of numbers; masked pixels are NaN.
-pub struct Frame {
+pub(crate) struct Frame {
     /// Rows.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Columns.
-    pub columns: usize,
+    pub(crate) columns: usize,
     /// The values, row by row.
-    pub values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
+}
+
+/// The first frame of a decoded chunk of this shape, if it holds frames of numbers.
+pub(crate) fn frame_of(element: &Element, chunk_shape: &[u64], chunk: &[u8]) -> Option<Frame> {
+    const LEAST_SIDE: usize = 16;
+    let &[.., rows, columns] = chunk_shape else {
+        return None;
+    };
+    let (rows, columns) = (rows as usize, columns as usize);
+    if rows.min(columns) < LEAST_SIDE || element.bytes > 8 || element.class == ElementClass::Other {
+        return None;
+    }
+    let values = chunk
+        .chunks_exact(element.bytes)
+        .take(rows * columns)
+        .map(|bytes| number(element.class, element.order, bytes))
+        .collect();
+    Some(Frame {
+        rows,
+        columns,
+        values,
+    })
+}
+
+/// The value of an element. Detectors mark pixels that measure nothing by the largest unsigned or a negative number.
+fn number(class: ElementClass, order: ByteOrder, bytes: &[u8]) -> f64 {
+    let word = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
+    let bits = match order {
+        ByteOrder::Little => bytes.iter().rev().fold(0, word),
+        ByteOrder::Big => bytes.iter().fold(0, word),
+    };
+    let all_set = u64::MAX >> (64 - 8 * bytes.len());
+    match (class, bytes.len()) {
+        (ElementClass::Float, 4) => f64::from(f32::from_bits(bits as u32)),
+        (ElementClass::Float, 8) => f64::from_bits(bits),
+        (ElementClass::Unsigned, _) if bits != all_set || bytes.len() == 1 => bits as f64,
+        (ElementClass::Signed, _) if bits <= all_set / 2 => bits as f64,
+        _ => f64::NAN,
+    }
 }
 
 impl Frame {
     /// The frame as a PNG in a `data:` address.
-    pub fn data_uri(&self) -> String {
+    pub(crate) fn data_uri(&self) -> String {
         let small = self.shrunk();
         let shades = small.shades();
-        format!("data:image/png;base64,{}", base64(&png(small.columns, small.rows, &shades)))
+        format!(
+            "data:image/png;base64,{}",
+            base64(&png(small.columns, small.rows, &shades))
+        )
     }
 
     /// Means over squares, so that the longest side fits.
@@ -42,7 +85,11 @@ impl Frame {
                 values.push(self.mean(row * factor, column * factor, factor));
             }
         }
-        Frame { rows, columns, values }
+        Frame {
+            rows,
+            columns,
+            values,
+        }
     }
 
     fn mean(&self, top: usize, left: usize, side: usize) -> f64 {
@@ -61,17 +108,24 @@ impl Frame {
     }
 
     fn shades(&self) -> Vec<u8> {
-        let mut sorted: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
+        let mut sorted: Vec<f64> = self
+            .values
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect();
         sorted.sort_by(f64::total_cmp);
         let at = |part: f64| sorted.get((part * sorted.len() as f64) as usize).copied();
         let low = at(0.01).unwrap_or(0.0);
         let high = at(0.998).unwrap_or(1.0).max(low + f64::MIN_POSITIVE);
         self.values
             .iter()
-            .map(|value| match ((value - low) / (high - low)).clamp(0.0, 1.0) {
-                share if share.is_nan() => SHADES,
-                share => (share.sqrt() * f64::from(SHADES - 1)).round() as u8,
-            })
+            .map(
+                |value| match ((value - low) / (high - low)).clamp(0.0, 1.0) {
+                    share if share.is_nan() => SHADES,
+                    share => (share.sqrt() * f64::from(SHADES - 1)).round() as u8,
+                },
+            )
             .collect()
     }
 }
@@ -89,7 +143,9 @@ fn png(columns: usize, rows: usize, shades: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     for row in shades.chunks(columns.max(1)) {
         // Writing into a Vec does not fail.
-        let _ = encoder.write_all(&[0]).and_then(|()| encoder.write_all(row));
+        let _ = encoder
+            .write_all(&[0])
+            .and_then(|()| encoder.write_all(row));
     }
     chunk(&mut file, *b"IDAT", &encoder.finish().unwrap_or_default());
     chunk(&mut file, *b"IEND", &[]);
@@ -134,10 +190,16 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let word = (0..3).fold(0u32, |word, at| word << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
+        let word = (0..3).fold(0u32, |word, at| {
+            word << 8 | u32::from(group.get(at).copied().unwrap_or(0))
+        });
         for digit in 0..4 {
             let index = (word >> (18 - 6 * digit)) & 63;
-            text.push(if digit <= group.len() { ALPHABET[index as usize] as char } else { '=' });
+            text.push(if digit <= group.len() {
+                ALPHABET[index as usize] as char
+            } else {
+                '='
+            });
         }
     }
     text
@@ -149,7 +211,13 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_standard() {
-        for (plain, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (plain, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(base64(plain.as_bytes()), text);
         }
     }
@@ -167,6 +235,10 @@ mod tests {
         let shades = small.shades();
         assert!(shades[..250].iter().all(|&shade| shade == SHADES));
         assert_eq!((shades[250], shades[499]), (0, SHADES - 1));
-        assert!(frame.data_uri().starts_with("data:image/png;base64,iVBORw0KGgo"));
+        assert!(
+            frame
+                .data_uri()
+                .starts_with("data:image/png;base64,iVBORw0KGgo")
+        );
     }
 }

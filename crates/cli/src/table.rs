@@ -1,7 +1,7 @@
 //! Text tables and numbers for people.
 
 /// A table whose columns are as wide as their widest cell.
-pub struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
@@ -13,7 +13,7 @@ struct Column {
 
 impl Table {
     /// A table with these column titles; a title that starts with `>` is of a column of numbers.
-    pub fn new(titles: &[&'static str]) -> Self {
+    pub(crate) fn new(titles: &[&'static str]) -> Self {
         let columns = titles
             .iter()
             .map(|title| Column {
@@ -28,19 +28,26 @@ impl Table {
     }
 
     /// Adds a row with one cell per column.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
     /// The lines of the table, titles first.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
                 let cells = self.rows.iter().map(|row| width(&row[at]));
-                cells.chain([width(self.columns[at].title)]).max().unwrap_or(0)
+                cells
+                    .chain([width(self.columns[at].title)])
+                    .max()
+                    .unwrap_or(0)
             })
             .collect();
-        let titles: Vec<String> = self.columns.iter().map(|column| column.title.into()).collect();
+        let titles: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| column.title.into())
+            .collect();
         std::iter::once(&titles)
             .chain(&self.rows)
             .map(|cells| self.line(cells, &widths))
@@ -51,7 +58,11 @@ impl Table {
         let mut line = String::new();
         for ((cell, &wide), column) in cells.iter().zip(widths).zip(&self.columns) {
             let padding = " ".repeat(wide - width(cell));
-            let parts = if column.right { [&padding, cell] } else { [cell, &padding] };
+            let parts = if column.right {
+                [&padding, cell]
+            } else {
+                [cell, &padding]
+            };
             line.extend(parts.map(String::as_str));
             line.push_str("  ");
         }
@@ -65,7 +76,7 @@ fn width(text: &str) -> usize {
 }
 
 /// A size as people read it: `1.4 GB`, powers of ten.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -76,14 +87,27 @@ pub fn size(bytes: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    let digits = if value < 9.995 {
+        2
+    } else {
+        usize::from(value < 99.95)
+    };
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
+/// `1 dataset`, `2 datasets`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Extents as `6 × 2527 × 2463`.
-pub fn extents(shape: &[impl ToString]) -> String {
+pub(crate) fn extents(shape: &[impl ToString]) -> String {
     let extents: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    if extents.is_empty() { "scalar".into() } else { extents.join(" × ") }
+    if extents.is_empty() {
+        "scalar".into()
+    } else {
+        extents.join(" × ")
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +119,10 @@ mod tests {
         let mut table = Table::new(&["name", ">ratio"]);
         table.row(["a".into(), "1.5".into()]);
         table.row(["längst".into(), "12.25".into()]);
-        assert_eq!(table.lines(), ["name    ratio", "a         1.5", "längst  12.25"]);
+        assert_eq!(
+            table.lines(),
+            ["name    ratio", "a         1.5", "längst  12.25"]
+        );
     }
 
     #[test]

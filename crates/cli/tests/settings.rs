@@ -27,24 +27,42 @@ fn json(arguments: &[&str]) -> Value {
 fn codecs_lists_the_table_with_its_keys() {
     let list = json(&["codecs", "--json"]);
     let bitshuffle = &list[0];
-    assert_eq!((&bitshuffle["name"], &bitshuffle["id"]), (&"bitshuffle".into(), &32008.into()));
+    assert_eq!(
+        (&bitshuffle["name"], &bitshuffle["id"]),
+        (&"bitshuffle".into(), &32008.into())
+    );
     assert_eq!(bitshuffle["lossless"], true);
     for key in bitshuffle["keys"].as_array().unwrap() {
         assert!(key["name"].is_string() && key["default"].is_string() && key["about"].is_string());
     }
     let (code, stdout, _) = etalon(&["codecs"]);
-    assert!(code == 0 && stdout.contains("compressor=lz4|zstd|none"), "{stdout}");
+    assert!(
+        code == 0 && stdout.contains("compressor=lz4|zstd|none"),
+        "{stdout}"
+    );
 }
 
 #[test]
 fn args_are_complete_when_the_element_type_is_given() {
-    let answer = json(&["args", "bitshuffle:compressor=zstd", "--dtype", "u2", "--json"]);
+    let answer = json(&[
+        "args",
+        "bitshuffle:compressor=zstd",
+        "--dtype",
+        "u2",
+        "--json",
+    ]);
     assert_eq!(answer["filter_id"], 32008);
     assert_eq!(answer["cd_values"], serde_json::json!([0, 4, 2, 0, 3, 3]));
-    assert_eq!((&answer["flag"], &answer["complete"]), (&0.into(), &true.into()));
+    assert_eq!(
+        (&answer["flag"], &answer["complete"]),
+        (&0.into(), &true.into())
+    );
     assert_eq!(answer["h5repack"], "UD=32008,0,6,0,4,2,0,3,3");
     assert_eq!(answer["nccopy"], "*,32008,0,4,2,0,3,3");
-    assert_eq!(answer["h5py"], "compression=32008, compression_opts=(0, 4, 2, 0, 3, 3)");
+    assert_eq!(
+        answer["h5py"],
+        "compression=32008, compression_opts=(0, 4, 2, 0, 3, 3)"
+    );
     assert_eq!(
         answer["c"],
         "H5Pset_filter(dcpl, 32008, H5Z_FLAG_MANDATORY, 6, (const unsigned[]){0, 4, 2, 0, 3, 3});"
@@ -74,7 +92,10 @@ fn mistakes_in_a_spec_end_with_code_2_and_name_what_was_meant() {
     ] {
         let (code, stdout, stderr) = etalon(&["args", spec]);
         assert_eq!((code, stdout.as_str()), (2, ""), "{spec}");
-        assert!(stderr.starts_with("etalon: ") && stderr.contains(meant), "{spec}: {stderr}");
+        assert!(
+            stderr.starts_with("etalon: ") && stderr.contains(meant),
+            "{spec}: {stderr}"
+        );
     }
 }
 
@@ -83,7 +104,14 @@ fn wrong_arguments_end_with_code_2() {
     for arguments in [
         &["args"][..],
         &["args", "bitshuffle", "--dtype", "u3"],
-        &["args", "bitshuffle", "--dtype", "u2", "--chunk", "65536,65536"],
+        &[
+            "args",
+            "bitshuffle",
+            "--dtype",
+            "u2",
+            "--chunk",
+            "65536,65536",
+        ],
         &["args", "bitshuffle", "--dtype", "u2", "--chunk", "0"],
         &["args", "bitshuffle", "--chunk", "1,2"],
         &["codecs", "--jobs", "0"],
@@ -103,11 +131,22 @@ fn completions_and_manual_come_for_every_shell_and_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let (code, stdout, _) = etalon(&["completions", shell]);
         assert!(code == 0 && stdout.contains("recompress"), "{shell}");
-        assert!(!stdout.contains("__probe"), "{shell} offers the hidden command");
+        assert!(
+            !stdout.contains("__probe"),
+            "{shell} offers the hidden command"
+        );
     }
     let (code, page, _) = etalon(&["man"]);
     assert!(code == 0 && page.contains(".TH etalon"), "{page}");
-    for command in ["demo", "measure", "recompress", "inspect", "doctor", "codecs", "args"] {
+    for command in [
+        "demo",
+        "measure",
+        "recompress",
+        "inspect",
+        "doctor",
+        "codecs",
+        "args",
+    ] {
         let (code, page, _) = etalon(&["man", command]);
         assert!(code == 0 && page.contains(command), "{command}");
         let (code, help, _) = etalon(&[command, "--help"]);
@@ -118,10 +157,20 @@ fn completions_and_manual_come_for_every_shell_and_command() {
 #[test]
 fn a_closed_pipe_is_no_error() {
     let program = assert_cmd::cargo::cargo_bin("etalon");
-    let script = format!("{} man | head -c 10; exit ${{PIPESTATUS[0]}}", program.display());
-    let output = std::process::Command::new("bash").args(["-c", &script]).output().unwrap();
+    let script = format!(
+        "{} man | head -c 10; exit ${{PIPESTATUS[0]}}",
+        program.display()
+    );
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0));
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -130,7 +179,10 @@ fn a_full_disk_ends_with_code_4() {
         eprintln!("skipped: this system has no /dev/full");
         return;
     }
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
     let status = std::process::Command::new(assert_cmd::cargo::cargo_bin("etalon"))
         .arg("man")
         .stdout(full)

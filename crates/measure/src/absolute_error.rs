@@ -35,7 +35,9 @@ fn difference(element: &Element, a: &[u8], b: &[u8]) -> f64 {
             f64::from(f32::from_bits(a_bits as u32)),
             f64::from(f32::from_bits(b_bits as u32)),
         ),
-        (ElementClass::Float, 8) => float_difference(f64::from_bits(a_bits), f64::from_bits(b_bits)),
+        (ElementClass::Float, 8) => {
+            float_difference(f64::from_bits(a_bits), f64::from_bits(b_bits))
+        }
         _ => f64::INFINITY,
     }
 }
@@ -47,7 +49,11 @@ fn bits(element: &Element, bytes: &[u8]) -> Option<u64> {
     let mut word = [0; 8];
     match element.order {
         ByteOrder::Little => word[..bytes.len()].copy_from_slice(bytes),
-        ByteOrder::Big => bytes.iter().rev().zip(&mut word).for_each(|(from, to)| *to = *from),
+        ByteOrder::Big => bytes
+            .iter()
+            .rev()
+            .zip(&mut word)
+            .for_each(|(from, to)| *to = *from),
     }
     Some(u64::from_le_bytes(word))
 }
@@ -65,18 +71,29 @@ mod tests {
     use super::*;
 
     fn element(class: ElementClass, bytes: usize, order: ByteOrder) -> Element {
-        Element { class, bytes, order }
+        Element {
+            class,
+            bytes,
+            order,
+        }
     }
 
     #[test]
     fn errors_are_those_of_the_numbers() {
         let (little, big) = (ByteOrder::Little, ByteOrder::Big);
         let u16_little = element(ElementClass::Unsigned, 2, little);
-        assert_eq!(max_abs_error(&u16_little, &[0, 1, 5, 0], &[0, 1, 0, 1]), 251.0);
+        assert_eq!(
+            max_abs_error(&u16_little, &[0, 1, 5, 0], &[0, 1, 0, 1]),
+            251.0
+        );
         let i16_big = element(ElementClass::Signed, 2, big);
         assert_eq!(max_abs_error(&i16_big, &[0xff, 0xff], &[0, 1]), 2.0);
         let f32_big = element(ElementClass::Float, 4, big);
-        let (a, b, nan) = (1.5f32.to_be_bytes(), 1.25f32.to_be_bytes(), f32::NAN.to_be_bytes());
+        let (a, b, nan) = (
+            1.5f32.to_be_bytes(),
+            1.25f32.to_be_bytes(),
+            f32::NAN.to_be_bytes(),
+        );
         assert_eq!(max_abs_error(&f32_big, &a, &b), 0.25);
         assert_eq!(max_abs_error(&f32_big, &nan, &nan), 0.0);
         assert_eq!(max_abs_error(&f32_big, &nan, &b), f64::INFINITY);

@@ -58,10 +58,17 @@ pub fn examine(
             }
         })
         .collect();
-    let missing = pipeline.iter().zip(&filters).filter(|(_, report)| !report.available);
+    let missing = pipeline
+        .iter()
+        .zip(&filters)
+        .filter(|(_, report)| !report.available);
     let hints: Vec<String> = missing
         .map(|((id, name), report)| {
-            format!("{} ({id}) is missing: {}", report.name, hint(*id, name, search, scan))
+            format!(
+                "{} ({id}) is missing: {}",
+                report.name,
+                hint(*id, name, search, scan)
+            )
         })
         .collect();
     DatasetReport {
@@ -83,7 +90,8 @@ fn provider(id: i32, search: &SearchPath, scan: &Scan) -> Option<String> {
     if search.forbidden {
         return None;
     }
-    scan.winner(id).map(|plugin| plugin.path.display().to_string())
+    scan.winner(id)
+        .map(|plugin| plugin.path.display().to_string())
 }
 
 /// Whether `etalon` decodes this filter without a plugin.
@@ -99,7 +107,9 @@ fn hint(id: i32, name_in_file: &str, search: &SearchPath, scan: &Scan) -> String
         .plugins
         .iter()
         .find(|plugin| plugin.loads && plugin.id == Some(id));
-    if let Some((plugin, by)) = hidden.and_then(|plugin| Some((plugin, plugin.shadowed_by.as_ref()?))) {
+    if let Some((plugin, by)) =
+        hidden.and_then(|plugin| Some((plugin, plugin.shadowed_by.as_ref()?)))
+    {
         return format!(
             "{} has it, but HDF5's search ends before it at {}; remove that",
             plugin.path.display(),
@@ -156,22 +166,46 @@ mod tests {
 
     #[test]
     fn built_in_filters_need_nothing() {
-        let report = examine("f", "/d", &pipeline(&[2, 1]), &search(true), &Scan::default());
+        let report = examine(
+            "f",
+            "/d",
+            &pipeline(&[2, 1]),
+            &search(true),
+            &Scan::default(),
+        );
         assert!(report.readable && report.readable_by_etalon && report.hint.is_none());
     }
 
     #[test]
     fn a_missing_filter_names_its_package() {
-        let report = examine("f", "/d", &pipeline(&[2, 32001]), &search(false), &Scan::default());
+        let report = examine(
+            "f",
+            "/d",
+            &pipeline(&[2, 32001]),
+            &search(false),
+            &Scan::default(),
+        );
         assert!(!report.readable && !report.readable_by_etalon);
         assert!(report.hint.unwrap().contains("pip install hdf5plugin"));
     }
 
     #[test]
     fn what_is_linked_into_etalon_is_not_readable_for_others() {
-        let report = examine("f", "/d", &pipeline(&[32008]), &search(false), &Scan::default());
+        let report = examine(
+            "f",
+            "/d",
+            &pipeline(&[32008]),
+            &search(false),
+            &Scan::default(),
+        );
         assert!(!report.readable && report.readable_by_etalon);
-        let report = examine("f", "/d", &pipeline(&[32008]), &search(false), &scan(32008, None));
+        let report = examine(
+            "f",
+            "/d",
+            &pipeline(&[32008]),
+            &search(false),
+            &scan(32008, None),
+        );
         assert!(report.readable);
         assert_eq!(report.filters[0].provider.as_deref(), Some("/p/lib.so"));
     }
@@ -180,8 +214,19 @@ mod tests {
     fn a_plugin_behind_a_dangling_link_is_missing_with_the_reason() {
         let hidden = scan(32001, Some("/p/libgone.so"));
         let report = examine("f", "/d", &pipeline(&[32001]), &search(false), &hidden);
-        assert!(report.hint.unwrap().contains("ends before it at /p/libgone.so"));
-        let report = examine("f", "/d", &pipeline(&[32001]), &search(true), &scan(32001, None));
+        assert!(
+            report
+                .hint
+                .unwrap()
+                .contains("ends before it at /p/libgone.so")
+        );
+        let report = examine(
+            "f",
+            "/d",
+            &pipeline(&[32001]),
+            &search(true),
+            &scan(32001, None),
+        );
         assert!(report.hint.unwrap().contains("HDF5_PLUGIN_PRELOAD"));
     }
 }

@@ -136,17 +136,17 @@ mod tests {
 
     #[test]
     fn ids_are_sorted_and_unique() {
-        assert!(
-            KNOWN_FILTERS
-                .windows(2)
-                .all(|pair| pair[0].id < pair[1].id)
-        );
+        assert!(KNOWN_FILTERS.windows(2).all(|pair| pair[0].id < pair[1].id));
     }
 
     #[test]
     fn every_filter_of_this_library_is_listed() {
         for filter in etalon_codec::FILTERS {
-            assert!(KnownFilter::by_id(filter.id as i32).is_some(), "{}", filter.name);
+            assert!(
+                KnownFilter::by_id(filter.id as i32).is_some(),
+                "{}",
+                filter.name
+            );
         }
     }
 

@@ -1,13 +1,15 @@
 //! Ways to store a chunk that can be measured: Etalon's codecs, and the peers that HDF5 has built in.
 //!
 //! A [`Method`] is what the user wrote; a [`Coder`] is that method made ready for one element type on one thread, with
-//! its compressor states kept between chunks.
+//! its compressor states kept between chunks. The peers run on zlib, because that is what HDF5 itself runs on.
 
 use std::fmt;
 use std::str::FromStr;
 
 use etalon_codec::{CODECS, Context, Element, Error, Filter, Spec, nearest};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::byte_shuffle::{shuffle, unshuffle};
 
 /// A codec or a peer, with its settings.
 #[derive(Debug, Clone)]
@@ -41,9 +43,11 @@ impl FromStr for Method {
         }
         let known = CODECS.iter().map(|codec| codec.name);
         match nearest(name, known.clone().chain(PEERS)) {
-            Some(peer) if PEERS.contains(&peer) && !known.clone().any(|codec| codec == name) => Err(
-                Error::Settings(format!("unknown codec '{name}'; did you mean '{peer}'?")),
-            ),
+            Some(peer) if PEERS.contains(&peer) && !known.clone().any(|codec| codec == name) => {
+                Err(Error::Settings(format!(
+                    "unknown codec '{name}'; did you mean '{peer}'?"
+                )))
+            }
             _ => text.parse().map(Self::Codec),
         }
     }
@@ -54,13 +58,19 @@ fn gzip_level(name: &str, settings: &str) -> Result<u32, Error> {
         return Ok(GZIP_LEVEL);
     }
     let Some((key, value)) = settings.split_once('=').filter(|(key, _)| *key == "level") else {
-        return Err(Error::Settings(format!("{name}: the only key is 'level', as in {name}:level=4")));
+        return Err(Error::Settings(format!(
+            "{name}: the only key is 'level', as in {name}:level=4"
+        )));
     };
     value
         .parse()
         .ok()
         .filter(|level| *level <= 9)
-        .ok_or_else(|| Error::Settings(format!("{name}: {key}={value} is not a whole number from 0 to 9")))
+        .ok_or_else(|| {
+            Error::Settings(format!(
+                "{name}: {key}={value} is not a whole number from 0 to 9"
+            ))
+        })
 }
 
 impl fmt::Display for Method {
@@ -129,7 +139,9 @@ impl Coder {
     /// Size of the buffer that [`Coder::encode`] needs for a chunk of `src_len` bytes.
     pub fn bound(&self, src_len: usize) -> Result<usize, Error> {
         match self {
-            Self::Filter { filter, cd_values, .. } => (filter.bound)(cd_values, src_len),
+            Self::Filter {
+                filter, cd_values, ..
+            } => (filter.bound)(cd_values, src_len),
             // zlib's compressBound, rounded up.
             Self::Gzip { .. } => Ok(src_len + src_len / 1000 + 64),
         }
@@ -138,8 +150,17 @@ impl Coder {
     /// Encodes `src` into the front of `dst`; returns the number of bytes written.
     pub fn encode(&mut self, src: &[u8], dst: &mut [u8]) -> Result<usize, Error> {
         match self {
-            Self::Filter { filter, cd_values, context } => (filter.encode)(context, cd_values, src, dst),
-            Self::Gzip { element_bytes, deflate, scratch, .. } => {
+            Self::Filter {
+                filter,
+                cd_values,
+                context,
+            } => (filter.encode)(context, cd_values, src, dst),
+            Self::Gzip {
+                element_bytes,
+                deflate,
+                scratch,
+                ..
+            } => {
                 let shuffled = if *element_bytes > 1 {
                     scratch.resize(src.len(), 0);
                     shuffle(*element_bytes, src, scratch);
@@ -155,8 +176,17 @@ impl Coder {
     /// Decodes `chunk` into `dst`, which has the size of the raw chunk.
     pub fn decode(&mut self, chunk: &[u8], dst: &mut [u8]) -> Result<(), Error> {
         match self {
-            Self::Filter { filter, cd_values, context } => (filter.decode)(context, cd_values, chunk, dst),
-            Self::Gzip { element_bytes, inflate, scratch, .. } => {
+            Self::Filter {
+                filter,
+                cd_values,
+                context,
+            } => (filter.decode)(context, cd_values, chunk, dst),
+            Self::Gzip {
+                element_bytes,
+                inflate,
+                scratch,
+                ..
+            } => {
                 if *element_bytes == 1 {
                     return inflate_whole(inflate, chunk, dst);
                 }
@@ -166,13 +196,6 @@ impl Coder {
                 Ok(())
             }
         }
-    }
-}
-
-impl Coder {
-    /// Undoes HDF5's shuffle filter.
-    pub(crate) fn unshuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
-        unshuffle(element_bytes, src, dst);
     }
 }
 
@@ -194,34 +217,6 @@ fn inflate_whole(state: &mut Decompress, chunk: &[u8], dst: &mut [u8]) -> Result
             len: chunk.len(),
         }),
     }
-}
-
-/// Brings byte k of every element together, for each k; what is no whole element stays at the end.
-fn shuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
-    let elements = src.len() / element_bytes;
-    let whole = elements * element_bytes;
-    if elements > 0 {
-        for (byte, plane) in dst[..whole].chunks_exact_mut(elements).enumerate() {
-            for (to, element) in plane.iter_mut().zip(src.chunks_exact(element_bytes)) {
-                *to = element[byte];
-            }
-        }
-    }
-    dst[whole..].copy_from_slice(&src[whole..]);
-}
-
-/// Undoes [`shuffle`].
-fn unshuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
-    let elements = src.len() / element_bytes;
-    let whole = elements * element_bytes;
-    if elements > 0 {
-        for (byte, plane) in src[..whole].chunks_exact(elements).enumerate() {
-            for (from, element) in plane.iter().zip(dst.chunks_exact_mut(element_bytes)) {
-                element[byte] = *from;
-            }
-        }
-    }
-    dst[whole..].copy_from_slice(&src[whole..]);
 }
 
 #[cfg(test)]
@@ -260,7 +255,10 @@ mod tests {
     #[test]
     fn peers_are_known_by_name_and_mistakes_name_what_was_meant() {
         let error = |text: &str| text.parse::<Method>().unwrap_err().to_string();
-        assert_eq!("gzip".parse::<Method>().unwrap().to_string(), "gzip:level=4");
+        assert_eq!(
+            "gzip".parse::<Method>().unwrap().to_string(),
+            "gzip:level=4"
+        );
         assert!(error("gzp").contains("did you mean 'gzip'"));
         assert!(error("bitshufle").contains("did you mean 'bitshuffle'"));
         assert!(error("gzip:level=10").contains("from 0 to 9"));
@@ -269,7 +267,11 @@ mod tests {
 
     #[test]
     fn a_damaged_zlib_stream_is_an_error() {
-        let mut coder = "gzip".parse::<Method>().unwrap().coder(&element(1)).unwrap();
+        let mut coder = "gzip"
+            .parse::<Method>()
+            .unwrap()
+            .coder(&element(1))
+            .unwrap();
         assert!(coder.decode(&[1, 2, 3], &mut [0; 16]).is_err());
     }
 }

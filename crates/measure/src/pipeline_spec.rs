@@ -13,7 +13,11 @@ pub fn pipeline_spec<'a>(filters: impl IntoIterator<Item = (i32, &'a str, &'a [u
             _ => filter_name(id, name),
         });
     }
-    if steps.is_empty() { "none".into() } else { steps.join("+") }
+    if steps.is_empty() {
+        "none".into()
+    } else {
+        steps.join("+")
+    }
 }
 
 /// Reads `[major, minor, element bytes, block, compressor, level]`; the shortest SPEC that means the same.
@@ -68,8 +72,15 @@ mod tests {
     #[test]
     fn several_filters_are_joined() {
         assert_eq!(pipeline_spec([]), "none");
-        let steps = [(2, "shuffle", &[2][..]), (1, "deflate", &[4]), (3, "fletcher32", &[])];
+        let steps = [
+            (2, "shuffle", &[2][..]),
+            (1, "deflate", &[4]),
+            (3, "fletcher32", &[]),
+        ];
         assert_eq!(pipeline_spec(steps), "shuffle+gzip:level=4+fletcher32");
-        assert_eq!(pipeline_spec([(40000, "beamline 7", &[][..])]), "beamline 7");
+        assert_eq!(
+            pipeline_spec([(40000, "beamline 7", &[][..])]),
+            "beamline 7"
+        );
     }
 }

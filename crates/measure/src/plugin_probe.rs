@@ -96,7 +96,9 @@ pub fn probe(path: &Path) -> Probe {
 fn describe(class: *const FilterClass) -> Probe {
     // SAFETY: a filter plugin returns NULL or a class that lives as long as the plugin is loaded.
     let Some(class) = (unsafe { class.as_ref() }) else {
-        return Probe::deadly("H5PLget_plugin_info returns NULL, which stops HDF5's search of this directory");
+        return Probe::deadly(
+            "H5PLget_plugin_info returns NULL, which stops HDF5's search of this directory",
+        );
     };
     if class.version != 1 {
         return Probe::failed(format!(
@@ -108,14 +110,19 @@ fn describe(class: *const FilterClass) -> Probe {
         String::new()
     } else {
         // SAFETY: the class names its filter with a C string or NULL.
-        unsafe { CStr::from_ptr(class.name) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr(class.name) }
+            .to_string_lossy()
+            .into_owned()
     };
     Probe {
         id: Some(class.id),
         name: Some(name),
         can_encode: class.encoder_present != 0,
         can_decode: class.decoder_present != 0,
-        error: class.filter.is_null().then(|| "its filter function is NULL".into()),
+        error: class
+            .filter
+            .is_null()
+            .then(|| "its filter function is NULL".into()),
         stops_scan: false,
     }
 }
@@ -133,7 +140,9 @@ fn dl_error() -> String {
         return "does not load".into();
     }
     // SAFETY: as above.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Probes `path` in a child process: `program` [`PROBE_COMMAND`] `path`, which prints a [`Probe`].
@@ -186,7 +195,9 @@ fn answer(child: &mut std::process::Child, status: ExitStatus) -> Probe {
         let _ = std::io::Read::read_to_end(stdout, &mut text);
     }
     // A plugin may print while it loads: the answer is the last line.
-    let line = text.split(|&byte| byte == b'\n').rfind(|line| !line.is_empty());
+    let line = text
+        .split(|&byte| byte == b'\n')
+        .rfind(|line| !line.is_empty());
     line.and_then(|line| serde_json::from_slice(line).ok())
         .unwrap_or_else(|| Probe::deadly(format!("ends the program that loads it ({status})")))
 }
@@ -199,5 +210,66 @@ fn signal_name(signal: i32) -> String {
         libc::SIGILL => "SIGILL".into(),
         libc::SIGFPE => "SIGFPE".into(),
         other => format!("signal {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// What [`probe_in_child`] makes of a program that does what `script` says instead of probing.
+    fn with_child(script: &str, timeout_ms: u64) -> Probe {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        probe_in_child(
+            &program,
+            Path::new("/lib.so"),
+            Duration::from_millis(timeout_ms),
+        )
+    }
+
+    #[test]
+    fn the_last_line_of_the_child_is_the_answer() {
+        let found = Probe {
+            id: Some(300),
+            can_decode: true,
+            ..Probe::default()
+        };
+        let json = serde_json::to_string(&found).unwrap();
+        assert_eq!(
+            with_child(&format!("echo hello\necho '{json}'"), 5000),
+            found
+        );
+    }
+
+    #[test]
+    fn a_child_that_crashes_hangs_or_leaves_is_an_error() {
+        for (script, timeout_ms, word) in [
+            ("kill -SEGV $$", 5000, "SIGSEGV"),
+            ("exec sleep 60", 100, "hangs"),
+            ("exit 0", 5000, "ends the program"),
+        ] {
+            let probe = with_child(script, timeout_ms);
+            assert!(
+                probe.stops_scan && probe.error.as_ref().unwrap().contains(word),
+                "{probe:?}"
+            );
+        }
+        let error = probe_in_child(
+            Path::new("/nonexistent"),
+            Path::new("/lib.so"),
+            Duration::ZERO,
+        )
+        .error;
+        assert!(error.unwrap().contains("cannot be tried"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_library_does_not_load() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(probe(file.path()).error.unwrap().contains("too short"));
     }
 }

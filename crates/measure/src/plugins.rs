@@ -172,7 +172,10 @@ fn look(path: &Path, probe: &impl Fn(&Path) -> Probe) -> Probe {
         Ok(_) => probe(path),
         Err(error) => Probe {
             error: Some(match std::fs::read_link(path) {
-                Ok(target) => format!("a symbolic link to {}, which is not there", target.display()),
+                Ok(target) => format!(
+                    "a symbolic link to {}, which is not there",
+                    target.display()
+                ),
                 Err(_) => error.to_string(),
             }),
             stops_scan: true,
@@ -250,7 +253,10 @@ mod tests {
         std::fs::write(second.path().join("README.txt"), "").unwrap();
         let scan = scan(&search(&[first.path(), second.path()]), by_name);
         assert_eq!(scan.plugins.len(), 2);
-        assert_eq!(scan.winner(300).unwrap().path, first.path().join("lib300.so"));
+        assert_eq!(
+            scan.winner(300).unwrap().path,
+            first.path().join("lib300.so")
+        );
         assert_eq!(
             scan.plugins[1].shadowed_by,
             Some(first.path().join("lib300.so"))
@@ -266,21 +272,41 @@ mod tests {
             std::fs::write(directory.path().join(format!("lib{id}.so")), "").unwrap();
         }
         let scan = scan(&search(&[directory.path()]), by_name);
-        let at = scan.plugins.iter().position(|plugin| plugin.path == link).unwrap();
-        assert!(scan.plugins[at].error.as_ref().unwrap().contains("is not there"));
-        assert!(scan.plugins[..at].iter().all(|plugin| plugin.shadowed_by.is_none()));
+        let at = scan
+            .plugins
+            .iter()
+            .position(|plugin| plugin.path == link)
+            .unwrap();
+        assert!(
+            scan.plugins[at]
+                .error
+                .as_ref()
+                .unwrap()
+                .contains("is not there")
+        );
+        assert!(
+            scan.plugins[..at]
+                .iter()
+                .all(|plugin| plugin.shadowed_by.is_none())
+        );
         for plugin in &scan.plugins[at + 1..] {
             assert_eq!(plugin.shadowed_by.as_ref(), Some(&link));
             assert!(scan.winner(plugin.id.unwrap()).is_none());
         }
-        assert_eq!(scan.directories[0].error.is_some(), at + 1 < scan.plugins.len());
+        assert_eq!(
+            scan.directories[0].error.is_some(),
+            at + 1 < scan.plugins.len()
+        );
     }
 
     #[test]
     fn a_missing_directory_is_reported_and_the_next_one_searched() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("lib300.so.1"), "").unwrap();
-        let scan = scan(&search(&[Path::new("/nonexistent"), directory.path()]), by_name);
+        let scan = scan(
+            &search(&[Path::new("/nonexistent"), directory.path()]),
+            by_name,
+        );
         assert!(scan.directories[0].error.is_some() && scan.directories[1].error.is_none());
         assert_eq!(scan.plugins.len(), 1);
     }

@@ -116,11 +116,17 @@ mod tests {
     fn moments_are_those_of_the_distributions() {
         let mut random = Random::new(1);
         let (mean, variance) = moments((0..200_000).map(|_| random.normal()));
-        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02,
+            "{mean} {variance}"
+        );
         for rate in [0.05, 1.0, 20.0, 29.9, 30.0, 9000.0] {
             let (mean, variance) = moments((0..200_000).map(|_| f64::from(random.poisson(rate))));
             assert!((mean / rate - 1.0).abs() < 0.03, "mean {mean} at {rate}");
-            assert!((variance / rate - 1.0).abs() < 0.03, "variance {variance} at {rate}");
+            assert!(
+                (variance / rate - 1.0).abs() < 0.03,
+                "variance {variance} at {rate}"
+            );
         }
     }
 }

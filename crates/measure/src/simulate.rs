@@ -170,7 +170,8 @@ fn add_spot(rates: &mut [f64], rows: usize, columns: usize, x: f64, y: f64, phot
     let (center_row, center_column) = (y.round() as isize, x.round() as isize);
     for row in center_row - REACH..=center_row + REACH {
         for column in center_column - REACH..=center_column + REACH {
-            let inside = (0..rows as isize).contains(&row) && (0..columns as isize).contains(&column);
+            let inside =
+                (0..rows as isize).contains(&row) && (0..columns as isize).contains(&column);
             if inside {
                 let square = (row as f64 - y).powi(2) + (column as f64 - x).powi(2);
                 let density = (-square / (2.0 * WIDTH * WIDTH)).exp()
@@ -236,7 +237,9 @@ fn correlated_noise(random: &mut Random, side: usize) -> Vec<f64> {
             let position = at / stride % side;
             let base = at - position * stride;
             *value = (0..5)
-                .map(|tap| WINDOW[tap] * source[base + (position + side + tap - across) % side * stride])
+                .map(|tap| {
+                    WINDOW[tap] * source[base + (position + side + tap - across) % side * stride]
+                })
                 .sum::<f64>()
                 / 70.0_f64.sqrt();
         }
@@ -355,10 +358,20 @@ mod tests {
         };
         let gap = GAP_ROWS.start * DETECTOR[1]..GAP_ROWS.end * DETECTOR[1];
         assert!(pixels[gap].iter().all(|&value| value == MASKED));
-        let counted: Vec<u32> = pixels.into_iter().filter(|&value| value != MASKED).collect();
-        let mean = counted.iter().map(|&value| f64::from(value.min(100))).sum::<f64>() / counted.len() as f64;
+        let counted: Vec<u32> = pixels
+            .into_iter()
+            .filter(|&value| value != MASKED)
+            .collect();
+        let mean = counted
+            .iter()
+            .map(|&value| f64::from(value.min(100)))
+            .sum::<f64>()
+            / counted.len() as f64;
         assert!((0.2..2.0).contains(&mean), "mean {mean}");
-        let peaks = counted.iter().filter(|&&value| (20..200).contains(&value)).count();
+        let peaks = counted
+            .iter()
+            .filter(|&&value| (20..200).contains(&value))
+            .count();
         assert!(peaks > 200, "{peaks} bright pixels");
         assert!(counted.iter().any(|&value| value > 1000));
     }

@@ -5,7 +5,7 @@
 //! variation over the runs says how far to trust them. 1 GB is 10⁹ bytes of raw data. Every decoded chunk is compared
 //! with the raw one, outside the timed part.
 //!
-//! Small inputs are passed several times in a run, so that a run takes [`LEAST_RUN`] at least.
+//! Small inputs are passed several times in a run, so that a run takes 10 ms at least.
 
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,11 @@ struct Bench {
 
 impl Bench {
     fn new(coder: &Coder, chunks: &[RawChunk]) -> Result<Self, Error> {
-        let largest = chunks.iter().map(|chunk| chunk.bytes.len()).max().unwrap_or(0);
+        let largest = chunks
+            .iter()
+            .map(|chunk| chunk.bytes.len())
+            .max()
+            .unwrap_or(0);
         Ok(Self {
             chunks: vec![ChunkRuns::default(); chunks.len()],
             stored: Vec::with_capacity(chunks.len()),
@@ -114,7 +118,12 @@ impl Bench {
     }
 
     /// Encodes, decodes and compares once; returns the time the shorter of the two directions took.
-    fn check(&mut self, coder: &mut Coder, element: &Element, chunks: &[RawChunk]) -> Result<Duration, Error> {
+    fn check(
+        &mut self,
+        coder: &mut Coder,
+        element: &Element,
+        chunks: &[RawChunk],
+    ) -> Result<Duration, Error> {
         let (mut encoding, mut decoding) = (Duration::ZERO, Duration::ZERO);
         for (chunk, runs) in chunks.iter().zip(&mut self.chunks) {
             let start = Instant::now();
@@ -158,14 +167,17 @@ impl Bench {
     }
 
     fn measured(self) -> Measured {
-        let total = self.chunks.iter().fold(ChunkRuns::default(), |mut total, chunk| {
-            total.raw_bytes += chunk.raw_bytes;
-            total.stored_bytes += chunk.stored_bytes;
-            total.max_abs_error = total.max_abs_error.max(chunk.max_abs_error);
-            add(&mut total.encode, &chunk.encode);
-            add(&mut total.decode, &chunk.decode);
-            total
-        });
+        let total = self
+            .chunks
+            .iter()
+            .fold(ChunkRuns::default(), |mut total, chunk| {
+                total.raw_bytes += chunk.raw_bytes;
+                total.stored_bytes += chunk.stored_bytes;
+                total.max_abs_error = total.max_abs_error.max(chunk.max_abs_error);
+                add(&mut total.encode, &chunk.encode);
+                add(&mut total.decode, &chunk.decode);
+                total
+            });
         Measured {
             total: total.speed(),
             chunks: self.chunks.iter().map(ChunkRuns::speed).collect(),
@@ -248,7 +260,10 @@ mod tests {
         let mut runs = 0;
         let measured = measure_speed(&method, &element, &chunks, 5, || runs += 1).unwrap();
         let stored: u64 = measured.chunks.iter().map(|chunk| chunk.stored_bytes).sum();
-        assert_eq!((measured.total.raw_bytes, measured.total.stored_bytes), (15_000, stored));
+        assert_eq!(
+            (measured.total.raw_bytes, measured.total.stored_bytes),
+            (15_000, stored)
+        );
         assert_eq!((runs, measured.total.max_abs_error), (5, 0.0));
         assert!(measured.total.ratio() > 50.0 && measured.total.encode_gbps > 0.0);
     }
