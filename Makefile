@@ -2,45 +2,58 @@
 
 PYTHON ?= python3
 CARGO ?= cargo
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# CMake for the command's own HDF5 comes from the virtual environment: that of Debian 12 is too old.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ETALON_COMMAND := $(TARGET)/release/etalon
 
 PLUGIN_NAMES := $(patsubst h5plugins/%/Cargo.toml,%,$(wildcard h5plugins/*/Cargo.toml))
 # Crates without HDF5 are tested with overflow checks; the others share the release build of HDF5.
 PLAIN_CRATES := -p etalon-codec -p etalon-filter
 HDF5_CRATES := -p etalon-measure -p etalon-cli
+LEVELS := scalar baseline avx2 avx512
+MUTATIONS := 1000000
 
-.PHONY: help demo test test-all lint bench build plugins tools packages clean
+.NOTPARALLEL:
+.PHONY: help demo test test-long test-all lint bench build plugins tools packages licences clean
 
 help:
-	@echo "make demo      build, compress simulated detector frames, read them back with h5py, write a report"
-	@echo "make test      build and run all tests (about ten minutes, the first time longer)"
-	@echo "make test-all  the longer matrices: every SIMD level, a million damaged chunks"
-	@echo "make plugins   stage libh5etalon_*.so in h5plugins/: HDF5_PLUGIN_PATH=\$$PWD/h5plugins"
-	@echo "make build     the etalon command: target/release/etalon"
-	@echo "make lint      formatting, clippy, licences"
-	@echo "make bench     speed beside hdf5plugin and bitshuffle"
-	@echo "make clean     remove what was built, except the virtual environments"
+	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write a report;"
+	@echo "                make demo FILE=run.h5 takes the datasets of a file"
+	@echo "make test       build and run the tests"
+	@echo "make test-long  the codec's tests at every SIMD level, a million damaged chunks"
+	@echo "make test-all   both"
+	@echo "make plugins    stage libh5etalon_*.so in h5plugins/: HDF5_PLUGIN_PATH=\$$PWD/h5plugins"
+	@echo "make build      the etalon command: target/release/etalon"
+	@echo "make lint       formatting, clippy, licences"
+	@echo "make licences   write THIRD_PARTY_LICENSES anew, after a dependency changed"
+	@echo "make bench      speed beside hdf5plugin and bitshuffle"
+	@echo "make clean      remove what was built, except the virtual environments"
 
 demo: build plugins
-	target/release/etalon demo
+	$(ETALON_COMMAND) demo $(FILE)
 
 test: packages build plugins .venv-h5py114/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
-	.venv/bin/python -m pytest tests -q
+	.venv/bin/python -m pytest tests -q -rs
 
-test-all: test
-	for level in scalar baseline avx2 avx512; do \
+test-long:
+	set -e; for level in $(LEVELS); do \
 		echo "ETALON_SIMD=$$level"; \
-		ETALON_SIMD=$$level $(CARGO) test -p etalon-codec || exit 1; \
-		ETALON_SIMD=$$level .venv/bin/python -m pytest tests/test_byte_identity.py -q || exit 1; \
+		ETALON_SIMD=$$level $(CARGO) test -p etalon-codec; \
 	done
-	ETALON_MUTATIONS=1000000 $(CARGO) test -p etalon-codec --test hostile
+	ETALON_MUTATIONS=$(MUTATIONS) $(CARGO) test -p etalon-codec --test hostile
+
+test-all: test test-long
 
 lint: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
-	.venv/bin/python scripts/check_licences.py
+	.venv/bin/python scripts/licences.py check
+
+licences: tools
+	.venv/bin/python scripts/licences.py write
 
 bench: build plugins
 	$(CARGO) bench -p etalon-codec --bench bittranspose
@@ -53,14 +66,14 @@ build: tools
 
 plugins:
 	$(CARGO) build --release $(foreach name,$(PLUGIN_NAMES),-p h5etalon-$(name))
-	@for name in $(PLUGIN_NAMES); do scripts/stage_plugin $$name || exit 1; done
+	@set -e; for name in $(PLUGIN_NAMES); do scripts/stage_plugin "$(TARGET)/release/libh5etalon_$$name.so"; done
 
 tools: .venv/.stamp
 
 packages: tools
 	@scripts/install_packages
 
-.venv/.stamp: requirements/test.txt
+.venv/.stamp: requirements/test.txt requirements/test-source.txt
 	@scripts/make_venv .venv $< "$(PYTHON)"
 
 .venv-h5py114/.stamp: requirements/h5py114.txt

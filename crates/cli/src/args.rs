@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use etalon_codec::{ByteOrder, Element, ElementClass, Spec};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -18,10 +18,10 @@ use crate::output::Output;
 #[command(after_help = "\
 Examples:
   etalon args bitshuffle:compressor=zstd --dtype u2
-  h5repack -f \"$(etalon args bitshuffle --dtype u4 | awk '/^h5repack/ {print $2}')\" in.h5 out.h5
+  h5repack -f UD=32008,0,5,0,4,4,0,2 in.h5 out.h5     what `etalon args bitshuffle --dtype u4` says
 
 Programs that write need the plugin: export HDF5_PLUGIN_PATH=…/h5plugins")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Codec and settings, as in bitshuffle:compressor=zstd,level=3 (see `etalon codecs`)
     spec: String,
     /// Element type of the dataset, as numpy writes it: u2, <i4, >f8, uint16, float32
@@ -65,7 +65,7 @@ impl FromStr for ElementType {
             ElementClass::Other => bytes > 0,
             _ => matches!(bytes, 1 | 2 | 4 | 8),
         };
-        if !exists || size % unit != 0 {
+        if !exists || !size.is_multiple_of(unit) {
             return Err(format!(
                 "there is no {text}: integers have 1, 2, 4 or 8 bytes, floats 2, 4 or 8"
             ));
@@ -81,8 +81,20 @@ impl FromStr for ElementType {
 /// Largest chunk that all HDF5 versions can store, in bytes.
 const MAX_CHUNK_BYTES: u64 = u32::MAX as u64;
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    filter_id: u32,
+    cd_values: &'a [u32],
+    flag: u32,
+    /// Whether the values work in every program.
+    complete: bool,
+    #[serde(flatten)]
+    strings: Strings,
+}
+
 /// Prints what h5repack, nccopy, h5py and C want for a SPEC.
-pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     let spec: Spec = arguments.spec.parse()?;
     let complete = arguments.dtype.is_some();
     let cd_values = match arguments.dtype {
@@ -94,16 +106,13 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     };
     let strings = Strings::new(spec.codec().filter.id, &cd_values);
     if output.json {
-        output.document(&json!({
-            "filter_id": spec.codec().filter.id,
-            "cd_values": cd_values,
-            "flag": FLAG_MANDATORY,
-            "complete": complete,
-            "h5repack": strings.h5repack,
-            "nccopy": strings.nccopy,
-            "h5py": strings.h5py,
-            "c": strings.c,
-        }))?;
+        output.document(&Document {
+            filter_id: spec.codec().filter.id,
+            cd_values: &cd_values,
+            flag: FLAG_MANDATORY,
+            complete,
+            strings,
+        })?;
     } else {
         output.line(&format!("h5repack  {}", strings.h5repack))?;
         output.line(&format!("nccopy    {}", strings.nccopy))?;
@@ -157,6 +166,7 @@ fn check_chunk(chunk: &[u64], element: &Element) -> Result<(), Failure> {
 }
 
 /// The same values in the notation of each program.
+#[derive(Serialize)]
 struct Strings {
     h5repack: String,
     nccopy: String,

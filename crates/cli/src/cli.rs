@@ -21,14 +21,15 @@ use crate::{args, codecs, completions, demo, doctor, inspect, man, measure, reco
 )]
 #[command(after_help = "\
 Examples:
-  etalon demo                                     see what it does, in less than a minute
-  etalon measure run42.h5 --codec bitshuffle --codec bitshuffle:compressor=zstd
+  etalon demo                     see what it does, in less than a minute
+  etalon measure run42.h5 --codec bitshuffle --codec shuffle+gzip
   etalon recompress run42.h5 small.h5 --codec bitshuffle:compressor=zstd
-  etalon doctor small.h5                          can HDF5 programs read it here?
+  etalon doctor small.h5          can HDF5 programs read it here?
 
 FILE may be file.h5 or file.h5::/path/to/dataset, where the path may hold * and ?.
-Exit codes: 0 done; 1 a check failed; 2 wrong arguments; 3 input unreadable or damaged; 4 output not written.")]
-pub struct Cli {
+Exit codes: 0 done; 1 a check failed; 2 wrong arguments; 3 input unreadable or damaged; 4 output not \
+written.")]
+pub(crate) struct Cli {
     #[command(flatten)]
     common: Common,
     #[command(subcommand)]
@@ -37,7 +38,7 @@ pub struct Cli {
 
 /// Options of every subcommand.
 #[derive(Args)]
-pub struct Common {
+pub(crate) struct Common {
     /// Print JSON on standard output instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -54,7 +55,7 @@ pub struct Common {
 
 impl Common {
     /// How many threads to use.
-    pub fn jobs(&self) -> usize {
+    pub(crate) fn jobs(&self) -> usize {
         let jobs = self
             .jobs
             .or_else(|| std::thread::available_parallelism().ok());
@@ -87,7 +88,7 @@ enum Command {
 
 impl Cli {
     /// Runs the subcommand.
-    pub fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self) -> Result<Outcome, Failure> {
         let output = Output {
             json: self.common.json,
             quiet: self.common.quiet,
@@ -95,9 +96,9 @@ impl Cli {
         };
         let jobs = self.common.jobs();
         match self.command {
-            Command::Demo(arguments) => demo::run(&arguments, output),
+            Command::Demo(arguments) => demo::run(&arguments, output, jobs),
             Command::Measure(arguments) => measure::run(&arguments, output),
-            Command::Recompress(arguments) => recompress::run(&arguments, output),
+            Command::Recompress(arguments) => recompress::run(&arguments, output, jobs),
             Command::Inspect(arguments) => inspect::run(&arguments, output),
             Command::Doctor(arguments) => doctor::run(&arguments, output),
             Command::Codecs => codecs::run(output),

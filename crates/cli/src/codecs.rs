@@ -1,15 +1,15 @@
 //! `etalon codecs`: the codec table.
 
 use etalon_codec::{CODECS, Codec, Kind};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 
 /// Lists every codec with its keys.
-pub fn run(output: Output) -> Result<Outcome, Failure> {
+pub(crate) fn run(output: Output) -> Result<Outcome, Failure> {
     if output.json {
-        let list: Vec<Value> = CODECS.iter().map(|codec| document(codec)).collect();
+        let list: Vec<Listed> = CODECS.iter().map(|codec| Listed::of(codec)).collect();
         output.document(&list)?;
         return Ok(Outcome::Done);
     }
@@ -30,26 +30,41 @@ pub fn run(output: Output) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-fn document(codec: &Codec) -> Value {
-    let keys: Vec<Value> = codec
-        .params
-        .iter()
-        .map(|param| {
-            json!({
-                "name": param.name,
-                "default": param.default,
-                "takes": takes(&param.kind),
-                "about": param.about,
-            })
-        })
-        .collect();
-    json!({
-        "name": codec.name,
-        "id": codec.filter.id,
-        "about": codec.about,
-        "lossless": codec.lossless,
-        "keys": keys,
-    })
+/// A codec as `--json` prints it.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    id: u32,
+    about: &'static str,
+    lossless: bool,
+    keys: Vec<Key>,
+}
+
+/// A key of a codec.
+#[derive(Serialize)]
+struct Key {
+    name: &'static str,
+    default: &'static str,
+    takes: String,
+    about: &'static str,
+}
+
+impl Listed {
+    fn of(codec: &'static Codec) -> Self {
+        let keys = codec.params.iter().map(|param| Key {
+            name: param.name,
+            default: param.default,
+            takes: takes(&param.kind),
+            about: param.about,
+        });
+        Self {
+            name: codec.name,
+            id: codec.filter.id,
+            about: codec.about,
+            lossless: codec.lossless,
+            keys: keys.collect(),
+        }
+    }
 }
 
 fn takes(kind: &Kind) -> String {

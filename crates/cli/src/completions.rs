@@ -14,13 +14,13 @@ Examples:
   etalon completions bash > ~/.local/share/bash-completion/completions/etalon
   etalon completions zsh  > ~/.zfunc/_etalon
   etalon completions fish > ~/.config/fish/completions/etalon.fish")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The shell
     shell: Shell,
 }
 
 /// Prints the script.
-pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "etalon", &mut script);
     output.bytes(&script)?;

@@ -6,13 +6,13 @@ use crate::demo::{DemoDataset, DemoResult, DemoRow};
 use crate::table::{extents, size};
 
 /// The whole page.
-pub fn html(result: &DemoResult) -> String {
+pub(crate) fn html(result: &DemoResult) -> String {
     let mut page = String::with_capacity(300_000);
     page.push_str(HEAD);
     // Writing into a String does not fail; the same holds below.
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<header><p class=brand>Etalon</p><h1>{}</h1><p class=lead>{}</p></header>\n<main>\n",
+        "<header><p class=brand>Etalon</p><h1>{}</h1><p class=lead>{}</p></header>\n<main>",
         escape(&headline(result)),
         escape(&lead(result))
     );
@@ -25,19 +25,47 @@ pub fn html(result: &DemoResult) -> String {
 }
 
 fn headline(result: &DemoResult) -> String {
-    let (raw, smallest) = result.datasets.iter().fold((0, 0), |(raw, smallest), dataset| {
-        let best = dataset.own_rows().map(|row| row.stored_bytes).min();
-        (raw + dataset.raw_bytes, smallest + best.unwrap_or(dataset.raw_bytes))
-    });
-    format!("{} of detector data in {}, nothing lost", size(raw), size(smallest))
+    let (raw, smallest) = result
+        .datasets
+        .iter()
+        .fold((0, 0), |(raw, smallest), dataset| {
+            let best = dataset.own_rows().map(|row| row.stored_bytes).min();
+            (
+                raw + dataset.raw_bytes,
+                smallest + best.unwrap_or(dataset.raw_bytes),
+            )
+        });
+    let verdict = if is_proven(result) {
+        "nothing lost"
+    } else {
+        "NOT proven"
+    };
+    format!(
+        "{} of detector data in {}, {verdict}",
+        size(raw),
+        size(smallest)
+    )
+}
+
+fn is_proven(result: &DemoResult) -> bool {
+    result
+        .datasets
+        .iter()
+        .flat_map(DemoDataset::own_rows)
+        .all(DemoRow::is_proven)
 }
 
 fn lead(result: &DemoResult) -> String {
-    let equal = result.datasets.iter().flat_map(DemoDataset::own_rows).all(DemoRow::is_proven);
-    let proof = if equal {
-        format!("Every value was read back with {} and is equal to the original.", result.reader)
+    let proof = if is_proven(result) {
+        format!(
+            "Every value was read back with {} and is equal to the original.",
+            result.reader
+        )
     } else {
-        format!("Reading back with {} did NOT return every value: see the table.", result.reader)
+        format!(
+            "Reading back with {} did NOT return every value: see the table.",
+            result.reader
+        )
     };
     format!(
         "{} {proof} Speeds are of one thread in memory, the median of {} runs.",
@@ -46,20 +74,24 @@ fn lead(result: &DemoResult) -> String {
 }
 
 fn section(page: &mut String, dataset: &DemoDataset) {
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<section>\n<h2>{}</h2>\n<p class=about>{}{} · {} · {}</p>\n<div class=columns>\n",
+        "<section>\n<h2>{}</h2>\n<p class=about>{}{} · {} · {}</p>\n<div class=columns>",
         escape(&dataset.name),
-        if dataset.about.is_empty() { String::new() } else { escape(&dataset.about) + " · " },
+        if dataset.about.is_empty() {
+            String::new()
+        } else {
+            escape(&dataset.about) + " · "
+        },
         escape(&dataset.dtype),
         extents(&dataset.shape),
         size(dataset.raw_bytes)
     );
     if let Some(picture) = &dataset.picture {
-        let _ = write!(
+        let _ = writeln!(
             page,
             "<figure><img src=\"{picture}\" alt=\"a frame of {}\"><figcaption>one frame, square-root scale, masked \
-             pixels grey</figcaption></figure>\n",
+             pixels grey</figcaption></figure>",
             escape(&dataset.name)
         );
     }
@@ -84,31 +116,59 @@ fn ratio_chart(page: &mut String, dataset: &DemoDataset) {
         let top = at as f64 * 26.0;
         label(page, row, top + 17.0);
         let kind = if row.peer { "peer" } else { "own" };
-        bar(page, kind, top + 5.0, 16.0, row.ratio / longest, &format!("{:.2}×", row.ratio));
+        bar(
+            page,
+            kind,
+            top + 5.0,
+            16.0,
+            row.ratio / longest,
+            &format!("{:.2}×", row.ratio),
+        );
     }
     page.push_str("</svg></div>\n");
 }
 
 fn speed_chart(page: &mut String, dataset: &DemoDataset) {
-    let speeds = dataset.rows.iter().flat_map(|row| [row.encode_gbps, row.decode_gbps]);
+    let speeds = dataset
+        .rows
+        .iter()
+        .flat_map(|row| [row.encode_gbps, row.decode_gbps]);
     let longest = speeds.fold(0.0, f64::max);
     let height = dataset.rows.len() as f64 * 38.0;
     open_chart(page, "Speed: upper bar encode, lower bar decode", height);
     for (at, row) in dataset.rows.iter().enumerate() {
         let top = at as f64 * 38.0;
         label(page, row, top + 22.0);
-        let (encode, decode) = if row.peer { ("peer", "peer pale") } else { ("own", "own pale") };
+        let (encode, decode) = if row.peer {
+            ("peer", "peer pale")
+        } else {
+            ("own", "own pale")
+        };
         let text = |speed: f64| format!("{} GB/s", three_digits(speed));
-        bar(page, encode, top + 4.0, 13.0, row.encode_gbps / longest, &text(row.encode_gbps));
-        bar(page, decode, top + 19.0, 13.0, row.decode_gbps / longest, &text(row.decode_gbps));
+        bar(
+            page,
+            encode,
+            top + 4.0,
+            13.0,
+            row.encode_gbps / longest,
+            &text(row.encode_gbps),
+        );
+        bar(
+            page,
+            decode,
+            top + 19.0,
+            13.0,
+            row.decode_gbps / longest,
+            &text(row.decode_gbps),
+        );
     }
     page.push_str("</svg></div>\n");
 }
 
 fn open_chart(page: &mut String, title: &str, height: f64) {
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<div class=chart><h3>{title}</h3><svg viewBox=\"0 0 {CHART_WIDTH} {height}\" role=img aria-label=\"{title}\">\n"
+        "<div class=chart><h3>{title}</h3><svg viewBox=\"0 0 {CHART_WIDTH} {height}\" role=img aria-label=\"{title}\">"
     );
 }
 
@@ -123,7 +183,12 @@ fn label(page: &mut String, row: &DemoRow, baseline: f64) {
 
 /// The codec as it fits beside a bar.
 fn short(codec: &str) -> String {
-    codec.replace("compressor=", "").replace("level=", "level ").replace("block=", "block ")
+    codec
+        .replace("compressor=", "")
+        .replace("level=", "level ")
+        .replace("block=", "block ")
+        .replace(':', " ")
+        .replace(',', ", ")
 }
 
 fn bar(page: &mut String, class: &str, top: f64, height: f64, share: f64, text: &str) {
@@ -139,7 +204,7 @@ fn bar(page: &mut String, class: &str, top: f64, height: f64, share: f64, text: 
 
 fn table(page: &mut String, dataset: &DemoDataset) {
     page.push_str(
-        "<div class=scroll><table>\n<tr><th>codec<th>stored<th>ratio<th>encode GB/s<th>decode GB/s<th>h5py read \
+        "<div class=scroll><table>\n<tr><th>codec<th>stored<th>ratio<th>encode GB/s<th>decode GB/s<th>h5py \
          GB/s<th>max error<th>read back</tr>\n",
     );
     for row in &dataset.rows {
@@ -160,10 +225,10 @@ fn table(page: &mut String, dataset: &DemoDataset) {
 }
 
 fn footer(page: &mut String, result: &DemoResult) {
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<footer><p>Machine: {}. {}. GB is 10⁹ bytes of raw data. gzip stands for HDF5's own filters, measured the same \
-         way. Made by <code>{}</code>.</p></footer>\n",
+         way. Made by <code>{}</code>.</p></footer>",
         escape(&result.machine),
         escape(&result.versions),
         escape(&result.command)
@@ -171,7 +236,7 @@ fn footer(page: &mut String, result: &DemoResult) {
 }
 
 /// A number with three significant digits.
-pub fn three_digits(value: f64) -> String {
+pub(crate) fn three_digits(value: f64) -> String {
     let digits = match value {
         v if v >= 99.95 => 0,
         v if v >= 9.995 => 1,
@@ -202,7 +267,7 @@ const HEAD: &str = r#"<!doctype html>
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif; }
-header, main { max-width: 1060px; margin: 0 auto; padding: 0 24px; }
+header, main { max-width: 1120px; margin: 0 auto; padding: 0 24px; }
 header { padding-top: 44px; }
 .brand { margin: 0; font-weight: 600; letter-spacing: .14em; text-transform: uppercase; font-size: 13px; color: var(--own); }
 h1 { margin: 6px 0 10px; font-size: 32px; line-height: 1.2; font-weight: 650; }
@@ -223,10 +288,9 @@ svg .value { fill: var(--soft); font-variant-numeric: tabular-nums; }
 .own { fill: var(--own); } .peer { fill: var(--peer); } .pale { opacity: .55; }
 .scroll { overflow-x: auto; margin-top: 20px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 6px 10px; border-top: 1px solid var(--line); white-space: nowrap; }
+th, td { text-align: right; padding: 6px 0 6px 14px; border-top: 1px solid var(--line); white-space: nowrap; }
 tr:first-child th { border-top: 0; font-weight: 600; color: var(--soft); font-size: 12px; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-th:last-child, td:last-child { padding-right: 0; }
 .code, code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; font-size: 13px; }
 footer { color: var(--soft); font-size: 13px; padding: 4px 0 40px; }
 @media print { section { break-inside: avoid; } }

@@ -7,8 +7,8 @@ use anyhow::Context;
 use clap::Args;
 use etalon_measure::doctor::{DatasetReport, examine};
 use etalon_measure::plugin_probe::{probe as probe_here, probe_in_child};
-use etalon_measure::plugins::{Plugin, Scan, SearchPath, scan};
-use serde_json::json;
+use etalon_measure::plugins::{Directory, Plugin, Scan, SearchPath, scan};
+use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -17,7 +17,8 @@ use crate::target::Target;
 /// Arguments of `etalon doctor`.
 #[derive(Args)]
 #[command(after_help = "\
-Every plugin file is loaded in a process of its own, so one that crashes is reported and does no harm.
+Every plugin file is loaded in a process of its own, so one that crashes is reported and does no \
+harm.
 
 Examples:
   etalon doctor
@@ -25,7 +26,7 @@ Examples:
   HDF5_PLUGIN_PATH=/opt/etalon/h5plugins etalon doctor run42.h5
 
 Exit code 1: a dataset cannot be read, or the search for plugins ends early.")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Files whose datasets are to be read
     #[arg(value_name = "FILE")]
     files: Vec<Target>,
@@ -34,8 +35,20 @@ pub struct Arguments {
 /// A plugin that takes longer than this to load hangs.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// Whether the directories come from `HDF5_PLUGIN_PATH`.
+    from_environment: bool,
+    /// Whether `HDF5_PLUGIN_PRELOAD=::` forbids plugins.
+    forbidden: bool,
+    directories: &'a [Directory],
+    plugins: &'a [Plugin],
+    datasets: &'a [DatasetReport],
+}
+
 /// Reports plugins and datasets.
-pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     let program = std::env::current_exe()
         .context("cannot find this program's own file")
         .map_err(Failure::Input)?;
@@ -61,13 +74,13 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
         .all(|directory| directory.error.is_none());
     let readable = datasets.iter().all(|dataset| dataset.readable);
     if output.json {
-        output.document(&json!({
-            "from_environment": search.from_environment,
-            "forbidden": search.forbidden,
-            "directories": scan.directories,
-            "plugins": scan.plugins,
-            "datasets": datasets,
-        }))?;
+        output.document(&Document {
+            from_environment: search.from_environment,
+            forbidden: search.forbidden,
+            directories: &scan.directories,
+            plugins: &scan.plugins,
+            datasets: &datasets,
+        })?;
     } else {
         for line in search_lines(&search, &scan)
             .into_iter()
@@ -82,7 +95,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
 }
 
 /// Loads one file and prints what it is, for [`probe_in_child`].
-pub fn probe(path: &Path) -> Result<Outcome, Failure> {
+pub(crate) fn probe(path: &Path) -> Result<Outcome, Failure> {
     Output::default().json_line(&probe_here(path))?;
     Ok(Outcome::Done)
 }

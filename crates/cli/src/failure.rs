@@ -7,7 +7,7 @@ use etalon_measure::fault::Fault;
 
 /// A command that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Done, and all holds: exit code 0.
     Done,
     /// A check failed or a requirement is not met: exit code 1.
@@ -16,12 +16,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// `Done` where `holds`.
-    pub fn of_check(holds: bool) -> Self {
+    pub(crate) fn of_check(holds: bool) -> Self {
         if holds { Self::Done } else { Self::CheckFailed }
     }
 
     /// What the process returns.
-    pub fn exit_code(self) -> ExitCode {
+    pub(crate) fn exit_code(self) -> ExitCode {
         ExitCode::from(match self {
             Self::Done => 0,
             Self::CheckFailed => 1,
@@ -31,7 +31,7 @@ impl Outcome {
 
 /// A command that could not run to its end.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// A check failed on the way: exit code 1.
     Check(anyhow::Error),
     /// The arguments are wrong: exit code 2.
@@ -44,12 +44,12 @@ pub enum Failure {
 
 impl Failure {
     /// Wrong arguments, in one sentence.
-    pub fn arguments(text: impl fmt::Display) -> Self {
+    pub(crate) fn arguments(text: impl fmt::Display) -> Self {
         Self::Arguments(anyhow::anyhow!("{text}"))
     }
 
     /// What the process returns.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Check(_) => 1,
             Self::Arguments(_) => 2,

@@ -1,9 +1,11 @@
 //! `etalon inspect`: how the datasets of a file are stored, and which chunks are damaged.
 
+use std::path::Path;
+
+use anyhow::anyhow;
 use clap::Args;
 use etalon_measure::inspect::{Inspection, inspect};
-use etalon_measure::source::ChunkReader;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -14,8 +16,8 @@ use crate::target::Target;
 /// Arguments of `etalon inspect`.
 #[derive(Args)]
 #[command(after_help = "\
-Chunks of Etalon's filters are checked by their headers and lengths, without decoding them: that finds chunks that were
-cut or overwritten. --deep decodes every chunk.
+Chunks of Etalon's filters are checked by their headers and lengths, without decoding them: that \
+finds chunks that were cut or overwritten. --deep decodes every chunk.
 
 Examples:
   etalon inspect run42.h5
@@ -23,7 +25,7 @@ Examples:
   etalon inspect run42.h5 --json | jq '.datasets[] | {dataset, ratio, damaged}'
 
 Exit code 3: a chunk is damaged.")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// File, or file.h5::/dataset
     #[arg(value_name = "FILE")]
     target: Target,
@@ -35,35 +37,43 @@ pub struct Arguments {
     deep: bool,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    file: &'a Path,
+    datasets: &'a [Inspection],
+}
+
 /// Inspects every dataset.
-pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     let datasets = arguments.target.datasets(&arguments.dataset)?;
-    let mut reader = ChunkReader::open(&arguments.target.file).map_err(Failure::Input)?;
-    let chunks: usize = datasets.iter().map(|dataset| dataset.chunks.len()).sum();
-    let bar = progress::bar(output, chunks as u64, STEPS);
+    let bar = progress::bar(output, 0, STEPS);
     let mut inspections = Vec::new();
     for dataset in &datasets {
         bar.set_message(dataset.path.clone());
-        let inspection =
-            inspect(dataset, &mut reader, arguments.deep, || bar.inc(1)).map_err(Failure::Input)?;
-        inspections.push(inspection);
+        bar.inc_length(dataset.stored_chunks()?.len() as u64);
+        inspections.push(inspect(dataset, arguments.deep, || bar.inc(1))?);
     }
     bar.finish_and_clear();
     if output.json {
-        output.document(&json!({ "file": arguments.target.file, "datasets": inspections }))?;
+        output.document(&Document {
+            file: &arguments.target.file,
+            datasets: &inspections,
+        })?;
     } else {
         text_lines(&inspections)
             .iter()
             .try_for_each(|line| output.line(line))?;
     }
+    let chunks: usize = inspections.iter().map(|inspection| inspection.chunks).sum();
     let damaged: usize = inspections
         .iter()
         .map(|inspection| inspection.damaged.len())
         .sum();
     if damaged > 0 {
-        return Err(Failure::Input(anyhow::anyhow!(
-            "{damaged} of {chunks} chunks are damaged in {}",
-            arguments.target.file.display()
+        let file = arguments.target.file.display();
+        return Err(Failure::Input(anyhow!(
+            "{damaged} of {chunks} chunks are damaged in {file}"
         )));
     }
     Ok(Outcome::Done)

@@ -8,6 +8,8 @@ mod cli;
 mod codecs;
 mod completions;
 mod demo;
+mod demo_reader;
+mod demo_report;
 mod doctor;
 mod failure;
 mod inspect;

@@ -13,13 +13,13 @@ use crate::output::Output;
 Examples:
   etalon man > etalon.1 && man ./etalon.1
   etalon man recompress | man -l -")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Print the page of this subcommand instead
     command: Option<String>,
 }
 
 /// Prints the page in roff.
-pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     let mut whole = Cli::command();
     whole.build();
     let command = match &arguments.command {

@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use clap::Args;
+use etalon_measure::chunk_source::{ChunkSource, Loaded};
+use etalon_measure::dataset::Dataset;
 use etalon_measure::machine::{Machine, Versions};
 use etalon_measure::measure::{
     DEFAULT_SAMPLE_BYTES, LEAST_RUNS, Row, Subject, measure, stratified,
 };
 use etalon_measure::method::Method;
-use etalon_measure::source::{ChunkReader, Dataset};
+use etalon_measure::recompress::LEAST_BYTES;
 use etalon_measure::speed::RawChunk;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -21,18 +23,19 @@ use crate::target::Target;
 /// Arguments of `etalon measure`.
 #[derive(Args)]
 #[command(after_help = "\
-Chunks are read and decoded first; then every codec encodes and decodes them in memory, on one thread. Speeds are the
-median of the runs in 10⁹ bytes of raw data a second, and CV is the variation between runs. Every result is compared
-with the raw data. Of a large dataset a sample of chunks is measured, spread evenly over all of them.
+Chunks are read and decoded first; then every codec encodes and decodes them in memory, on one \
+thread. Speeds are the median of the runs in 10⁹ bytes of raw data a second, and CV is the variation \
+between runs. Every result is compared with the raw data. Of a large dataset a sample of chunks is \
+measured, spread evenly over all of them.
 
 Besides Etalon's codecs (see `etalon codecs`), gzip:level=N and shuffle+gzip:level=N stand for what HDF5 has built in.
 
 Examples:
-  etalon measure run42.h5 --codec bitshuffle --codec bitshuffle:compressor=zstd --codec shuffle+gzip
-  etalon measure run42.h5::/entry/data/data --codec bitshuffle:compressor=zstd,block=65536 --per-chunk --csv
+  etalon measure run42.h5 -c bitshuffle -c bitshuffle:compressor=zstd -c shuffle+gzip
+  etalon measure run42.h5::/entry/data -c bitshuffle:block=65536 --per-chunk --csv
 
 Exit code 1: a codec that is lossless changed a value.")]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// File, or file.h5::/dataset
     #[arg(value_name = "FILE")]
     target: Target,
@@ -56,8 +59,17 @@ pub struct Arguments {
     csv: bool,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    machine: Machine,
+    versions: Versions,
+    file: &'a Path,
+    datasets: &'a [Row],
+}
+
 /// Measures every codec on every dataset.
-pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     if arguments.runs < LEAST_RUNS {
         return Err(Failure::arguments(format!(
             "--runs: fewer than {LEAST_RUNS} runs have no meaningful median"
@@ -67,86 +79,119 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
     for codec in &arguments.codecs {
         methods.push(codec.parse::<Method>()?);
     }
-    let datasets = arguments.target.datasets(&arguments.dataset)?;
+    let datasets = measurable(arguments, output)?;
     let limit = if arguments.all {
         u64::MAX
     } else {
         DEFAULT_SAMPLE_BYTES
     };
     let mut rows = Vec::new();
-    for dataset in datasets
-        .iter()
-        .filter(|dataset| can_be_measured(dataset, output))
-    {
-        let chunks = read_sample(&arguments.target.file, dataset, limit)?;
-        let measured = measure_dataset(dataset, &methods, &chunks, arguments, output)?;
+    for dataset in &datasets {
+        let sample = Sample::read(dataset, limit)?;
+        let measured = measure_dataset(&sample, &methods, arguments, output)?;
         print_rows(&measured, arguments, output, rows.is_empty())?;
         rows.extend(measured);
     }
     if output.json {
-        output.document(&json!({
-            "machine": Machine::this(),
-            "versions": Versions::this(),
-            "file": arguments.target.file,
-            "datasets": rows,
-        }))?;
+        output.document(&Document {
+            machine: Machine::this(),
+            versions: Versions::this(),
+            file: &arguments.target.file,
+            datasets: &rows,
+        })?;
     }
     Ok(Outcome::of_check(rows.iter().all(Row::holds)))
 }
 
-fn can_be_measured(dataset: &Dataset, output: Output) -> bool {
-    if dataset.chunks.is_empty() {
-        output.detail(&format!("{}: nothing is stored", dataset.path));
+/// The datasets asked for; of a whole file, those that are large enough to say something.
+fn measurable(arguments: &Arguments, output: Output) -> Result<Vec<Dataset>, Failure> {
+    let mut datasets = arguments.target.datasets(&arguments.dataset)?;
+    let is_named = arguments.target.pattern.is_some() || !arguments.dataset.is_empty();
+    datasets.retain(|dataset| {
+        let takes = dataset.element.is_some()
+            && dataset.raw_bytes() >= if is_named { 1 } else { LEAST_BYTES };
+        if !takes {
+            output.detail(&format!(
+                "{}: left out ({} {})",
+                dataset.path,
+                dataset.dtype,
+                size(dataset.raw_bytes())
+            ));
+        }
+        takes
+    });
+    if datasets.is_empty() {
+        return Err(Failure::arguments(format!(
+            "{} has no dataset of numbers of {} or more; name a smaller one with --dataset",
+            arguments.target.file.display(),
+            size(LEAST_BYTES)
+        )));
     }
-    !dataset.chunks.is_empty()
+    Ok(datasets)
 }
 
-/// Chunks of a dataset, decoded: all, or as many as fit into `limit` bytes, spread over the dataset.
-pub fn read_sample(file: &Path, dataset: &Dataset, limit: u64) -> Result<Vec<RawChunk>, Failure> {
-    let fitting = limit / (dataset.chunk_bytes() as u64).max(1);
-    let mut reader = ChunkReader::open(file).map_err(Failure::Input)?;
-    let mut chunks = Vec::new();
-    for at in stratified(
-        dataset.chunks.len(),
-        usize::try_from(fitting).unwrap_or(usize::MAX),
-    ) {
-        let chunk = &dataset.chunks[at];
-        chunks.push(reader.decoded(dataset, chunk).map_err(|error| {
-            Failure::Input(error.context(format!("{}, chunk {:?}", dataset.path, chunk.offset)))
-        })?);
-    }
-    Ok(chunks)
+/// Decoded chunks of a dataset: all, or some that are spread over it.
+pub(crate) struct Sample {
+    /// How the dataset is named in its rows.
+    pub(crate) subject: Subject,
+    /// The shape of a chunk.
+    pub(crate) chunk_shape: Vec<u64>,
+    /// The chunks.
+    pub(crate) chunks: Vec<RawChunk>,
 }
 
-/// How a dataset is named in its rows.
-pub fn subject(dataset: &Dataset) -> Subject {
-    Subject {
-        dataset: dataset.path.clone(),
-        dtype: dataset.dtype.clone(),
-        element: dataset.element,
-        shape: dataset.shape.clone(),
-        total_chunks: dataset.chunks.len(),
+impl Sample {
+    /// As many chunks as fit into `limit` bytes, one at least.
+    pub(crate) fn read(dataset: &Dataset, limit: u64) -> Result<Self, Failure> {
+        let element = dataset.element.ok_or_else(|| {
+            Failure::arguments(format!("{}: elements of variable length", dataset.path))
+        })?;
+        let source = ChunkSource::new(dataset, None)?;
+        let fitting = limit / (source.chunk_bytes() as u64).max(1);
+        let mut decoder = source.decoder();
+        let mut loaded = Loaded::default();
+        let mut chunks = Vec::new();
+        for at in stratified(source.len(), usize::try_from(fitting).unwrap_or(usize::MAX)) {
+            let offset = source.offset(at).to_vec();
+            let mut bytes = Vec::new();
+            source.load(at, &mut loaded)?;
+            decoder.decode(&mut loaded, &mut bytes).map_err(|error| {
+                Failure::Input(error.context(format!("{}, chunk {offset:?}", dataset.path)))
+            })?;
+            chunks.push(RawChunk { offset, bytes });
+        }
+        Ok(Self {
+            subject: Subject {
+                dataset: dataset.path.clone(),
+                dtype: dataset.dtype.clone(),
+                element,
+                shape: dataset.shape.clone(),
+                total_chunks: source.len(),
+            },
+            chunk_shape: source.chunk_shape().to_vec(),
+            chunks,
+        })
     }
 }
 
 fn measure_dataset(
-    dataset: &Dataset,
+    sample: &Sample,
     methods: &[Method],
-    chunks: &[RawChunk],
     arguments: &Arguments,
     output: Output,
 ) -> Result<Vec<Row>, Failure> {
     let bar = progress::bar(output, (methods.len() * arguments.runs) as u64, STEPS);
     let mut rows = Vec::new();
     for method in methods {
-        bar.set_message(format!("{} {method}", dataset.path));
+        bar.set_message(format!("{} {method}", sample.subject.dataset));
+        let step = || bar.inc(1);
         let row = measure(
-            &subject(dataset),
+            &sample.subject,
             method,
-            chunks,
+            &sample.chunks,
             arguments.runs,
             arguments.per_chunk,
-            || bar.inc(1),
+            step,
         )?;
         if !row.holds() {
             output.note(&format!("{}: {} changed values", row.dataset, row.codec));

@@ -12,23 +12,23 @@ use crate::failure::Failure;
 
 /// Where results go, and in which form.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Output {
+pub(crate) struct Output {
     /// JSON instead of text.
-    pub json: bool,
+    pub(crate) json: bool,
     /// No remarks and no progress.
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// How many times `-v` was given.
-    pub verbose: u8,
+    pub(crate) verbose: u8,
 }
 
 impl Output {
     /// Prints text that is a result, with a line feed.
-    pub fn line(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
         self.bytes(format!("{text}\n").as_bytes())
     }
 
     /// Prints bytes that are a result.
-    pub fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(
@@ -39,31 +39,31 @@ impl Output {
     }
 
     /// Prints one JSON document, indented.
-    pub fn document(&self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn document(&self, value: &impl Serialize) -> Result<(), Failure> {
         self.line(&serialised(serde_json::to_string_pretty(value))?)
     }
 
     /// Prints one JSON line.
-    pub fn json_line(&self, value: &impl Serialize) -> Result<(), Failure> {
+    pub(crate) fn json_line(&self, value: &impl Serialize) -> Result<(), Failure> {
         self.line(&serialised(serde_json::to_string(value))?)
     }
 
     /// Prints a remark, unless told to be quiet.
-    pub fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             eprintln!("{text}");
         }
     }
 
     /// Prints a detail, where asked to say more.
-    pub fn detail(&self, text: &str) {
+    pub(crate) fn detail(&self, text: &str) {
         if self.verbose > 0 {
             eprintln!("{text}");
         }
     }
 
     /// Whether to draw progress: only for a person who looks on.
-    pub fn shows_progress(&self) -> bool {
+    pub(crate) fn shows_progress(&self) -> bool {
         !self.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr())
     }
 }

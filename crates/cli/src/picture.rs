@@ -6,6 +6,7 @@
 
 use std::io::Write;
 
+use etalon_codec::{ByteOrder, Element, ElementClass};
 use flate2::Crc;
 use flate2::write::ZlibEncoder;
 
@@ -15,18 +16,57 @@ const LONGEST_SIDE: usize = 300;
 const SHADES: u8 = 31;
 
 /// A frame of numbers; masked pixels are NaN.
-pub struct Frame {
+pub(crate) struct Frame {
     /// Rows.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Columns.
-    pub columns: usize,
+    pub(crate) columns: usize,
     /// The values, row by row.
-    pub values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
+}
+
+/// The first frame of a decoded chunk of this shape, if it holds frames of numbers.
+pub(crate) fn frame_of(element: &Element, chunk_shape: &[u64], chunk: &[u8]) -> Option<Frame> {
+    const LEAST_SIDE: usize = 16;
+    let &[.., rows, columns] = chunk_shape else {
+        return None;
+    };
+    let (rows, columns) = (rows as usize, columns as usize);
+    if rows.min(columns) < LEAST_SIDE || element.bytes > 8 || element.class == ElementClass::Other {
+        return None;
+    }
+    let values = chunk
+        .chunks_exact(element.bytes)
+        .take(rows * columns)
+        .map(|bytes| number(element.class, element.order, bytes))
+        .collect();
+    Some(Frame {
+        rows,
+        columns,
+        values,
+    })
+}
+
+/// The value of an element. Detectors mark pixels that measure nothing by the largest unsigned or a negative number.
+fn number(class: ElementClass, order: ByteOrder, bytes: &[u8]) -> f64 {
+    let word = |word: u64, byte: &u8| word << 8 | u64::from(*byte);
+    let bits = match order {
+        ByteOrder::Little => bytes.iter().rev().fold(0, word),
+        ByteOrder::Big => bytes.iter().fold(0, word),
+    };
+    let all_set = u64::MAX >> (64 - 8 * bytes.len());
+    match (class, bytes.len()) {
+        (ElementClass::Float, 4) => f64::from(f32::from_bits(bits as u32)),
+        (ElementClass::Float, 8) => f64::from_bits(bits),
+        (ElementClass::Unsigned, _) if bits != all_set || bytes.len() == 1 => bits as f64,
+        (ElementClass::Signed, _) if bits <= all_set / 2 => bits as f64,
+        _ => f64::NAN,
+    }
 }
 
 impl Frame {
     /// The frame as a PNG in a `data:` address.
-    pub fn data_uri(&self) -> String {
+    pub(crate) fn data_uri(&self) -> String {
         let small = self.shrunk();
         let shades = small.shades();
         format!(

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::output::Output;
 
 /// A bar of `len` steps, invisible where stderr is no terminal or the user wants quiet.
-pub fn bar(output: Output, len: u64, template: &str) -> ProgressBar {
+pub(crate) fn bar(output: Output, len: u64, template: &str) -> ProgressBar {
     let target = if output.shows_progress() {
         ProgressDrawTarget::stderr()
     } else {
@@ -17,7 +17,7 @@ pub fn bar(output: Output, len: u64, template: &str) -> ProgressBar {
 }
 
 /// A bar that counts bytes.
-pub const BYTES: &str =
+pub(crate) const BYTES: &str =
     "{msg:30!} {bar:30} {decimal_bytes:>9} / {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta}";
 /// A bar that counts steps.
-pub const STEPS: &str = "{msg:50!} {bar:30} {pos} / {len}  {eta}";
+pub(crate) const STEPS: &str = "{msg:50!} {bar:30} {pos} / {len}  {eta}";

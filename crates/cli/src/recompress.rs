@@ -6,27 +6,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, ValueEnum};
 use etalon_codec::Spec;
 use etalon_measure::events::{Event, Observer, Phase};
+use etalon_measure::fault::Fault;
 use etalon_measure::recompress::{Options, recompress};
 use indicatif::ProgressBar;
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::progress::{self, BYTES};
-use crate::table::{Table, extents, size};
+use crate::table::{Table, counted, extents, size};
 
 /// Arguments of `etalon recompress`.
 #[derive(Args)]
 #[command(after_help = "\
-Groups, attributes, links, references and all other datasets are kept. DST gets its name only when everything is
-written, read back and compared; after an error or Ctrl-C there is no DST, and SRC is never touched.
+Groups, attributes, links, references and all other datasets are kept. DST gets its name only when \
+everything is written, read back and compared; after an error or Ctrl-C there is no DST, and SRC is \
+never touched.
 
 Examples:
   etalon recompress run42.h5 small.h5 --codec bitshuffle:compressor=zstd
-  etalon recompress run42.h5 small.h5 --codec bitshuffle --dataset \"/entry/data/*\" --chunk 1,512,1024
-  etalon recompress run42.h5 small.h5 --codec bitshuffle --json | jq -r 'select(.event == \"done\").ratio'
+  etalon recompress run42.h5 small.h5 -c bitshuffle -d \"/entry/*\" --chunk 1,512,1024
+  etalon recompress run42.h5 small.h5 -c bitshuffle --json | tail -1 | jq .ratio
 
-Programs that read DST need the plugin: export HDF5_PLUGIN_PATH=…/h5plugins (see `etalon doctor DST`).")]
-pub struct Arguments {
+Programs that read DST need the plugin: export HDF5_PLUGIN_PATH=…/h5plugins (`etalon doctor DST` checks).")]
+pub(crate) struct Arguments {
     /// The file to copy
     #[arg(value_name = "SRC")]
     source: PathBuf,
@@ -72,14 +74,22 @@ const REGISTERED_FILTER: u32 = 32008;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Makes a signal end the run in an orderly way instead of at once.
-pub fn stop_on_signals() -> &'static AtomicBool {
+pub(crate) fn stop_on_signals() -> &'static AtomicBool {
     // A handler that is there already sets the same flag.
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
     &STOP
 }
 
+/// What to say where a signal came.
+pub(crate) fn interrupted() -> Result<(), Failure> {
+    if STOP.load(Ordering::Relaxed) {
+        return Err(Fault::Interrupted.into());
+    }
+    Ok(())
+}
+
 /// Recompresses SRC into DST.
-pub fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<Outcome, Failure> {
     let spec: Spec = arguments.codec.parse()?;
     let codec = spec.codec();
     if arguments.mode == Mode::Standard && codec.filter.id != REGISTERED_FILTER {
@@ -200,7 +210,8 @@ impl Follower {
         }
         let speed = *raw_bytes as f64 / seconds / 1e9;
         self.output.line(&format!(
-            "{datasets} datasets recompressed; file {} → {} in {seconds:.1} s ({speed:.2} GB/s of raw data)",
+            "{} recompressed; file {} → {} in {seconds:.1} s ({speed:.2} GB/s of raw data)",
+            counted(*datasets, "dataset"),
             size(*source_file_bytes),
             size(*file_bytes)
         ))

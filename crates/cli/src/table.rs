@@ -1,7 +1,7 @@
 //! Text tables and numbers for people.
 
 /// A table whose columns are as wide as their widest cell.
-pub struct Table {
+pub(crate) struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
 }
@@ -13,7 +13,7 @@ struct Column {
 
 impl Table {
     /// A table with these column titles; a title that starts with `>` is of a column of numbers.
-    pub fn new(titles: &[&'static str]) -> Self {
+    pub(crate) fn new(titles: &[&'static str]) -> Self {
         let columns = titles
             .iter()
             .map(|title| Column {
@@ -28,12 +28,12 @@ impl Table {
     }
 
     /// Adds a row with one cell per column.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
     /// The lines of the table, titles first.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
                 let cells = self.rows.iter().map(|row| width(&row[at]));
@@ -76,7 +76,7 @@ fn width(text: &str) -> usize {
 }
 
 /// A size as people read it: `1.4 GB`, powers of ten.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -95,8 +95,13 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
+/// `1 dataset`, `2 datasets`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Extents as `6 × 2527 × 2463`.
-pub fn extents(shape: &[impl ToString]) -> String {
+pub(crate) fn extents(shape: &[impl ToString]) -> String {
     let extents: Vec<String> = shape.iter().map(ToString::to_string).collect();
     if extents.is_empty() {
         "scalar".into()

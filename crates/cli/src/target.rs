@@ -1,22 +1,23 @@
 //! What a user means by FILE: `file.h5` or `file.h5::/path/to/dataset`, the path with `*` and `?`.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::anyhow;
+use etalon_measure::dataset::Dataset;
+use etalon_measure::fault::Fault;
 use etalon_measure::glob;
-use etalon_measure::source::{Dataset, datasets};
+use etalon_measure::source_file::SourceFile;
 
 use crate::failure::Failure;
 
 /// A file, or some datasets of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The file.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The pattern behind `::`.
-    pub pattern: Option<String>,
+    pub(crate) pattern: Option<String>,
 }
 
 impl FromStr for Target {
@@ -37,53 +38,44 @@ impl FromStr for Target {
 }
 
 impl Target {
-    /// The datasets that this target and the patterns (any of them, or none for all) mean.
-    pub fn datasets(&self, patterns: &[String]) -> Result<Vec<Dataset>, Failure> {
-        let wanted = |path: &str| {
-            let by_target = self
-                .pattern
-                .as_ref()
-                .is_none_or(|pattern| glob::is_match(pattern, path));
-            by_target
-                && (patterns.is_empty()
-                    || patterns.iter().any(|pattern| glob::is_match(pattern, path)))
-        };
-        let found = datasets(&self.file, wanted).map_err(Failure::Input)?;
-        if found.is_empty() && (self.pattern.is_some() || !patterns.is_empty()) {
-            return Err(self.nothing_found(patterns));
+    /// A whole file.
+    pub(crate) fn whole(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            pattern: None,
         }
-        Ok(found)
+    }
+
+    /// The datasets that this target and the further patterns mean, which is all of them where there is no pattern.
+    pub(crate) fn datasets(&self, patterns: &[String]) -> Result<Vec<Dataset>, Failure> {
+        let asked: Vec<String> = self.pattern.iter().chain(patterns).cloned().collect();
+        let file = SourceFile::open(&self.file)?;
+        match file.datasets(&asked) {
+            Err(Fault::Arguments(_)) => Err(self.nothing_found(&asked, &file.datasets(&[])?)),
+            other => Ok(other?),
+        }
     }
 
     /// Names what is there, so that the next try is right.
-    fn nothing_found(&self, patterns: &[String]) -> Failure {
-        let asked: Vec<&str> = self
-            .pattern
+    fn nothing_found(&self, asked: &[String], there: &[Dataset]) -> Failure {
+        const LISTED: usize = 12;
+        let names: Vec<&str> = there.iter().map(|dataset| dataset.path.as_str()).collect();
+        let missing: Vec<&str> = asked
             .iter()
-            .chain(patterns)
+            .filter(|pattern| !names.iter().any(|name| glob::is_match(pattern, name)))
             .map(String::as_str)
             .collect();
-        let there = datasets(&self.file, |_| true).unwrap_or_default();
-        let names: Vec<&str> = there.iter().map(|dataset| dataset.path.as_str()).collect();
-        let near = asked
+        let near = missing
             .iter()
             .find_map(|word| etalon_codec::nearest(word, names.iter().copied()));
         let known = match near {
             Some(near) => format!("did you mean '{near}'?"),
-            None => format!(
-                "it has: {}",
-                names
-                    .iter()
-                    .take(12)
-                    .copied()
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
+            None => format!("it has: {}", names[..names.len().min(LISTED)].join(", ")),
         };
-        Failure::Arguments(anyhow!(
+        Failure::arguments(format!(
             "{} has no dataset '{}'; {known}",
             self.file.display(),
-            asked.join("', '")
+            missing.join("', '")
         ))
     }
 }

@@ -1,65 +1,205 @@
-//! A dataset as a sequence of decoded chunks: loading needs HDF5 and is done one at a time, decoding does not.
+//! A dataset as a sequence of decoded chunks. Loading needs HDF5 and is done one chunk at a time; decoding does not.
+//!
+//! Where the chunks are the dataset's own and its filters are known ([`Pipeline`]), a chunk is loaded as it lies in the
+//! file. Otherwise HDF5 reads the chunk's box: that serves datasets without chunks, other chunk shapes, and filters that
+//! HDF5 has or finds as plugins, at the price of decoding under HDF5's lock.
 
-use crate::dataset::Dataset;
-use crate::fault::Fault;
+use std::collections::BTreeSet;
+
+use crate::chunk_shape::{Grid, default_chunk};
+use crate::dataset::{Dataset, Layout};
+use crate::fault::{Blame, Fault};
+use crate::hdf5::chunk;
+use crate::hdf5::dataset::OpenDataset;
+use crate::pipeline::{Pipeline, Workspace};
+
+/// Most memory that HDF5 may use to decode each chunk once where chunk shapes differ.
+const LARGEST_CACHE_BYTES: u64 = 96 << 20;
 
 /// A dataset cut into chunks: its own, or others where it has none or is asked for others.
 pub struct ChunkSource<'a> {
     dataset: &'a Dataset,
+    open: OpenDataset,
+    grid: Grid,
+    chunk_shape: Vec<u64>,
+    chunk_bytes: usize,
+    offsets: Vec<Vec<u64>>,
+    pipeline: Option<Pipeline>,
 }
 
 /// A chunk between loading and decoding. Reused from chunk to chunk.
 #[derive(Default)]
-pub struct Loaded {}
+pub struct Loaded {
+    bytes: Vec<u8>,
+    filter_mask: u32,
+    is_raw: bool,
+}
 
 /// Decodes what a [`ChunkSource`] loads, on any thread: one per thread.
-pub struct Decoder {}
+pub struct Decoder {
+    pipeline: Option<Pipeline>,
+    workspace: Workspace,
+    chunk_bytes: usize,
+}
 
 impl<'a> ChunkSource<'a> {
-    /// The chunks of `dataset`; of shape `chunk` if given, else its own, else of a default shape.
+    /// The chunks of `dataset`; of shape `chunk` if given, else its own, else of [`default_chunk`]'s.
     pub fn new(dataset: &'a Dataset, chunk: Option<&[u64]>) -> Result<Self, Fault> {
-        todo!()
+        let own = dataset.chunk_shape();
+        let is_own = own.is_some() && chunk.is_none_or(|chunk| Some(chunk) == own);
+        let chunk_shape = match chunk.or(own) {
+            Some(chunk) => chunk.to_vec(),
+            None => default_chunk(&dataset.shape, dataset.open.element_bytes),
+        };
+        let grid = Grid::new(&dataset.shape, &chunk_shape);
+        let cache = if is_own { None } else { cache_bytes(dataset, &chunk_shape) };
+        let open = OpenDataset::open(&dataset.file, &dataset.path, cache)
+            .input(|| format!("cannot open dataset {}", dataset.path))?;
+        Ok(Self {
+            chunk_bytes: chunk_shape.iter().product::<u64>() as usize * dataset.open.element_bytes,
+            pipeline: if is_own { Pipeline::of(&dataset.filters) } else { None },
+            offsets: if is_own { own_offsets(dataset)? } else { grid_offsets(dataset, &grid)? },
+            dataset,
+            open,
+            grid,
+            chunk_shape,
+        })
     }
 
     /// Number of chunks that hold data.
     pub fn len(&self) -> usize {
-        todo!()
+        self.offsets.len()
+    }
+
+    /// Whether there is no data.
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
     }
 
     /// Decoded bytes of every chunk: whole chunks, also at the edge.
     pub fn chunk_bytes(&self) -> usize {
-        todo!()
+        self.chunk_bytes
     }
 
     /// The chunk shape.
     pub fn chunk_shape(&self) -> &[u64] {
-        todo!()
+        &self.chunk_shape
     }
 
     /// Coordinates of the first element of chunk `index`.
-    pub fn offset(&self, index: usize) -> Vec<u64> {
-        todo!()
+    pub fn offset(&self, index: usize) -> &[u64] {
+        &self.offsets[index]
+    }
+
+    /// Decoded bytes of chunk `index` that lie inside the dataset.
+    pub fn inside_bytes(&self, index: usize) -> u64 {
+        let inside = self.grid.inside(&self.offsets[index]);
+        inside.iter().product::<u64>() * self.open.element_bytes as u64
     }
 
     /// Reads chunk `index` from the file.
     pub fn load(&self, index: usize, loaded: &mut Loaded) -> Result<(), Fault> {
-        todo!()
+        self.load_at(&self.offsets[index], loaded)
+    }
+
+    /// Reads the chunk whose first element is at `offset`.
+    pub(crate) fn load_at(&self, offset: &[u64], loaded: &mut Loaded) -> Result<(), Fault> {
+        let outcome = if self.pipeline.is_some() {
+            chunk::read(&self.open, offset, &mut loaded.bytes).map(|filter_mask| {
+                loaded.filter_mask = filter_mask;
+                loaded.is_raw = self.dataset.leaves_edge_chunks_unfiltered && self.grid.is_cut(offset);
+            })
+        } else {
+            loaded.is_raw = true;
+            loaded.bytes.resize(self.chunk_bytes, 0);
+            let inside = self.grid.inside(offset);
+            if inside != self.chunk_shape {
+                pad(&mut loaded.bytes, self.dataset.fill_value.as_deref());
+            }
+            self.open.read_box(offset, &inside, &self.chunk_shape, &mut loaded.bytes)
+        };
+        outcome.input(|| format!("{}: the chunk at {offset:?} cannot be read", self.dataset.path))
     }
 
     /// A decoder for what `load` reads.
     pub fn decoder(&self) -> Decoder {
-        todo!()
+        Decoder {
+            pipeline: self.pipeline.clone(),
+            workspace: Workspace::default(),
+            chunk_bytes: self.chunk_bytes,
+        }
     }
 
     /// Loads and decodes chunk `index`.
     pub fn read(&self, index: usize) -> Result<Vec<u8>, Fault> {
-        todo!()
+        let (mut loaded, mut raw) = (Loaded::default(), Vec::new());
+        self.load(index, &mut loaded)?;
+        self.decoder().decode(&mut loaded, &mut raw).map_err(|error| self.damaged(index, error))?;
+        Ok(raw)
+    }
+
+    /// What to report where chunk `index` does not decode.
+    pub(crate) fn damaged(&self, index: usize, error: anyhow::Error) -> Fault {
+        let text = format!("{}: the chunk at {:?} is damaged", self.dataset.path, self.offsets[index]);
+        Fault::Input(error.context(text))
     }
 }
 
 impl Decoder {
-    /// Decodes a chunk into `raw`, which has `chunk_bytes`.
-    pub fn decode(&mut self, loaded: &Loaded, raw: &mut [u8]) -> Result<(), Fault> {
-        todo!()
+    /// Decodes a chunk into `raw`, which takes the size of a chunk. `loaded` is then good for the next chunk only.
+    pub fn decode(&mut self, loaded: &mut Loaded, raw: &mut Vec<u8>) -> anyhow::Result<()> {
+        if loaded.is_raw && loaded.bytes.len() == self.chunk_bytes {
+            std::mem::swap(&mut loaded.bytes, raw);
+            return Ok(());
+        }
+        raw.resize(self.chunk_bytes, 0);
+        let unfiltered = Pipeline::default();
+        let pipeline = self.pipeline.as_ref().filter(|_| !loaded.is_raw).unwrap_or(&unfiltered);
+        pipeline.decode(&mut self.workspace, &loaded.bytes, loaded.filter_mask, raw)
+    }
+}
+
+fn own_offsets(dataset: &Dataset) -> Result<Vec<Vec<u64>>, Fault> {
+    // A chunk outside the extents can be left behind when a dataset shrinks; it holds no data.
+    let is_inside = |offset: &[u64]| offset.iter().zip(&dataset.shape).all(|(start, extent)| start < extent);
+    let chunks = dataset.stored_chunks()?.into_iter().map(|chunk| chunk.offset);
+    Ok(chunks.filter(|offset| is_inside(offset)).collect())
+}
+
+/// Chunks of `grid` that hold something that was written.
+fn grid_offsets(dataset: &Dataset, grid: &Grid) -> Result<Vec<Vec<u64>>, Fault> {
+    if dataset.is_null {
+        return Ok(Vec::new());
+    }
+    if let Layout::Chunked(own) = &dataset.layout {
+        let touched: BTreeSet<u64> =
+            own_offsets(dataset)?.iter().flat_map(|offset| grid.touching(offset, own)).collect();
+        return Ok(touched.into_iter().map(|number| grid.offset(number)).collect());
+    }
+    let is_written = match dataset.layout {
+        Layout::Contiguous => {
+            dataset.open.is_allocated().input(|| format!("{}: no storage status", dataset.path))?
+        }
+        _ => true,
+    };
+    Ok(if is_written { (0..grid.len()).map(|number| grid.offset(number)).collect() } else { Vec::new() })
+}
+
+/// Enough for HDF5 to decode each of the dataset's chunks once while boxes of another shape are read in order: the
+/// chunks that a row of boxes along the first dimension touches.
+fn cache_bytes(dataset: &Dataset, chunk: &[u64]) -> Option<usize> {
+    let own = dataset.chunk_shape()?;
+    let rows = chunk[0].div_ceil(own[0]) + 1;
+    let others = dataset.shape.iter().zip(own).skip(1).map(|(extent, own)| extent.div_ceil(*own));
+    let chunk_bytes = own.iter().product::<u64>() * dataset.open.element_bytes as u64;
+    let bytes = others.fold(rows, u64::saturating_mul).saturating_mul(chunk_bytes);
+    Some(bytes.min(LARGEST_CACHE_BYTES) as usize)
+}
+
+/// What lies beyond the edge is never read as data; the fill value compresses best with what HDF5 itself puts there.
+fn pad(bytes: &mut [u8], fill_value: Option<&[u8]>) {
+    match fill_value {
+        Some(fill) => bytes.chunks_exact_mut(fill.len()).for_each(|element| element.copy_from_slice(fill)),
+        None => bytes.fill(0),
     }
 }

@@ -16,7 +16,7 @@ pub enum Event {
         codec: String,
         /// Number of datasets that will be recompressed.
         datasets: usize,
-        /// Decoded size of those.
+        /// Decoded size of all their elements, written or not.
         raw_bytes: u64,
         /// Stored size of those in the source.
         source_bytes: u64,
@@ -25,7 +25,7 @@ pub enum Event {
     Dataset {
         /// Its path.
         dataset: String,
-        /// Its decoded size: whole chunks as they are stored, the ones never written left out.
+        /// Its decoded size without chunks that were never written.
         raw_bytes: u64,
         /// Its stored size in the source.
         source_bytes: u64,
@@ -92,7 +92,8 @@ pub trait Observer {
     /// A step was taken.
     fn event(&mut self, event: &Event);
 
-    /// `bytes` more decoded bytes of `dataset` are through `phase`; each phase adds up to the dataset's raw bytes.
+    /// `bytes` more decoded bytes of `dataset` are through `phase`. [`Phase::Copy`] counts stored bytes where chunks are
+    /// copied as they are.
     fn advance(&mut self, phase: Phase, dataset: &str, bytes: u64) {
         let _ = (phase, dataset, bytes);
     }

@@ -6,12 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::anyhow;
 use etalon_codec::Filter;
 use serde::Serialize;
 
+use crate::chunk_source::{ChunkSource, Loaded};
+use crate::dataset::{Dataset, StoredChunk};
+use crate::fault::Fault;
+use crate::pipeline::Pipeline;
 use crate::pipeline_spec::pipeline_spec;
-use crate::source::{ChunkReader, Dataset, StoredChunk};
 
 /// What is known of a dataset.
 #[derive(Debug, Clone, Serialize)]
@@ -71,51 +74,89 @@ pub struct FilterSettings {
     pub cd_values: Vec<u32>,
 }
 
-/// Inspects `dataset`; `deep` decodes every chunk.
+/// Inspects `dataset`; `deep` decodes every chunk. `progress` is called after each chunk.
 pub fn inspect(
     dataset: &Dataset,
-    reader: &mut ChunkReader,
     deep: bool,
     mut progress: impl FnMut(),
-) -> Result<Inspection> {
+) -> Result<Inspection, Fault> {
+    let chunks = dataset.stored_chunks()?;
     let checked = how_to_check(dataset, deep);
-    let mut inspection = describe(dataset, checked);
-    for chunk in &dataset.chunks {
-        let verdict = match checked {
-            "decoded" => reader.decoded(dataset, chunk).map(drop),
-            "headers" => check_header(dataset, reader, chunk),
-            _ => Ok(()),
-        };
-        if let Err(error) = verdict {
-            inspection.damaged.push(chunk.offset.clone());
-            inspection.reasons.push(format!("{error:#}"));
-        }
-        progress();
-    }
+    let mut inspection = describe(dataset, &chunks, checked);
+    let damaged = match checked {
+        "decoded" => undecodable(dataset, &mut progress)?,
+        "headers" => inconsistent(dataset, &chunks, &mut progress),
+        _ => Vec::new(),
+    };
+    (inspection.damaged, inspection.reasons) = damaged.into_iter().unzip();
     Ok(inspection)
 }
 
+/// Coordinates of a damaged chunk, and what is wrong with it.
+type Damage = (Vec<u64>, String);
+
 fn how_to_check(dataset: &Dataset, deep: bool) -> &'static str {
-    let decodable = dataset
-        .filters
-        .iter()
-        .all(|filter| matches!(filter.id, 1..=3) || own_filter(filter.id).is_some());
+    let is_known = Pipeline::of(&dataset.filters).is_some();
     let last_is_own = dataset
         .filters
         .last()
         .is_some_and(|filter| own_filter(filter.id).is_some());
-    match (deep && decodable, last_is_own) {
+    match (
+        deep && is_known && dataset.chunk_shape().is_some(),
+        last_is_own,
+    ) {
         (true, _) => "decoded",
         (false, true) => "headers",
         (false, false) => "none",
     }
 }
 
+fn undecodable(dataset: &Dataset, progress: &mut impl FnMut()) -> Result<Vec<Damage>, Fault> {
+    let source = ChunkSource::new(dataset, None)?;
+    let mut decoder = source.decoder();
+    let (mut loaded, mut raw) = (Loaded::default(), Vec::new());
+    let mut damaged = Vec::new();
+    for at in 0..source.len() {
+        let verdict = match source.load(at, &mut loaded) {
+            Ok(()) => decoder
+                .decode(&mut loaded, &mut raw)
+                .map_err(|error| format!("{error:#}")),
+            Err(fault) => Err(fault.to_string()),
+        };
+        damaged.extend(
+            verdict
+                .err()
+                .map(|reason| (source.offset(at).to_vec(), reason)),
+        );
+        progress();
+    }
+    Ok(damaged)
+}
+
+fn inconsistent(
+    dataset: &Dataset,
+    chunks: &[StoredChunk],
+    progress: &mut impl FnMut(),
+) -> Vec<Damage> {
+    let mut bytes = Vec::new();
+    let mut damaged = Vec::new();
+    for chunk in chunks {
+        let verdict = check_header(dataset, chunk, &mut bytes);
+        damaged.extend(
+            verdict
+                .err()
+                .map(|error| (chunk.offset.clone(), format!("{error:#}"))),
+        );
+        progress();
+    }
+    damaged
+}
+
 fn own_filter(id: i32) -> Option<&'static Filter> {
     u32::try_from(id).ok().and_then(Filter::by_id)
 }
 
-fn describe(dataset: &Dataset, checked: &'static str) -> Inspection {
+fn describe(dataset: &Dataset, chunks: &[StoredChunk], checked: &'static str) -> Inspection {
     let filters = dataset
         .filters
         .iter()
@@ -126,8 +167,8 @@ fn describe(dataset: &Dataset, checked: &'static str) -> Inspection {
         dataset: dataset.path.clone(),
         dtype: dataset.dtype.clone(),
         shape: dataset.shape.clone(),
-        chunk: dataset.is_chunked.then(|| dataset.chunk.clone()),
-        codecs: codecs_by_chunk(dataset, &spec),
+        chunk: dataset.chunk_shape().map(<[u64]>::to_vec),
+        codecs: codecs_by_chunk(chunks, &spec),
         spec,
         filters: dataset
             .filters
@@ -145,17 +186,13 @@ fn describe(dataset: &Dataset, checked: &'static str) -> Inspection {
         mean_error: None,
         exceptions: 0,
         synthetic_background: false,
-        raw_bytes: dataset.raw_bytes,
+        raw_bytes: dataset.raw_bytes(),
         stored_bytes: dataset.stored_bytes,
         ratio: match dataset.stored_bytes {
             0 => 0.0,
-            stored => dataset.raw_bytes as f64 / stored as f64,
+            stored => dataset.raw_bytes() as f64 / stored as f64,
         },
-        chunks: if dataset.is_chunked {
-            dataset.chunks.len()
-        } else {
-            0
-        },
+        chunks: chunks.len(),
         checked,
         damaged: Vec::new(),
         reasons: Vec::new(),
@@ -171,41 +208,39 @@ fn is_lossless(id: i32) -> bool {
 }
 
 /// Counts chunks by what was done to them: a filter mask says that filters were skipped.
-fn codecs_by_chunk(dataset: &Dataset, spec: &str) -> BTreeMap<String, usize> {
+fn codecs_by_chunk(chunks: &[StoredChunk], spec: &str) -> BTreeMap<String, usize> {
     let mut codecs = BTreeMap::new();
-    let whole = dataset
-        .chunks
-        .iter()
-        .filter(|chunk| chunk.filter_mask == 0)
-        .count();
-    let chunks = if dataset.is_chunked {
-        dataset.chunks.len()
-    } else {
-        0
-    };
-    if whole > 0 && chunks > 0 {
-        codecs.insert(spec.to_owned(), whole);
-    }
-    if chunks > whole {
-        codecs.insert(format!("{spec} (filters skipped)"), chunks - whole);
+    for chunk in chunks {
+        let skipped = if chunk.filter_mask == 0 {
+            ""
+        } else {
+            " (filters skipped)"
+        };
+        *codecs.entry(format!("{spec}{skipped}")).or_default() += 1;
     }
     codecs
 }
 
-fn check_header(dataset: &Dataset, reader: &ChunkReader, chunk: &StoredChunk) -> Result<()> {
-    let bytes = reader.stored(chunk)?;
-    let last = dataset.filters.len() - 1;
-    let filter = &dataset.filters[last];
-    let (Some(own), 0) = (own_filter(filter.id), chunk.filter_mask & 1 << last) else {
+/// Checks that the last filter's stream says of itself what it should.
+fn check_header(dataset: &Dataset, chunk: &StoredChunk, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
+    let filter_mask = dataset.read_stored(&chunk.offset, bytes)?;
+    let Some((filter, earlier)) = dataset.filters.split_last() else {
         return Ok(());
     };
-    let len = (own.decoded_len)(&filter.cd_values, &bytes)?;
+    let (Some(own), 0) = (own_filter(filter.id), filter_mask & 1 << earlier.len()) else {
+        return Ok(());
+    };
+    let len = (own.decoded_len)(&filter.cd_values, bytes)?;
     // Only the first filter of a pipeline is given the chunk itself.
-    if last == 0 && len != dataset.chunk_bytes() {
-        return Err(anyhow!(
-            "decodes to {len} bytes where {} are needed",
-            dataset.chunk_bytes()
-        ));
+    match chunk_bytes(dataset) {
+        Some(needed) if earlier.is_empty() && len as u64 != needed => {
+            Err(anyhow!("decodes to {len} bytes where {needed} are needed"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn chunk_bytes(dataset: &Dataset) -> Option<u64> {
+    let elements: u64 = dataset.chunk_shape()?.iter().product();
+    Some(elements * dataset.element?.bytes as u64)
 }

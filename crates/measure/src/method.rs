@@ -1,13 +1,15 @@
 //! Ways to store a chunk that can be measured: Etalon's codecs, and the peers that HDF5 has built in.
 //!
 //! A [`Method`] is what the user wrote; a [`Coder`] is that method made ready for one element type on one thread, with
-//! its compressor states kept between chunks.
+//! its compressor states kept between chunks. The peers run on zlib, because that is what HDF5 itself runs on.
 
 use std::fmt;
 use std::str::FromStr;
 
 use etalon_codec::{CODECS, Context, Element, Error, Filter, Spec, nearest};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::byte_shuffle::{shuffle, unshuffle};
 
 /// A codec or a peer, with its settings.
 #[derive(Debug, Clone)]
@@ -197,13 +199,6 @@ impl Coder {
     }
 }
 
-impl Coder {
-    /// Undoes HDF5's shuffle filter.
-    pub(crate) fn unshuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
-        unshuffle(element_bytes, src, dst);
-    }
-}
-
 fn deflate_whole(state: &mut Compress, src: &[u8], dst: &mut [u8]) -> Result<usize, Error> {
     state.reset();
     match state.compress(src, dst, FlushCompress::Finish) {
@@ -222,34 +217,6 @@ fn inflate_whole(state: &mut Decompress, chunk: &[u8], dst: &mut [u8]) -> Result
             len: chunk.len(),
         }),
     }
-}
-
-/// Brings byte k of every element together, for each k; what is no whole element stays at the end.
-fn shuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
-    let elements = src.len() / element_bytes;
-    let whole = elements * element_bytes;
-    if elements > 0 {
-        for (byte, plane) in dst[..whole].chunks_exact_mut(elements).enumerate() {
-            for (to, element) in plane.iter_mut().zip(src.chunks_exact(element_bytes)) {
-                *to = element[byte];
-            }
-        }
-    }
-    dst[whole..].copy_from_slice(&src[whole..]);
-}
-
-/// Undoes [`shuffle`].
-fn unshuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
-    let elements = src.len() / element_bytes;
-    let whole = elements * element_bytes;
-    if elements > 0 {
-        for (byte, plane) in src[..whole].chunks_exact(elements).enumerate() {
-            for (from, element) in plane.iter().zip(dst.chunks_exact_mut(element_bytes)) {
-                element[byte] = *from;
-            }
-        }
-    }
-    dst[whole..].copy_from_slice(&src[whole..]);
 }
 
 #[cfg(test)]

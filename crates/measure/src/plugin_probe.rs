@@ -212,3 +212,64 @@ fn signal_name(signal: i32) -> String {
         other => format!("signal {other}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// What [`probe_in_child`] makes of a program that does what `script` says instead of probing.
+    fn with_child(script: &str, timeout_ms: u64) -> Probe {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        probe_in_child(
+            &program,
+            Path::new("/lib.so"),
+            Duration::from_millis(timeout_ms),
+        )
+    }
+
+    #[test]
+    fn the_last_line_of_the_child_is_the_answer() {
+        let found = Probe {
+            id: Some(300),
+            can_decode: true,
+            ..Probe::default()
+        };
+        let json = serde_json::to_string(&found).unwrap();
+        assert_eq!(
+            with_child(&format!("echo hello\necho '{json}'"), 5000),
+            found
+        );
+    }
+
+    #[test]
+    fn a_child_that_crashes_hangs_or_leaves_is_an_error() {
+        for (script, timeout_ms, word) in [
+            ("kill -SEGV $$", 5000, "SIGSEGV"),
+            ("exec sleep 60", 100, "hangs"),
+            ("exit 0", 5000, "ends the program"),
+        ] {
+            let probe = with_child(script, timeout_ms);
+            assert!(
+                probe.stops_scan && probe.error.as_ref().unwrap().contains(word),
+                "{probe:?}"
+            );
+        }
+        let error = probe_in_child(
+            Path::new("/nonexistent"),
+            Path::new("/lib.so"),
+            Duration::ZERO,
+        )
+        .error;
+        assert!(error.unwrap().contains("cannot be tried"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_library_does_not_load() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(probe(file.path()).error.unwrap().contains("too short"));
+    }
+}

@@ -1,12 +1,32 @@
 //! `recompress`: a copy of a file in which datasets are stored by another codec, and everything else is as it was.
+//!
+//! The copy is written under a temporary name, synced, closed, opened again and compared with the source chunk by chunk,
+//! and only then gets its name ([`StagedFile`]). Links that lead out of the file (soft, external, virtual datasets) are
+//! copied as they are, so relative ones hold if the copy stands in the source's folder.
 
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
+use anyhow::anyhow;
 use etalon_codec::Spec;
 
-use crate::events::{Event, Observer};
-use crate::fault::Fault;
+use crate::chunk_source::ChunkSource;
+use crate::dataset::Dataset;
+use crate::disk_space::free_bytes;
+use crate::events::{Event, Observer, Phase};
+use crate::fault::{Blame, Fault};
+use crate::hdf5::object::Token;
+use crate::hdf5::{BySide, Id, file};
+use crate::pipeline::Pipeline;
+use crate::plan::{Plan, Recoding, Treatment};
+use crate::recode::{Crew, compare, encode};
+use crate::source_file::SourceFile;
+use crate::staged_file::StagedFile;
+use crate::tree_copy::TreeCopy;
+use crate::value_copy::{check, copy_chunks, copy_values};
 
 /// How to recompress.
 #[derive(Debug, Clone)]
@@ -27,9 +47,13 @@ pub struct Options {
 /// Datasets below this decoded size stay as they are, unless named.
 pub const LEAST_BYTES: u64 = 16 << 10;
 
-/// Writes a copy of `source` to `destination` with datasets stored as `spec` says.
+/// Space asked for beyond the source's stored size: codecs differ, and a full disk in the middle wastes the run.
+const SPACE_MARGIN: f64 = 1.1;
+
+/// Writes a copy of `source` to `destination` with datasets stored as `spec` says, and returns [`Event::Done`].
 ///
 /// `stop` is looked at between chunks; once it is true the run ends with [`Fault::Interrupted`] and no destination.
+/// A fault is also told to `observer`, as [`Event::Error`].
 pub fn recompress(
     source: &Path,
     destination: &Path,
@@ -38,5 +62,251 @@ pub fn recompress(
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<Event, Fault> {
-    todo!()
+    let outcome = Run { spec, options, stop, observer, began: Instant::now() }.run(source, destination);
+    match &outcome {
+        Ok(done) => observer.event(done),
+        Err(fault) => observer.event(&Event::Error { message: fault.to_string(), exit_code: fault.exit_code() }),
+    }
+    outcome
+}
+
+struct Run<'a> {
+    spec: &'a Spec,
+    options: &'a Options,
+    stop: &'a AtomicBool,
+    observer: &'a mut dyn Observer,
+    began: Instant,
+}
+
+/// A dataset that has been recoded.
+struct Recoded<'a> {
+    dataset: &'a Dataset,
+    recoding: &'a Recoding,
+    chunks: usize,
+    raw_bytes: u64,
+    stored_bytes: u64,
+    seconds: f64,
+    max_abs_error: Option<f64>,
+}
+
+impl Run<'_> {
+    fn run(&mut self, source_path: &Path, destination: &Path) -> Result<Event, Fault> {
+        let source = SourceFile::open(source_path)?;
+        let staged = StagedFile::new(source_path, destination, self.options.force)?;
+        let plan = Plan::new(&source, self.spec, self.options)?;
+        check_space(source_path, &staged)?;
+        self.observer.event(&Event::Start {
+            source: source_path.display().to_string(),
+            destination: destination.display().to_string(),
+            codec: self.spec.to_string(),
+            datasets: plan.recoded.len(),
+            raw_bytes: plan.recoded.iter().map(|(_, dataset)| dataset.raw_bytes()).sum(),
+            source_bytes: plan.source_bytes,
+        });
+        let mut warnings = plan.warnings.clone();
+        let mut recoded = self.write(&source, &plan, &staged, &mut warnings)?;
+        copy_userblock(&source, &staged)?;
+        staged.sync()?;
+        if self.options.verify {
+            self.verify(&staged, &mut recoded)?;
+        }
+        for dataset in &recoded {
+            self.observer.event(&dataset.event());
+        }
+        check(self.stop)?;
+        let done = self.done(&recoded, source_path, &staged, warnings)?;
+        staged.finish()?;
+        Ok(done)
+    }
+
+    fn write<'p>(
+        &mut self,
+        source: &SourceFile,
+        plan: &'p Plan,
+        staged: &StagedFile,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Recoded<'p>>, Fault> {
+        let destination = file::create_like(staged.path(), &source.id)
+            .output(|| format!("cannot create {}", staged.path().display()))?;
+        let mut copy = TreeCopy::new(source, &destination, plan)?;
+        for step in &source.tree.steps {
+            check(self.stop)?;
+            copy.make(step)?;
+        }
+        for token in &source.tree.order {
+            check(self.stop)?;
+            copy.copy_attributes(token)?;
+        }
+        self.copy_untouched(source, plan, &mut copy)?;
+        let mut recoded = Vec::new();
+        for (token, dataset) in &plan.recoded {
+            recoded.push(self.recode(plan, token, dataset, &mut copy)?);
+        }
+        if copy.dangling > 0 {
+            warnings.push(format!("{} references lead nowhere; they are null in the copy", copy.dangling));
+        }
+        if plan.recoded.is_empty() {
+            warnings.push("no dataset was recompressed".into());
+        }
+        drop(copy);
+        file::close(destination).output(|| format!("cannot write {}", staged.path().display()))?;
+        Ok(recoded)
+    }
+
+    fn copy_untouched(&mut self, source: &SourceFile, plan: &Plan, copy: &mut TreeCopy<'_>) -> Result<(), Fault> {
+        for token in source.tokens() {
+            let treatment = &plan.treatments[&token];
+            if !matches!(treatment, Treatment::Chunks | Treatment::Values) {
+                continue;
+            }
+            let dataset = source.dataset(&token)?;
+            let (stop, observer) = (self.stop, &mut *self.observer);
+            let mut progress = |bytes| observer.advance(Phase::Copy, &dataset.path, bytes);
+            copy.copy_values(&token, |destination, remap| match treatment {
+                Treatment::Chunks => copy_chunks(&dataset, destination, stop, &mut progress),
+                _ => copy_values(&dataset, destination, remap, stop, &mut progress),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn recode<'p>(
+        &mut self,
+        plan: &'p Plan,
+        token: &Token,
+        dataset: &'p Dataset,
+        copy: &mut TreeCopy<'_>,
+    ) -> Result<Recoded<'p>, Fault> {
+        let began = Instant::now();
+        let Treatment::Recode(recoding) = &plan.treatments[token] else {
+            return Err(Fault::Arguments(anyhow!("{} is not to be recompressed", dataset.path)));
+        };
+        let chunks = ChunkSource::new(dataset, Some(&recoding.chunk))?;
+        let pipeline = Pipeline::of(&recoding.filters)
+            .ok_or_else(|| Fault::Arguments(anyhow!("the codec has no filter in this program")))?;
+        let crew = Crew { jobs: self.options.jobs, stop: self.stop };
+        let observer = &mut *self.observer;
+        let mut progress = |bytes| observer.advance(Phase::Encode, &dataset.path, bytes);
+        let mut stored_bytes = 0;
+        copy.copy_values(token, |destination, _| {
+            stored_bytes = encode(&chunks, destination, &pipeline, crew, &mut progress)
+                .map_err(|fault| fault.context(dataset.path.clone()))?;
+            Ok(())
+        })?;
+        Ok(Recoded {
+            dataset,
+            recoding,
+            chunks: chunks.len(),
+            raw_bytes: (0..chunks.len()).map(|index| chunks.inside_bytes(index)).sum(),
+            stored_bytes,
+            seconds: began.elapsed().as_secs_f64(),
+            max_abs_error: None,
+        })
+    }
+
+    /// Opens the copy anew and compares what was recoded with the source.
+    fn verify(&mut self, staged: &StagedFile, recoded: &mut [Recoded<'_>]) -> Result<(), Fault> {
+        let copy = file::open(staged.path()).by_side(|| "the copy cannot be opened again".into())?;
+        for dataset in recoded {
+            let began = Instant::now();
+            let error = self.verify_dataset(&copy, dataset);
+            dataset.max_abs_error = Some(error.map_err(|fault| fault.context(dataset.dataset.path.clone()))?);
+            dataset.seconds += began.elapsed().as_secs_f64();
+        }
+        Ok(())
+    }
+
+    fn verify_dataset(&mut self, copy: &Id, recoded: &Recoded<'_>) -> Result<f64, Fault> {
+        let source = recoded.dataset;
+        let copy = Dataset::open(copy, &source.path)
+            .map_err(|error| Fault::Check(anyhow!(error).context("the copy cannot be opened again")))?;
+        let (Some(element), true) = (&source.element, copy.element == source.element) else {
+            return Err(Fault::Check(anyhow!("the copy has another element type")));
+        };
+        let source_chunks = ChunkSource::new(source, Some(&recoded.recoding.chunk))?;
+        let copy_chunks = ChunkSource::new(&copy, None)?;
+        let crew = Crew { jobs: self.options.jobs, stop: self.stop };
+        let observer = &mut *self.observer;
+        let mut progress = |bytes| observer.advance(Phase::Verify, &source.path, bytes);
+        let is_lossless = self.spec.codec().lossless;
+        compare(&source_chunks, &copy_chunks, element, is_lossless, crew, &mut progress)
+    }
+
+
+    fn done(
+        &self,
+        recoded: &[Recoded<'_>],
+        source: &Path,
+        staged: &StagedFile,
+        warnings: Vec<String>,
+    ) -> Result<Event, Fault> {
+        let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
+        let raw_bytes = recoded.iter().map(|dataset| dataset.raw_bytes).sum();
+        let stored_bytes = recoded.iter().map(|dataset| dataset.stored_bytes).sum();
+        let errors = recoded.iter().map(|dataset| dataset.max_abs_error);
+        Ok(Event::Done {
+            datasets: recoded.len(),
+            raw_bytes,
+            source_bytes: recoded.iter().map(|dataset| dataset.dataset.stored_bytes).sum(),
+            stored_bytes,
+            ratio: ratio(raw_bytes, stored_bytes),
+            source_file_bytes: size(source).input(|| "the source is gone".into())?,
+            file_bytes: size(staged.path()).output(|| "the copy is gone".into())?,
+            seconds: self.began.elapsed().as_secs_f64(),
+            max_abs_error: errors.fold(self.options.verify.then_some(0.0), |most, error| Some(most?.max(error?))),
+            warnings,
+        })
+    }
+}
+
+impl Recoded<'_> {
+    fn event(&self) -> Event {
+        Event::Dataset {
+            dataset: self.dataset.path.clone(),
+            raw_bytes: self.raw_bytes,
+            source_bytes: self.dataset.stored_bytes,
+            stored_bytes: self.stored_bytes,
+            ratio: ratio(self.raw_bytes, self.stored_bytes),
+            chunks: self.chunks,
+            chunk: self.recoding.chunk.clone(),
+            seconds: self.seconds,
+            max_abs_error: self.max_abs_error,
+        }
+    }
+}
+
+/// 0 where nothing is stored.
+fn ratio(raw_bytes: u64, stored_bytes: u64) -> f64 {
+    if stored_bytes == 0 { 0.0 } else { raw_bytes as f64 / stored_bytes as f64 }
+}
+
+fn check_space(source: &Path, staged: &StagedFile) -> Result<(), Fault> {
+    let size = fs::metadata(source).input(|| format!("cannot look at {}", source.display()))?.len();
+    let folder = staged.folder();
+    let free = free_bytes(folder).output(|| format!("cannot look at the folder {}", folder.display()))?;
+    let needed = (size as f64 * SPACE_MARGIN) as u64;
+    if free >= needed {
+        return Ok(());
+    }
+    let text = format!(
+        "{} has {free} bytes free; {needed} may be needed, {SPACE_MARGIN} times the size of the source",
+        folder.display()
+    );
+    Err(Fault::Output(anyhow!(text)))
+}
+
+/// Copies the bytes before the HDF5 part, which belong to the user.
+fn copy_userblock(source: &SourceFile, staged: &StagedFile) -> Result<(), Fault> {
+    let len = file::userblock(&source.id).input(|| "the user block cannot be measured".into())?;
+    if len == 0 {
+        return Ok(());
+    }
+    let mut bytes = vec![0; len as usize];
+    let read = File::open(source.path()).and_then(|mut file| file.read_exact(&mut bytes));
+    read.input(|| "the user block cannot be read".into())?;
+    let write = File::options().write(true).open(staged.path()).and_then(|mut file| {
+        file.rewind()?;
+        file.write_all(&bytes)
+    });
+    write.output(|| "the user block cannot be written".into())
 }

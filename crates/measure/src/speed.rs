@@ -5,7 +5,7 @@
 //! variation over the runs says how far to trust them. 1 GB is 10⁹ bytes of raw data. Every decoded chunk is compared
 //! with the raw one, outside the timed part.
 //!
-//! Small inputs are passed several times in a run, so that a run takes [`LEAST_RUN`] at least.
+//! Small inputs are passed several times in a run, so that a run takes 10 ms at least.
 
 use std::time::{Duration, Instant};
 

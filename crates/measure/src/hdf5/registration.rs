@@ -1,0 +1,26 @@
+//! Etalon's filters in the HDF5 library of this program.
+
+use std::sync::OnceLock;
+
+use hdf5_metno_sys::h5z::{H5Zfilter_avail, H5Zregister};
+
+use super::Result;
+
+/// Whether HDF5 can apply filter `id` here: built in, registered, or found as a plugin.
+pub(crate) fn is_available(id: i32) -> bool {
+    h5!(H5Zfilter_avail(id)).is_ok_and(|available| available > 0)
+}
+
+/// Registers every filter of this library, once; HDF5 then reads and writes them without plugins.
+pub(crate) fn register_filters() -> Result<()> {
+    static OUTCOME: OnceLock<Result<()>> = OnceLock::new();
+    OUTCOME
+        .get_or_init(|| {
+            for class in etalon_filter::plugin_classes() {
+                // The class is 'static and has the layout of H5Z_class2_t, which is what etalon-filter is for.
+                h5!(H5Zregister(std::ptr::from_ref(class).cast()))?;
+            }
+            Ok(())
+        })
+        .clone()
+}

@@ -1,0 +1,66 @@
+//! An HDF5 file that is read: what it holds, and its datasets.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+
+use crate::dataset::Dataset;
+use crate::fault::{Blame, Fault};
+use crate::glob::is_match;
+use crate::hdf5::object::{Kind, Token};
+use crate::hdf5::{Id, file};
+use crate::tree::Tree;
+
+/// A file opened for reading.
+pub struct SourceFile {
+    path: PathBuf,
+    pub(crate) id: Id,
+    pub(crate) tree: Tree,
+}
+
+impl SourceFile {
+    /// Opens a file read-only and reads its structure.
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        // HDF5's own message for a missing file is a riddle.
+        std::fs::File::open(path).input(|| format!("cannot open {}", path.display()))?;
+        let id = file::open(path).input(|| format!("cannot open {} as HDF5", path.display()))?;
+        let tree = Tree::of(&id).input(|| format!("cannot read the structure of {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), id, tree })
+    }
+
+    /// The name the file was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The datasets whose path matches one of the glob `patterns` (see [`crate::glob`]; all of them where there is no
+    /// pattern), each object once. A pattern that matches nothing is [`Fault::Arguments`].
+    pub fn datasets(&self, patterns: &[String]) -> Result<Vec<Dataset>, Fault> {
+        for pattern in patterns {
+            if !self.tokens().any(|token| self.matches(&token, pattern)) {
+                return Err(Fault::Arguments(anyhow!("no dataset of {} matches '{pattern}'", self.path.display())));
+            }
+        }
+        self.tokens()
+            .filter(|token| patterns.is_empty() || patterns.iter().any(|pattern| self.matches(token, pattern)))
+            .map(|token| self.dataset(&token))
+            .collect()
+    }
+
+    /// Tokens of all datasets, in the order of the walk.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> {
+        let is_dataset = |token: &&Token| self.tree.objects[*token].kind == Kind::Dataset;
+        self.tree.order.iter().filter(is_dataset).copied()
+    }
+
+    /// Whether one of the object's paths matches `pattern`.
+    pub(crate) fn matches(&self, token: &Token, pattern: &str) -> bool {
+        self.tree.objects[token].paths.iter().any(|path| is_match(pattern, path))
+    }
+
+    /// Describes a dataset of this file.
+    pub(crate) fn dataset(&self, token: &Token) -> Result<Dataset, Fault> {
+        let path = self.tree.path(token).unwrap_or_default();
+        Dataset::open(&self.id, path).input(|| format!("cannot read dataset {path} of {}", self.path.display()))
+    }
+}

@@ -1,0 +1,168 @@
+"""`etalon recompress` that cannot go on: the source stays, no destination appears, and the exit code says why."""
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from etalon_command import etalon, program
+from programs import NOWHERE, call, environment
+
+RANDOM = np.random.RandomState(6)
+COUNTS = RANDOM.poisson(2, (20, 128, 256)).astype("<u2")
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """A small source, and the copy that is not to appear, alone in a folder."""
+    (tmp_path / "out").mkdir()
+    with h5py.File(tmp_path / "source.h5", "w") as file:
+        file.create_dataset("entry/data", data=COUNTS, chunks=(1, 128, 256), compression="gzip", shuffle=True, fletcher32=True)
+    return tmp_path / "source.h5", tmp_path / "out" / "copy.h5"
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A source that takes seconds, and the copy that is not to appear, alone in a folder."""
+    (tmp_path / "out").mkdir()
+    with h5py.File(tmp_path / "large.h5", "w") as file:
+        data = file.create_dataset("entry/data", (300, 512, 1024), "<u2", chunks=(1, 512, 1024), compression="gzip")
+        data[0] = RANDOM.poisson(20, (512, 1024))
+        _, stored = data.id.read_direct_chunk((0, 0, 0))
+        for number in range(1, 300):
+            data.id.write_direct_chunk((number, 0, 0), stored)
+    return tmp_path / "large.h5", tmp_path / "out" / "copy.h5"
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def fails(paths, code, *arguments, codec="bitshuffle", **options):
+    """Runs a recompression that must fail with `code` and leave nothing; returns what it said."""
+    source, target = paths
+    before = digest(source)
+    done = etalon("recompress", *paths, "--codec", codec, "--json", *arguments, code=code, **options)
+    assert os.listdir(target.parent) == [] and digest(source) == before
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["event"] == "error" and last["exit_code"] == code
+    return last["message"]
+
+
+def damage(path, position):
+    """Changes a byte in the middle of the stored chunk `position`."""
+    with h5py.File(path, "r") as file:
+        info = file["entry/data"].id.get_chunk_info(position)
+    with open(path, "r+b") as file:
+        file.seek(info.byte_offset + info.size // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 0x10]))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("chunk", [[], ["--chunk", "2,128,256"]])
+def test_a_damaged_chunk_is_damaged_input(paths, jobs, chunk):
+    damage(paths[0], 13)
+    message = fails(paths, 3, "--jobs", jobs, *chunk)
+    assert "/entry/data" in message and ("[13, 0, 0]" in message if not chunk else "[12, 0, 0]" in message)
+
+
+def test_a_cut_file_is_damaged_input(paths):
+    os.truncate(paths[0], paths[0].stat().st_size // 2)
+    fails(paths, 3)
+
+
+def test_a_file_that_is_no_hdf5_is_damaged_input(paths):
+    paths[0].write_bytes(b"SIMPLE  =                    T" * 1000)
+    assert "HDF5" in fails(paths, 3)
+
+
+def test_source_and_destination_are_two_files(paths):
+    before = digest(paths[0])
+    (paths[1].parent / "link.h5").symlink_to(paths[0])
+    for target in (paths[0], paths[1].parent / "link.h5"):
+        done = etalon("recompress", paths[0], target, "--codec", "bitshuffle", "--force", code=2)
+        assert "same file" in done.stderr and digest(paths[0]) == before
+
+
+def test_a_folder_without_permission_cannot_be_written(paths):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    paths[1].parent.chmod(0o500)
+    fails(paths, 4)
+
+
+def test_a_file_size_limit_ends_the_run(large):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, 20 << 20))
+
+    message = fails(large, 4, preexec_fn=limit)
+    assert "written" in message or "cannot write" in message
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder with 24 MiB of space."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if call(["mount", "-t", "tmpfs", "-o", "size=24m", "none", folder], NOWHERE, succeeds=False).returncode != 0:
+        pytest.skip("no permission to mount a file system")
+    yield folder
+    call(["umount", folder], NOWHERE)
+
+
+def test_a_disk_that_fills_up_ends_the_run(tmp_path, small_disk):
+    source = tmp_path / "source.h5"
+    with h5py.File(source, "w") as file:
+        file.create_dataset("entry/data", data=np.zeros((60, 1024, 1024), "u1"), chunks=(1, 1024, 1024), compression="gzip")
+    message = fails((source, small_disk / "copy.h5"), 4, codec="bitshuffle:compressor=none")
+    assert "No space" in message or "write" in message
+
+
+def test_a_disk_that_is_too_small_is_refused_at_once(large, small_disk):
+    size = large[0].stat().st_size
+    message = fails((large[0], small_disk / "copy.h5"), 4)
+    assert "free" in message and str(int(size * 1.1)) in message
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("phase", ["encode", "verify"])
+def test_a_stopped_run_leaves_no_destination(large, number, phase):
+    source, target = large
+    before = digest(source)
+    command = [program(), "recompress", source, target, "--codec", "bitshuffle:compressor=zstd,level=12", "--jobs", "1"]
+    if phase == "verify":
+        command[5] = "bitshuffle"
+    running = subprocess.Popen([str(part) for part in command], env=environment(NOWHERE), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    wait_for_phase(running, target.parent, phase)
+    running.send_signal(number)
+    code = running.wait(timeout=60)
+    assert code == (-9 if number == signal.SIGKILL else 4)
+    assert not target.exists() and digest(source) == before
+    left = os.listdir(target.parent)
+    # Nothing can tidy up after SIGKILL: what is left says by its name what it is.
+    assert left == [] or (number == signal.SIGKILL and left[0].startswith(".copy.h5.etalon-") and len(left) == 1)
+    etalon("recompress", source, target, "--codec", "bitshuffle")
+    assert target.exists()
+
+
+def wait_for_phase(running, folder, phase):
+    """Waits until the temporary file grows, or until it has stopped growing."""
+    last, still = -1, 0
+    while running.poll() is None:
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        still = still + 1 if size == last else 0
+        if (phase == "encode" and size > 1 << 20) or (phase == "verify" and size > 1 << 20 and still > 20):
+            return
+        last = size
+        time.sleep(0.002)
+    pytest.fail("the run ended before its phase %s was seen" % phase)
