@@ -10,6 +10,11 @@
 //! mean, std once more over the pixels that are left
 //! ```
 //!
+//! Before the first cycle a bin is freed of hot pixels: while its greatest count moves the mean by more than std, pixels
+//! of that count are discarded. Otherwise one pixel of 10⁵ counts would make clipping discard all other pixels of its
+//! bin, as it does in pyFAI; where no pixel is that hot the sets are pyFAI's. Bins of so few pixels that an ordinary
+//! count could do the same are left alone.
+//!
 //! Counts are whole, so the pixels that are left are those in a window `low..=high`, the intersection of one window per
 //! cycle, and mean and std follow from three whole numbers: N, Σ s and the number of zeros. Whatever keeps these three
 //! and stays inside the window is clipped the same way again. Idempotence of the codec rests on that.
@@ -133,11 +138,20 @@ impl Survivors {
         ((self.sum + self.zeros) as f64 / self.count as f64).sqrt()
     }
 
+    /// How many std clipping allows.
+    fn cutoff(&self, clip: f64) -> f64 {
+        let left = self.count.max(3) as f64;
+        clip.max((2.0 * (left / (2.0 * std::f64::consts::PI).sqrt()).ln()).sqrt())
+    }
+
+    /// Whether no pixel inside the cutoff can move the mean by std: n − 1 is above the cutoff.
+    fn has_many(&self, clip: f64) -> bool {
+        self.count > 1 && (self.count - 1) as f64 > self.cutoff(clip)
+    }
+
     /// Narrows the window to what one cycle keeps; whether it became narrower.
     fn narrow(&mut self, clip: f64) -> bool {
-        let left = self.count.max(3) as f64;
-        let chauvenet = (2.0 * (left / (2.0 * std::f64::consts::PI).sqrt()).ln()).sqrt();
-        let (mean, cut) = (self.mean(), clip.max(chauvenet) * self.std());
+        let (mean, cut) = (self.mean(), self.cutoff(clip) * self.std());
         let kept = |count: f64| (count - mean).abs() <= cut;
         // Rounding of mean ± cut may be off by one ulp; the comparison itself decides.
         let mut high = (mean + cut).floor() + 1.0;
@@ -155,13 +169,14 @@ impl Survivors {
     }
 }
 
-/// Clips a frame; the survivors of every bin.
+/// Clips a frame; the survivors of every bin. The codec always asks for `hot` pixels to be discarded first.
 pub(super) fn clip(
     counts: &[u32],
     bin_of: &[u32],
     bins: usize,
     clip: f64,
     cycles: usize,
+    hot: bool,
 ) -> Vec<Survivors> {
     let mut survivors = vec![Survivors::NONE; bins];
     for (&count, &bin) in counts.iter().zip(bin_of) {
@@ -169,9 +184,12 @@ pub(super) fn clip(
             survivors[bin as usize].add(count);
         }
     }
+    if hot {
+        discard_hot(counts, bin_of, &mut survivors, clip);
+    }
     // Pixels outside the window of the first cycle are few; later cycles only move the window a little.
     for _ in 0..cycles {
-        let before: Vec<(u32, u32)> = survivors.iter().map(|bin| (bin.low, bin.high)).collect();
+        let before = windows(&survivors);
         let mut narrower = false;
         for bin in survivors.iter_mut().filter(|bin| bin.count > 0) {
             narrower |= bin.narrow(clip);
@@ -179,15 +197,50 @@ pub(super) fn clip(
         if !narrower {
             break;
         }
-        for (&count, &bin) in counts.iter().zip(bin_of) {
-            let bin = bin as usize;
-            let outside = count > survivors[bin].high || count < survivors[bin].low;
-            if outside && count != MASKED && (before[bin].0..=before[bin].1).contains(&count) {
-                survivors[bin].remove(count);
-            }
-        }
+        discard(counts, bin_of, &mut survivors, &before);
     }
     survivors
+}
+
+/// Discards the greatest counts of bins as long as they move the mean by more than std.
+fn discard_hot(counts: &[u32], bin_of: &[u32], survivors: &mut [Survivors], clip: f64) {
+    let mut open: Vec<bool> = survivors.iter().map(|bin| bin.has_many(clip)).collect();
+    loop {
+        let mut greatest = vec![0; survivors.len()];
+        for (&count, &bin) in counts.iter().zip(bin_of) {
+            let bin = bin as usize;
+            if count <= survivors[bin].high {
+                greatest[bin] = greatest[bin].max(count);
+            }
+        }
+        let before = windows(survivors);
+        for ((bin, &greatest), open) in survivors.iter_mut().zip(&greatest).zip(&mut open) {
+            *open &= bin.has_many(clip)
+                && f64::from(greatest) - bin.mean() > bin.std() * (bin.count - 1) as f64;
+            if *open {
+                bin.high = greatest - 1;
+            }
+        }
+        if !open.contains(&true) {
+            return;
+        }
+        discard(counts, bin_of, survivors, &before);
+    }
+}
+
+fn windows(survivors: &[Survivors]) -> Vec<(u32, u32)> {
+    survivors.iter().map(|bin| (bin.low, bin.high)).collect()
+}
+
+/// Takes pixels that were inside the windows `before` and are outside those of now out of the sums.
+fn discard(counts: &[u32], bin_of: &[u32], survivors: &mut [Survivors], before: &[(u32, u32)]) {
+    for (&count, &bin) in counts.iter().zip(bin_of) {
+        let bin = bin as usize;
+        let outside = count > survivors[bin].high || count < survivors[bin].low;
+        if outside && count != MASKED && (before[bin].0..=before[bin].1).contains(&count) {
+            survivors[bin].remove(count);
+        }
+    }
 }
 
 /// Mean and std of every bin; those of the nearest bin before (or else after) where a bin has no pixels left.
@@ -301,10 +354,16 @@ impl Rule {
 }
 
 /// Which pixels clipping discards: for comparison with other programs. `bins` gives the bin of every pixel; a pixel of
-/// `u32::MAX` is masked and counts as discarded.
-pub fn clipped_mask(counts: &[u32], bins: &[u32], cutoff: f64, cycles: usize) -> Vec<bool> {
+/// `u32::MAX` is masked and counts as discarded. The codec discards `hot` pixels first, other programs do not.
+pub fn clipped_mask(
+    counts: &[u32],
+    bins: &[u32],
+    cutoff: f64,
+    cycles: usize,
+    hot: bool,
+) -> Vec<bool> {
     let number = bins.iter().max().map_or(0, |&bin| bin as usize + 1);
-    let survivors = clip(counts, bins, number, cutoff, cycles);
+    let survivors = clip(counts, bins, number, cutoff, cycles, hot);
     std::iter::zip(counts, bins)
         .map(|(&count, &bin)| {
             let bin = survivors[bin as usize];
@@ -323,7 +382,7 @@ mod tests {
         counts[7] = 1000;
         counts[90] = 0;
         counts[91] = MASKED;
-        let clipped = clipped_mask(&counts, &[0; 400], 0.0, 5);
+        let clipped = clipped_mask(&counts, &[0; 400], 0.0, 5, true);
         let found: Vec<usize> = (0..400).filter(|&i| clipped[i]).collect();
         assert_eq!(found, [7, 90, 91]);
     }

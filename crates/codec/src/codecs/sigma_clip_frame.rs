@@ -37,6 +37,7 @@ impl Frame {
             geometry.bins,
             clipping.cutoff,
             clipping.cycles,
+            true,
         );
         let background = Background::new(&survivors);
         let mut limits = rule.limits(geometry, &background);

@@ -81,6 +81,7 @@ pub(super) fn encode<T: Count>(
             geometry.bins,
             clipping.cutoff,
             clipping.cycles,
+            true,
         );
         let limits = header.rule.limits(&geometry, &Background::new(&survivors));
         let outlier: Vec<bool> = (0..counts.len())
