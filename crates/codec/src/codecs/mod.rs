@@ -3,6 +3,7 @@
 use crate::Codec;
 
 pub mod bitshuffle;
+mod dictionary;
 mod noise;
 mod noise_dither;
 mod noise_encode;
@@ -15,4 +16,9 @@ mod sigma_clip_streams;
 mod sigma_clip_synthesis;
 
 /// Every codec a SPEC can name.
-pub static CODECS: &[&Codec] = &[&bitshuffle::CODEC, &noise::CODEC, &sigma_clip::CODEC];
+pub static CODECS: &[&Codec] = &[
+    &bitshuffle::CODEC,
+    &dictionary::CODEC,
+    &noise::CODEC,
+    &sigma_clip::CODEC,
+];
