@@ -41,7 +41,6 @@ pub(crate) struct Model {
 
 impl Model {
     /// Pure counts.
-    #[cfg(test)]
     pub(crate) fn counts(step: f64) -> Self {
         Self {
             step,

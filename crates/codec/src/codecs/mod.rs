@@ -5,9 +5,22 @@ use crate::Codec;
 pub mod bitshuffle;
 pub(crate) mod bitshuffle_payload;
 mod bitshuffle_settings;
+mod dictionary;
 mod noise;
 mod noise_dither;
 mod noise_encode;
+pub mod sigma_clip;
+mod sigma_clip_background;
+mod sigma_clip_checks;
+mod sigma_clip_frame;
+mod sigma_clip_lattice;
+mod sigma_clip_streams;
+mod sigma_clip_synthesis;
 
 /// Every codec a SPEC can name.
-pub static CODECS: &[&Codec] = &[&bitshuffle::CODEC, &noise::CODEC];
+pub static CODECS: &[&Codec] = &[
+    &bitshuffle::CODEC,
+    &dictionary::CODEC,
+    &noise::CODEC,
+    &sigma_clip::CODEC,
+];

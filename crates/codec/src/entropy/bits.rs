@@ -9,7 +9,7 @@ use crate::kernels::bittranspose::{bit_transpose, bit_untranspose};
 use crate::kernels::levels::Level;
 
 /// Indices in a block: its planes and its indices of up to 4 bytes stay in the L1 cache.
-const BLOCK: usize = 4096;
+pub(crate) const BLOCK: usize = 4096;
 const GROUP: usize = 8;
 
 /// Bits that hold every index up to `max`; none where there is only one.
@@ -44,26 +44,37 @@ pub(crate) fn pack(width: usize, indices: &[u8], bits: u32, dst: &mut [u8]) {
     }
 }
 
-/// Unpacks `src`, which is `packed_len` long, into indices of `width` bytes, little-endian, filling all of `indices`.
-pub(crate) fn unpack(width: usize, src: &[u8], bits: u32, indices: &mut [u8]) {
+/// Unpacks `src`, which is `packed_len(elements, bits)` long, and gives the indices of each block in turn, of `width`
+/// bytes, little-endian, to `consume` until that returns false.
+pub(crate) fn unpack(
+    width: usize,
+    src: &[u8],
+    bits: u32,
+    elements: usize,
+    mut consume: impl FnMut(&[u8]) -> bool,
+) -> bool {
     let level = Level::best();
     let mut planes = [0; 4 * BLOCK];
+    let mut block = [0; 4 * BLOCK];
     let mut src = src;
-    for block in indices.chunks_mut(BLOCK * width) {
-        let len = padded(block.len(), width);
+    let mut last = 0;
+    for first in (0..elements).step_by(BLOCK) {
+        let count = BLOCK.min(elements - first);
+        let len = padded(count * width, width);
         let kept = len / (GROUP * width) * bits as usize;
         let (front, rest) = src.split_at(kept);
         planes[..kept].copy_from_slice(front);
-        planes[kept..len].fill(0);
-        if len == block.len() {
-            bit_untranspose(level, width, &planes[..len], block);
-        } else {
-            let mut short = [0; 4 * BLOCK];
-            bit_untranspose(level, width, &planes[..len], &mut short[..len]);
-            block.copy_from_slice(&short[..block.len()]);
+        if len != last {
+            planes[kept..len].fill(0);
+            last = len;
+        }
+        bit_untranspose(level, width, &planes[..len], &mut block[..len]);
+        if !consume(&block[..count * width]) {
+            return false;
         }
         src = rest;
     }
+    true
 }
 
 /// Bytes of a block that is filled up to a multiple of 8 indices.
@@ -110,8 +121,11 @@ mod tests {
                         );
                     }
                 }
-                let mut back = vec![0xcc; indices.len()];
-                unpack(width, &packed, bits, &mut back);
+                let mut back = Vec::new();
+                assert!(unpack(width, &packed, bits, elements, |block| {
+                    back.extend_from_slice(block);
+                    true
+                }));
                 assert!(back == indices, "width {width} bits {bits} {elements}");
             }
         }

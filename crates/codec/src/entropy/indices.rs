@@ -14,7 +14,7 @@
 //! power of two gain less than that, and unpack several times as fast from bits.
 
 use crate::codecs::bitshuffle;
-use crate::entropy::bits::{bits_for, pack, packed_len, unpack};
+use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
 use crate::entropy::zstd;
 use crate::{Context, Error};
 
@@ -69,34 +69,34 @@ pub(crate) fn decode(context: &mut Context, elements: usize, payload: &[u8]) -> 
         [BITS, 9..=16, ..] | [BITSHUFFLE, 2, ..] => 2,
         _ => 4,
     };
-    let len = elements
-        .checked_mul(width)
-        .ok_or(damaged("more indices than memory", payload))?;
-    let mut narrow = std::mem::take(&mut context.narrow);
-    grow(&mut narrow, len);
-    let decoded = decode_narrow(context, width, payload, &mut narrow[..len]);
-    if decoded.is_ok() {
-        context.indices.clear();
-        context.indices.reserve_exact(elements);
-        let narrow = &narrow[..len];
+    let mut indices = std::mem::take(&mut context.indices);
+    indices.clear();
+    let decoded = decode_narrow(context, width, elements, payload, |block| {
+        // The payload has been found to hold that many.
+        if indices.is_empty() {
+            indices.reserve_exact(elements);
+        }
         match width {
-            1 => context
-                .indices
-                .extend(narrow.iter().map(|&index| u32::from(index))),
-            2 => context.indices.extend(
-                narrow
-                    .chunks_exact(2)
-                    .map(|index| u32::from(index[0]) | u32::from(index[1]) << 8),
+            1 => indices.extend(block.iter().map(|&index| u32::from(index))),
+            2 => indices.extend(
+                block
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&index| u32::from(u16::from_le_bytes(index))),
             ),
-            _ => context.indices.extend(
-                narrow
-                    .chunks_exact(4)
-                    .map(|index| u32::from_le_bytes(crate::frame::array(index))),
+            _ => indices.extend(
+                block
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|&index| u32::from_le_bytes(index)),
             ),
         }
-    }
-    context.narrow = narrow;
-    decoded
+        true
+    });
+    context.indices = indices;
+    decoded.map(|_| ())
 }
 
 /// Bytes in which [`encode_narrow`] takes indices up to `max`, and [`decode_narrow`] gives them back.
@@ -149,7 +149,7 @@ pub(crate) fn encode_narrow(
     Ok((backend != Backend::Bitshuffle && fits).then_some(HEADER_BYTES + packed))
 }
 
-/// Whether zstd makes a sample of the packed planes shorter by more than a sixteenth.
+/// Whether zstd makes a sample of the packed planes shorter by more than a seventh.
 fn may_shrink(context: &mut Context, packed: &[u8]) -> Result<bool, Error> {
     const PIECE: usize = 4 << 10;
     const PIECES: usize = 8;
@@ -164,7 +164,7 @@ fn may_shrink(context: &mut Context, packed: &[u8]) -> Result<bool, Error> {
     }
     let mut compressed = vec![0; zstd::bound(sample.len())];
     let len = context.zstd.compress(&sample, &mut compressed, 1)?;
-    Ok(len < sample.len() - sample.len() / 16)
+    Ok(len < sample.len() - sample.len() / 7)
 }
 
 /// The back end bitshuffle, where its stream is no longer than `limit` and fits.
@@ -197,15 +197,17 @@ fn bitshuffle_values(width: usize) -> [u32; 6] {
     [0, 4, width as u32, ((128 << 10) / width) as u32, 3, 1]
 }
 
-/// Unpacks `payload` into indices of `width` bytes, little-endian, filling all of `indices`.
+/// Unpacks `payload` into `elements` indices of `width` bytes, little-endian, and gives them to `consume` in blocks of
+/// [`BLOCK`] until that returns false; the last block may be short. Says whether all were consumed.
 ///
 /// Nothing is believed about the values: an index may be any number that `width` bytes hold.
 pub(crate) fn decode_narrow(
     context: &mut Context,
     width: usize,
+    elements: usize,
     payload: &[u8],
-    indices: &mut [u8],
-) -> Result<(), Error> {
+    mut consume: impl FnMut(&[u8]) -> bool,
+) -> Result<bool, Error> {
     let Some((&[backend, parameter], packed)) = payload.split_first_chunk() else {
         return Err(Error::Truncated {
             what: "the header of the indices",
@@ -220,26 +222,40 @@ pub(crate) fn decode_narrow(
             if bits as usize > 8 * width {
                 return Err(damaged("index wider than expected", payload));
             }
-            if packed_len(indices.len() / width, bits) != Some(packed.len()) {
+            if packed_len(elements, bits) != Some(packed.len()) {
                 return Err(damaged("packed indices of another length", payload));
             }
-            unpack(width, packed, bits, indices);
-            Ok(())
+            Ok(unpack(width, packed, bits, elements, consume))
         }
         BITSHUFFLE => {
-            let values = bitshuffle_values(width);
-            if usize::from(parameter) != width
-                || (bitshuffle::FILTER.decoded_len)(&values, packed)
-                    .map_err(|error| error.at(HEADER_BYTES))?
-                    != indices.len()
-            {
-                return Err(damaged("bitshuffled indices of another length", payload));
-            }
-            (bitshuffle::FILTER.decode)(context, &values, packed, indices)
-                .map_err(|error| error.at(HEADER_BYTES))
+            let mut indices = std::mem::take(&mut context.narrow);
+            let decoded =
+                decode_bitshuffle(context, parameter, width, elements, packed, &mut indices)
+                    .map(|len| indices[..len].chunks(BLOCK * width).all(&mut consume));
+            context.narrow = indices;
+            decoded.map_err(|error| error.at(HEADER_BYTES))
         }
         _ => Err(damaged("unknown back end of indices", payload)),
     }
+}
+
+/// Returns the bytes of `indices` that were filled.
+fn decode_bitshuffle(
+    context: &mut Context,
+    parameter: u8,
+    width: usize,
+    elements: usize,
+    stream: &[u8],
+    indices: &mut Vec<u8>,
+) -> Result<usize, Error> {
+    let values = bitshuffle_values(width);
+    let len = (bitshuffle::FILTER.decoded_len)(&values, stream)?;
+    if usize::from(parameter) != width || elements.checked_mul(width) != Some(len) {
+        return Err(damaged("bitshuffled indices of another length", stream));
+    }
+    grow(indices, len);
+    (bitshuffle::FILTER.decode)(context, &values, stream, &mut indices[..len])?;
+    Ok(len)
 }
 
 fn damaged(what: &'static str, payload: &[u8]) -> Error {
@@ -251,7 +267,7 @@ fn damaged(what: &'static str, payload: &[u8]) -> Error {
 }
 
 /// Makes room; exactly, since a doubled vector would hold memory that no chunk has earned.
-fn grow(buffer: &mut Vec<u8>, len: usize) {
+pub(crate) fn grow(buffer: &mut Vec<u8>, len: usize) {
     if buffer.len() < len {
         *buffer = vec![0; len];
     }

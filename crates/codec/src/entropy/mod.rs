@@ -3,4 +3,6 @@
 pub(crate) mod bits;
 pub(crate) mod indices;
 pub(crate) mod lz4;
+pub(crate) mod palette;
+pub(crate) mod palette_table;
 pub(crate) mod zstd;

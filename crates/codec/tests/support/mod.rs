@@ -2,7 +2,9 @@
 
 #![allow(dead_code, unreachable_pub)]
 
-use etalon_codec::{ByteOrder, CODECS, Element, ElementClass, Filter, Layout, Spec};
+use etalon_codec::{
+    ByteOrder, CODECS, Context, Element, ElementClass, Error, Filter, Layout, Spec,
+};
 
 /// SplitMix64: every test states its seed.
 pub struct Random(pub u64);
@@ -73,6 +75,12 @@ pub fn specs() -> Vec<Spec> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
+/// Those of [`specs`] that accept elements and shape of `layout`.
+pub fn specs_for(layout: &Layout) -> Vec<Spec> {
+    let accepts = |spec: &Spec| (spec.codec().accepts)(spec, layout).is_ok();
+    specs().into_iter().filter(accepts).collect()
+}
+
 /// The filter of a SPEC and its stored `cd_values`.
 pub fn stored(spec: &Spec, layout: &Layout) -> (&'static Filter, Vec<u32>) {
     let filter = spec.codec().filter;
@@ -81,11 +89,21 @@ pub fn stored(spec: &Spec, layout: &Layout) -> (&'static Filter, Vec<u32>) {
 }
 
 pub fn encode(spec: &Spec, layout: &Layout, src: &[u8]) -> Vec<u8> {
+    try_encode(spec, layout, src).unwrap()
+}
+
+/// The chunk, or `None` where a lossy codec refuses to lose anything of these data.
+pub fn encode_unless_refused(spec: &Spec, layout: &Layout, src: &[u8]) -> Option<Vec<u8>> {
+    match try_encode(spec, layout, src) {
+        Err(Error::Settings(_)) if !spec.codec().lossless => None,
+        encoded => Some(encoded.unwrap()),
+    }
+}
+
+fn try_encode(spec: &Spec, layout: &Layout, src: &[u8]) -> Result<Vec<u8>, Error> {
     let (filter, values) = stored(spec, layout);
-    let bound = (filter.bound)(&values, src.len()).unwrap();
-    let mut dst = vec![0xcc; bound];
-    let written =
-        (filter.encode)(&mut etalon_codec::Context::new(), &values, src, &mut dst).unwrap();
+    let mut dst = vec![0xcc; (filter.bound)(&values, src.len())?];
+    let written = (filter.encode)(&mut Context::new(), &values, src, &mut dst)?;
     dst.truncate(written);
-    dst
+    Ok(dst)
 }
