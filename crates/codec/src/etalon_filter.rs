@@ -24,6 +24,8 @@ pub static FILTER: Filter = Filter {
     class_name: c"etalon; pip install h5etalon",
     in_place: false,
     cd_values,
+    user_values,
+    spec_of: |values| Some(Settings::read(values).ok()?.spec),
     is_lossy: |values| Settings::read(values).is_ok_and(|settings| !settings.spec.codec().lossless),
     localise,
     bound,
@@ -147,6 +149,15 @@ fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
     Settings {
         spec: spec.clone(),
         layout: Some(layout.clone()),
+    }
+    .write()
+}
+
+/// The SPEC without layout.
+pub(crate) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
+    Settings {
+        spec: spec.clone(),
+        layout: None,
     }
     .write()
 }

@@ -19,6 +19,10 @@ pub struct Filter {
     pub in_place: bool,
     /// Complete `cd_values` for a SPEC on chunks of the given layout, as `H5Pset_filter` takes them.
     pub cd_values: fn(&Spec, &Layout) -> Result<Vec<u32>, Error>,
+    /// The values a user passes for a SPEC where `set_local` can ask for the rest.
+    pub user_values: fn(&Spec) -> Result<Vec<u32>, Error>,
+    /// The SPEC that stored values stand for, or `None` where they are not this filter's.
+    pub spec_of: fn(cd_values: &[u32]) -> Option<Spec>,
     /// Whether these `cd_values` ask for loss: then the filter must come first in the pipeline.
     pub is_lossy: fn(cd_values: &[u32]) -> bool,
     /// Turns what a user passed, or stored values, into stored values. Deterministic, and `localise(localise(x)) =

@@ -15,6 +15,8 @@ pub static FILTER: Filter = Filter {
     class_name: c"etalon_round; pip install h5etalon",
     in_place: true,
     cd_values,
+    user_values: etalon_filter::user_values,
+    spec_of: etalon_filter::FILTER.spec_of,
     is_lossy: |_| true,
     localise,
     bound: |_, src_len| Ok(src_len),

@@ -9,8 +9,7 @@ pub fn pipeline_spec<'a>(filters: impl IntoIterator<Item = (i32, &'a str, &'a [u
     for (id, name, cd_values) in filters {
         steps.push(match id {
             1 => format!("gzip:level={}", cd_values.first().unwrap_or(&6)),
-            32008 => bitshuffle_spec(cd_values),
-            _ => filter_name(id, name),
+            _ => own_spec(id, cd_values).unwrap_or_else(|| filter_name(id, name)),
         });
     }
     if steps.is_empty() {
@@ -20,28 +19,10 @@ pub fn pipeline_spec<'a>(filters: impl IntoIterator<Item = (i32, &'a str, &'a [u
     }
 }
 
-/// Reads `[major, minor, element bytes, block, compressor, level]`; the shortest SPEC that means the same.
-fn bitshuffle_spec(cd_values: &[u32]) -> String {
-    let value = |at: usize| cd_values.get(at).copied().unwrap_or(0);
-    let mut settings = Vec::new();
-    match value(4) {
-        0 => settings.push("compressor=none".into()),
-        3 => {
-            settings.push("compressor=zstd".into());
-            // Level-less values mean the default.
-            if let Some(level) = cd_values.get(5).filter(|level| **level != 3) {
-                settings.push(format!("level={level}"));
-            }
-        }
-        _ => {}
-    }
-    if value(3) != 0 {
-        settings.push(format!("block={}", value(3)));
-    }
-    if settings.is_empty() {
-        return "bitshuffle".into();
-    }
-    format!("bitshuffle:{}", settings.join(","))
+/// The SPEC of a filter of ours.
+fn own_spec(id: i32, cd_values: &[u32]) -> Option<String> {
+    let filter = etalon_codec::Filter::by_id(u32::try_from(id).ok()?)?;
+    Some((filter.spec_of)(cd_values)?.to_string())
 }
 
 #[cfg(test)]

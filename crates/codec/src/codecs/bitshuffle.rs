@@ -26,7 +26,7 @@
 use std::ops::Range;
 
 use super::bitshuffle_payload;
-use super::bitshuffle_settings::{Compressor, MULTIPLE, Settings, cd_values, localise};
+use super::bitshuffle_settings::{Compressor, MULTIPLE, Settings, cd_values, localise, spec_of, user_values};
 use crate::kernels::bittranspose::{bit_transpose, bit_untranspose};
 use crate::kernels::levels::Level;
 use crate::params::MASK;
@@ -74,6 +74,8 @@ pub static FILTER: Filter = Filter {
     class_name: c"bitshuffle; see https://github.com/kiyo-masui/bitshuffle; pip install h5etalon",
     in_place: false,
     cd_values,
+    user_values,
+    spec_of,
     is_lossy: |_| false,
     localise,
     bound,

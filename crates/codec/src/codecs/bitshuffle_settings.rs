@@ -148,6 +148,35 @@ pub(super) fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error>
     Ok(values)
 }
 
+/// `(block, compressor[, level])`
+pub(super) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
+    let mut values = match spec.choice("compressor") {
+        "none" => vec![0, 0],
+        "lz4" => vec![0, 2],
+        _ => vec![0, 3, spec.integer("level") as u32],
+    };
+    values[0] = spec.integer("block") as u32;
+    Ok(values)
+}
+
+/// The shortest SPEC that means the same.
+pub(super) fn spec_of(values: &[u32]) -> Option<Spec> {
+    let settings = Settings::stored(values).ok()?;
+    let mut text = String::from("bitshuffle:");
+    match settings.compressor {
+        Compressor::None => text += "compressor=none,",
+        Compressor::Lz4 => {}
+        Compressor::Zstd => text += "compressor=zstd,",
+    }
+    if settings.compressor == Compressor::Zstd && settings.level != 3 {
+        text += &format!("level={},", settings.level);
+    }
+    if settings.block_elements != 0 {
+        text += &format!("block={}", settings.block_elements);
+    }
+    text.trim_end_matches([',', ':']).parse().ok()
+}
+
 /// Whether these are stored values rather than a user's `(block, compressor[, level])`.
 ///
 /// A block of 0 elements and the major version 0 look alike, so the second value decides between `(0, compressor, …)`
