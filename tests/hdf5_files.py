@@ -40,7 +40,8 @@ def describe_links(group, path, seen, found):
 
 def kind(thing):
     if isinstance(thing, h5py.Dataset):
-        return ("dataset", datatype(thing.id.get_type()), thing.shape, thing.maxshape, fill(thing), values(thing), mapping(thing))
+        extents = (thing.shape, thing.maxshape)
+        return ("dataset", datatype(thing.id.get_type()), extents, fill(thing), values(thing), mapping(thing))
     if isinstance(thing, h5py.Datatype):
         return ("datatype", datatype(thing.id))
     return ("group",)
@@ -55,7 +56,8 @@ def datatype(type_id):
 def attributes(thing):
     names = list(thing.attrs)
     ids = [thing.attrs.get_id(name) for name in names]
-    return [(name, datatype(each.get_type()), each.shape, plain(thing, thing.attrs[name])) for name, each in zip(names, ids)]
+    types = [(datatype(each.get_type()), each.shape) for each in ids]
+    return [(name, kind, plain(thing, thing.attrs[name])) for name, kind in zip(names, types)]
 
 
 def fill(dataset):
@@ -67,7 +69,9 @@ def values(dataset):
 
 
 def mapping(dataset):
-    return [(m.vspace.get_select_bounds(), m.file_name, m.dset_name) for m in dataset.virtual_sources()] if dataset.is_virtual else None
+    if not dataset.is_virtual:
+        return None
+    return [(each.vspace.get_select_bounds(), each.file_name, each.dset_name) for each in dataset.virtual_sources()]
 
 
 def plain(owner, value):

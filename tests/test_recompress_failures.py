@@ -142,7 +142,8 @@ def test_a_stopped_run_leaves_no_destination(large, number, phase):
     command = [program(), "recompress", source, target, "--codec", "bitshuffle:compressor=zstd,level=12", "--jobs", "1"]
     if phase == "verify":
         command[5] = "bitshuffle"
-    running = subprocess.Popen([str(part) for part in command], env=environment(NOWHERE), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    silence = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = subprocess.Popen([str(part) for part in command], env=environment(NOWHERE), **silence)
     wait_for_phase(running, target.parent, phase)
     running.send_signal(number)
     code = running.wait(timeout=60)

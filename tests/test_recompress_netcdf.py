@@ -15,7 +15,8 @@ with netCDF4.Dataset(args[0], "w") as file:
         axis = file.createVariable(name, "f8", (name,))
         axis.units = "mm"
         axis[:size or 25] = np.arange(size or 25) * 0.1
-    counts = file.createVariable("counts", "u2", ("time", "y", "x"), zlib=True, shuffle=True, fletcher32=True, chunksizes=(1, 60, 80), fill_value=65535)
+    stored = {"zlib": True, "shuffle": True, "fletcher32": True, "chunksizes": (1, 60, 80)}
+    counts = file.createVariable("counts", "u2", ("time", "y", "x"), fill_value=65535, **stored)
     counts[:] = np.random.RandomState(1).poisson(2, (25, 60, 80))
     counts.valid_range = np.array([0, 100], "u2")
     group = file.createGroup("detector/one")

@@ -131,11 +131,10 @@ def test_dimension_scales_stay_attached(paths):
     with h5py.File(paths[0], "w") as file:
         data = add_frames(file)
         for axis, size in enumerate(COUNTS.shape):
-            scale = file["axis %d" % axis] = np.arange(size) * 0.5
+            file["axis %d" % axis] = np.arange(size) * 0.5
             file["axis %d" % axis].make_scale("name %d" % axis)
             data.dims[axis].attach_scale(file["axis %d" % axis])
             data.dims[axis].label = "label %d" % axis
-            assert scale is not None
     copy(paths)
     with h5py.File(paths[1], "r") as file:
         assert [dimension[0].name for dimension in file["entry/data"].dims] == ["/axis 0", "/axis 1", "/axis 2"]
@@ -175,7 +174,8 @@ def test_values_of_every_type_stay(paths):
         compact = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         compact.set_layout(h5py.h5d.COMPACT)
         space = h5py.h5s.create_simple((4,))
-        h5py.h5d.create(file.id, b"compact", h5py.h5t.STD_U8LE, space, compact).write(space, space, np.arange(4, dtype="u1"))
+        data = h5py.h5d.create(file.id, b"compact", h5py.h5t.STD_U8LE, space, compact)
+        data.write(space, space, np.arange(4, dtype="u1"))
     copy(paths)
 
 

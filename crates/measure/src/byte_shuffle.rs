@@ -33,7 +33,11 @@ pub(crate) fn unshuffle(element_bytes: usize, src: &[u8], dst: &mut [u8]) {
 
 /// HDF5 leaves single bytes and single elements alone.
 fn whole_bytes(element_bytes: usize, len: usize) -> usize {
-    if element_bytes < 2 { 0 } else { len / element_bytes * element_bytes }
+    if element_bytes < 2 {
+        0
+    } else {
+        len / element_bytes * element_bytes
+    }
 }
 
 fn fixed_size<const BYTES: usize>(planes: &[u8], elements: &mut [u8]) {
@@ -46,10 +50,10 @@ fn fixed_size<const BYTES: usize>(planes: &[u8], elements: &mut [u8]) {
 }
 
 fn any_size(element_bytes: usize, planes: &[u8], elements: &mut [u8]) {
-    let count = elements.len() / element_bytes;
-    if count == 0 {
+    if elements.is_empty() {
         return;
     }
+    let count = elements.len() / element_bytes;
     for (byte, plane) in planes.chunks_exact(count).enumerate() {
         for (from, element) in plane.iter().zip(elements.chunks_exact_mut(element_bytes)) {
             element[byte] = *from;

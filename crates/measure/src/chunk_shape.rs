@@ -7,15 +7,30 @@ const LARGEST_FRAME_BYTES: u64 = 32 << 20;
 
 /// The chunk shape for a dataset without one: whole rows up to 1 MiB; of a stack, one frame, or several small ones.
 pub fn default_chunk(shape: &[u64], element_bytes: usize) -> Vec<u64> {
-    let frame_bytes = shape.iter().rev().take(2).fold(element_bytes as u64, |bytes, &extent| bytes.saturating_mul(extent));
+    let frame_bytes = shape
+        .iter()
+        .rev()
+        .take(2)
+        .fold(element_bytes as u64, |bytes, &extent| {
+            bytes.saturating_mul(extent)
+        });
     let is_stack = shape.len() >= 3 && frame_bytes <= LARGEST_FRAME_BYTES;
-    let mut room = TARGET_BYTES.max(if is_stack { frame_bytes } else { 0 }) / element_bytes.max(1) as u64;
+    let mut room =
+        TARGET_BYTES.max(if is_stack { frame_bytes } else { 0 }) / element_bytes.max(1) as u64;
     let mut chunk = vec![1; shape.len()];
     for (extent, chunk) in shape.iter().zip(&mut chunk).rev() {
         *chunk = (*extent).min(room).max(1);
         room /= *chunk;
     }
     chunk
+}
+
+/// Bytes of a chunk, where they can be counted.
+pub(crate) fn bytes_of(chunk: &[u64], element_bytes: usize) -> Option<usize> {
+    let elements = chunk
+        .iter()
+        .try_fold(1_u64, |product, &extent| product.checked_mul(extent))?;
+    usize::try_from(elements).ok()?.checked_mul(element_bytes)
 }
 
 /// A dataset's extents cut into chunks, numbered with the last dimension running fastest.
@@ -30,8 +45,16 @@ pub(crate) struct Grid {
 impl Grid {
     /// The grid of `chunk`s, whose extents are not 0, over `shape`.
     pub(crate) fn new(shape: &[u64], chunk: &[u64]) -> Self {
-        let cells = shape.iter().zip(chunk).map(|(extent, chunk)| extent.div_ceil(*chunk)).collect();
-        Self { shape: shape.to_vec(), chunk: chunk.to_vec(), cells }
+        let cells = shape
+            .iter()
+            .zip(chunk)
+            .map(|(extent, chunk)| extent.div_ceil(*chunk))
+            .collect();
+        Self {
+            shape: shape.to_vec(),
+            chunk: chunk.to_vec(),
+            cells,
+        }
     }
 
     /// Number of chunks.
@@ -50,10 +73,22 @@ impl Grid {
         offset
     }
 
+    /// The number of the chunk whose first element is at `offset`.
+    pub(crate) fn number(&self, offset: &[u64]) -> u64 {
+        let cells = offset
+            .iter()
+            .zip(&self.chunk)
+            .map(|(start, chunk)| start / chunk);
+        cells
+            .zip(&self.cells)
+            .fold(0, |number, (cell, cells)| number * cells + cell)
+    }
+
     /// Extents of the part of the chunk at `offset` that lies inside.
     pub(crate) fn inside(&self, offset: &[u64]) -> Vec<u64> {
         let ends = offset.iter().zip(&self.shape).zip(&self.chunk);
-        ends.map(|((start, extent), chunk)| extent.saturating_sub(*start).min(*chunk)).collect()
+        ends.map(|((start, extent), chunk)| extent.saturating_sub(*start).min(*chunk))
+            .collect()
     }
 
     /// Whether the chunk at `offset` reaches over the edge.
@@ -66,10 +101,15 @@ impl Grid {
         let mut numbers = vec![0];
         for dimension in 0..self.cells.len() {
             let end = (offset[dimension] + extents[dimension]).min(self.shape[dimension]);
-            let range = offset[dimension] / self.chunk[dimension]..end.div_ceil(self.chunk[dimension]);
+            let range =
+                offset[dimension] / self.chunk[dimension]..end.div_ceil(self.chunk[dimension]);
             numbers = numbers
                 .iter()
-                .flat_map(|number| range.clone().map(move |cell| number * self.cells[dimension] + cell))
+                .flat_map(|number| {
+                    range
+                        .clone()
+                        .map(move |cell| number * self.cells[dimension] + cell)
+                })
                 .collect();
         }
         numbers
@@ -102,6 +142,7 @@ mod tests {
         let grid = Grid::new(&[5, 7], &[2, 4]);
         assert_eq!(grid.len(), 6);
         let offsets: Vec<_> = (0..6).map(|number| grid.offset(number)).collect();
+        assert!((0..6).all(|number| grid.number(&grid.offset(number)) == number));
         assert_eq!(offsets, [[0, 0], [0, 4], [2, 0], [2, 4], [4, 0], [4, 4]]);
         assert_eq!(grid.inside(&[4, 4]), [1, 3]);
         assert!(grid.is_cut(&[0, 4]) && !grid.is_cut(&[0, 0]));
@@ -111,7 +152,10 @@ mod tests {
 
     #[test]
     fn a_scalar_is_one_chunk_and_no_extent_is_none() {
-        assert_eq!((Grid::new(&[], &[]).len(), Grid::new(&[3, 0], &[3, 1]).len()), (1, 0));
+        assert_eq!(
+            (Grid::new(&[], &[]).len(), Grid::new(&[3, 0], &[3, 1]).len()),
+            (1, 0)
+        );
         assert_eq!(Grid::new(&[], &[]).offset(0), [0_u64; 0]);
     }
 }

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::chunk_shape::{Grid, default_chunk};
+use anyhow::anyhow;
+
+use crate::chunk_shape::{Grid, bytes_of, default_chunk};
 use crate::dataset::{Dataset, Layout};
 use crate::fault::{Blame, Fault};
 use crate::hdf5::chunk;
@@ -23,7 +25,8 @@ pub struct ChunkSource<'a> {
     grid: Grid,
     chunk_shape: Vec<u64>,
     chunk_bytes: usize,
-    offsets: Vec<Vec<u64>>,
+    /// Numbers in the grid of the chunks that hold data.
+    numbers: Vec<u64>,
     pipeline: Option<Pipeline>,
 }
 
@@ -52,13 +55,27 @@ impl<'a> ChunkSource<'a> {
             None => default_chunk(&dataset.shape, dataset.open.element_bytes),
         };
         let grid = Grid::new(&dataset.shape, &chunk_shape);
-        let cache = if is_own { None } else { cache_bytes(dataset, &chunk_shape) };
+        let cache = if is_own {
+            None
+        } else {
+            cache_bytes(dataset, &chunk_shape)
+        };
         let open = OpenDataset::open(&dataset.file, &dataset.path, cache)
             .input(|| format!("cannot open dataset {}", dataset.path))?;
         Ok(Self {
-            chunk_bytes: chunk_shape.iter().product::<u64>() as usize * dataset.open.element_bytes,
-            pipeline: if is_own { Pipeline::of(&dataset.filters) } else { None },
-            offsets: if is_own { own_offsets(dataset)? } else { grid_offsets(dataset, &grid)? },
+            chunk_bytes: bytes_of(&chunk_shape, dataset.open.element_bytes).ok_or_else(|| {
+                Fault::Input(anyhow!("{}: chunks of {chunk_shape:?}", dataset.path))
+            })?,
+            pipeline: if is_own {
+                Pipeline::of(&dataset.filters)
+            } else {
+                None
+            },
+            numbers: if is_own {
+                own_numbers(dataset, &grid)?
+            } else {
+                touched_numbers(dataset, &grid)?
+            },
             dataset,
             open,
             grid,
@@ -68,12 +85,12 @@ impl<'a> ChunkSource<'a> {
 
     /// Number of chunks that hold data.
     pub fn len(&self) -> usize {
-        self.offsets.len()
+        self.numbers.len()
     }
 
     /// Whether there is no data.
     pub fn is_empty(&self) -> bool {
-        self.offsets.is_empty()
+        self.numbers.is_empty()
     }
 
     /// Decoded bytes of every chunk: whole chunks, also at the edge.
@@ -87,19 +104,23 @@ impl<'a> ChunkSource<'a> {
     }
 
     /// Coordinates of the first element of chunk `index`.
-    pub fn offset(&self, index: usize) -> &[u64] {
-        &self.offsets[index]
+    pub fn offset(&self, index: usize) -> Vec<u64> {
+        self.grid.offset(self.numbers[index])
     }
 
-    /// Decoded bytes of chunk `index` that lie inside the dataset.
+    /// Extents of the part of chunk `index` that lies inside the dataset.
+    pub fn inside(&self, index: usize) -> Vec<u64> {
+        self.grid.inside(&self.offset(index))
+    }
+
+    /// Decoded bytes of that part.
     pub fn inside_bytes(&self, index: usize) -> u64 {
-        let inside = self.grid.inside(&self.offsets[index]);
-        inside.iter().product::<u64>() * self.open.element_bytes as u64
+        self.inside(index).iter().product::<u64>() * self.open.element_bytes as u64
     }
 
     /// Reads chunk `index` from the file.
     pub fn load(&self, index: usize, loaded: &mut Loaded) -> Result<(), Fault> {
-        self.load_at(&self.offsets[index], loaded)
+        self.load_at(&self.offset(index), loaded)
     }
 
     /// Reads the chunk whose first element is at `offset`.
@@ -107,7 +128,8 @@ impl<'a> ChunkSource<'a> {
         let outcome = if self.pipeline.is_some() {
             chunk::read(&self.open, offset, &mut loaded.bytes).map(|filter_mask| {
                 loaded.filter_mask = filter_mask;
-                loaded.is_raw = self.dataset.leaves_edge_chunks_unfiltered && self.grid.is_cut(offset);
+                loaded.is_raw =
+                    self.dataset.leaves_edge_chunks_unfiltered && self.grid.is_cut(offset);
             })
         } else {
             loaded.is_raw = true;
@@ -116,9 +138,15 @@ impl<'a> ChunkSource<'a> {
             if inside != self.chunk_shape {
                 pad(&mut loaded.bytes, self.dataset.fill_value.as_deref());
             }
-            self.open.read_box(offset, &inside, &self.chunk_shape, &mut loaded.bytes)
+            self.open
+                .read_box(offset, &inside, &self.chunk_shape, &mut loaded.bytes)
         };
-        outcome.input(|| format!("{}: the chunk at {offset:?} cannot be read", self.dataset.path))
+        outcome.input(|| {
+            format!(
+                "{}: the chunk at {offset:?} cannot be read",
+                self.dataset.path
+            )
+        })
     }
 
     /// A decoder for what `load` reads.
@@ -134,13 +162,19 @@ impl<'a> ChunkSource<'a> {
     pub fn read(&self, index: usize) -> Result<Vec<u8>, Fault> {
         let (mut loaded, mut raw) = (Loaded::default(), Vec::new());
         self.load(index, &mut loaded)?;
-        self.decoder().decode(&mut loaded, &mut raw).map_err(|error| self.damaged(index, error))?;
+        self.decoder()
+            .decode(&mut loaded, &mut raw)
+            .map_err(|error| self.damaged(index, error))?;
         Ok(raw)
     }
 
     /// What to report where chunk `index` does not decode.
     pub(crate) fn damaged(&self, index: usize, error: anyhow::Error) -> Fault {
-        let text = format!("{}: the chunk at {:?} is damaged", self.dataset.path, self.offsets[index]);
+        let text = format!(
+            "{}: the chunk at {:?} is damaged",
+            self.dataset.path,
+            self.offset(index)
+        );
         Fault::Input(error.context(text))
     }
 }
@@ -154,35 +188,54 @@ impl Decoder {
         }
         raw.resize(self.chunk_bytes, 0);
         let unfiltered = Pipeline::default();
-        let pipeline = self.pipeline.as_ref().filter(|_| !loaded.is_raw).unwrap_or(&unfiltered);
+        let pipeline = self
+            .pipeline
+            .as_ref()
+            .filter(|_| !loaded.is_raw)
+            .unwrap_or(&unfiltered);
         pipeline.decode(&mut self.workspace, &loaded.bytes, loaded.filter_mask, raw)
     }
 }
 
-fn own_offsets(dataset: &Dataset) -> Result<Vec<Vec<u64>>, Fault> {
+/// The dataset's own chunks, in the order of the index.
+fn own_numbers(dataset: &Dataset, grid: &Grid) -> Result<Vec<u64>, Fault> {
     // A chunk outside the extents can be left behind when a dataset shrinks; it holds no data.
-    let is_inside = |offset: &[u64]| offset.iter().zip(&dataset.shape).all(|(start, extent)| start < extent);
-    let chunks = dataset.stored_chunks()?.into_iter().map(|chunk| chunk.offset);
-    Ok(chunks.filter(|offset| is_inside(offset)).collect())
+    let is_inside = |offset: &[u64]| {
+        offset
+            .iter()
+            .zip(&dataset.shape)
+            .all(|(start, extent)| start < extent)
+    };
+    let chunks = dataset.stored_chunks()?;
+    let inside = chunks.iter().filter(|chunk| is_inside(&chunk.offset));
+    Ok(inside.map(|chunk| grid.number(&chunk.offset)).collect())
 }
 
 /// Chunks of `grid` that hold something that was written.
-fn grid_offsets(dataset: &Dataset, grid: &Grid) -> Result<Vec<Vec<u64>>, Fault> {
+fn touched_numbers(dataset: &Dataset, grid: &Grid) -> Result<Vec<u64>, Fault> {
     if dataset.is_null {
         return Ok(Vec::new());
     }
-    if let Layout::Chunked(own) = &dataset.layout {
-        let touched: BTreeSet<u64> =
-            own_offsets(dataset)?.iter().flat_map(|offset| grid.touching(offset, own)).collect();
-        return Ok(touched.into_iter().map(|number| grid.offset(number)).collect());
+    if let Layout::Chunked(shape) = &dataset.layout {
+        let own = Grid::new(&dataset.shape, shape);
+        let numbers = own_numbers(dataset, &own)?.into_iter();
+        let touched: BTreeSet<u64> = numbers
+            .flat_map(|number| grid.touching(&own.offset(number), shape))
+            .collect();
+        return Ok(touched.into_iter().collect());
     }
     let is_written = match dataset.layout {
-        Layout::Contiguous => {
-            dataset.open.is_allocated().input(|| format!("{}: no storage status", dataset.path))?
-        }
+        Layout::Contiguous => dataset
+            .open
+            .is_allocated()
+            .input(|| format!("{}: no storage status", dataset.path))?,
         _ => true,
     };
-    Ok(if is_written { (0..grid.len()).map(|number| grid.offset(number)).collect() } else { Vec::new() })
+    Ok(if is_written {
+        (0..grid.len()).collect()
+    } else {
+        Vec::new()
+    })
 }
 
 /// Enough for HDF5 to decode each of the dataset's chunks once while boxes of another shape are read in order: the
@@ -190,16 +243,25 @@ fn grid_offsets(dataset: &Dataset, grid: &Grid) -> Result<Vec<Vec<u64>>, Fault> 
 fn cache_bytes(dataset: &Dataset, chunk: &[u64]) -> Option<usize> {
     let own = dataset.chunk_shape()?;
     let rows = chunk[0].div_ceil(own[0]) + 1;
-    let others = dataset.shape.iter().zip(own).skip(1).map(|(extent, own)| extent.div_ceil(*own));
+    let others = dataset
+        .shape
+        .iter()
+        .zip(own)
+        .skip(1)
+        .map(|(extent, own)| extent.div_ceil(*own));
     let chunk_bytes = own.iter().product::<u64>() * dataset.open.element_bytes as u64;
-    let bytes = others.fold(rows, u64::saturating_mul).saturating_mul(chunk_bytes);
+    let bytes = others
+        .fold(rows, u64::saturating_mul)
+        .saturating_mul(chunk_bytes);
     Some(bytes.min(LARGEST_CACHE_BYTES) as usize)
 }
 
 /// What lies beyond the edge is never read as data; the fill value compresses best with what HDF5 itself puts there.
 fn pad(bytes: &mut [u8], fill_value: Option<&[u8]>) {
     match fill_value {
-        Some(fill) => bytes.chunks_exact_mut(fill.len()).for_each(|element| element.copy_from_slice(fill)),
+        Some(fill) => bytes
+            .chunks_exact_mut(fill.len())
+            .for_each(|element| element.copy_from_slice(fill)),
         None => bytes.fill(0),
     }
 }

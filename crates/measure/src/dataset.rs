@@ -81,7 +81,11 @@ impl Dataset {
     /// Opens and describes the dataset at `path`.
     pub(crate) fn open(file: &Id, path: &str) -> H5Result<Self> {
         let open = OpenDataset::open(file, path, None)?;
-        let Extents { shape, max_shape, is_null } = extents(&open.space)?;
+        let Extents {
+            shape,
+            max_shape,
+            is_null,
+        } = extents(&open.space)?;
         let anatomy = datatype::anatomy(&open.datatype)?;
         let layout = plist::layout(&open.creation, shape.len())?;
         let (dtype, element) = datatype::element(&open.datatype)?;
@@ -113,7 +117,10 @@ impl Dataset {
         if self.is_null {
             return 0;
         }
-        let elements = self.shape.iter().fold(1_u64, |product, &extent| product.saturating_mul(extent));
+        let elements = self
+            .shape
+            .iter()
+            .fold(1_u64, |product, &extent| product.saturating_mul(extent));
         elements.saturating_mul(self.open.element_bytes as u64)
     }
 
@@ -130,7 +137,8 @@ impl Dataset {
         if self.chunk_shape().is_none() {
             return Ok(Vec::new());
         }
-        chunk::stored_chunks(&self.open).input(|| format!("{}: the index of chunks cannot be read", self.path))
+        chunk::stored_chunks(&self.open)
+            .input(|| format!("{}: the index of chunks cannot be read", self.path))
     }
 
     /// Reads the chunk at `offset` as it lies in the file into `bytes`; returns its filter mask.

@@ -17,5 +17,5 @@ pub(crate) fn free_bytes(folder: &Path) -> io::Result<u64> {
     }
     // SAFETY: statvfs has succeeded and filled the buffer.
     let status = unsafe { status.assume_init() };
-    Ok(status.f_bavail as u64 * status.f_frsize as u64)
+    Ok(status.f_bavail * status.f_frsize)
 }

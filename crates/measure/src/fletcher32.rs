@@ -23,7 +23,10 @@ pub(crate) fn append_checksum(data: &[u8], stored: &mut [u8]) -> usize {
 /// HDF5 1.6.2 and before wrote the checksum with each half's bytes exchanged; HDF5 accepts that, and so does this.
 pub(crate) fn without_checksum(stored: &[u8]) -> Result<&[u8]> {
     let Some((data, stated)) = stored.split_last_chunk::<CHECKSUM_BYTES>() else {
-        bail!("the chunk of {} bytes has no room for its checksum", stored.len());
+        bail!(
+            "the chunk of {} bytes has no room for its checksum",
+            stored.len()
+        );
     };
     let right = fletcher32(data).to_le_bytes();
     let exchanged = [right[1], right[0], right[3], right[2]];

@@ -31,7 +31,11 @@ pub(crate) fn run<T: Send, R: Send, S, E: Send>(
             scope.spawn(move || serve(queue, &results, state, work));
         }
         let mut own_state = None;
-        let mut order = Order { next_in: 0, next_out: 0, waiting: BTreeMap::new() };
+        let mut order = Order {
+            next_in: 0,
+            next_out: 0,
+            waiting: BTreeMap::new(),
+        };
         let mut exhausted = false;
         loop {
             while !exhausted && order.in_flight() < in_flight.max(1) {
@@ -128,18 +132,29 @@ struct Queue<T> {
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self { items: Mutex::new((VecDeque::new(), false)), changed: Condvar::new() }
+        Self {
+            items: Mutex::new((VecDeque::new(), false)),
+            changed: Condvar::new(),
+        }
     }
 }
 
 impl<T> Queue<T> {
     fn push(&self, item: T) {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner).0.push_back(item);
+        self.items
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .push_back(item);
         self.changed.notify_one();
     }
 
     fn try_pop(&self) -> Option<T> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner).0.pop_front()
+        self.items
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .pop_front()
     }
 
     /// The next item, as soon as there is one; `None` once the queue is closed.
@@ -149,7 +164,12 @@ impl<T> Queue<T> {
             match (items.1, items.0.pop_front()) {
                 (true, _) => return None,
                 (false, Some(item)) => return Some(item),
-                (false, None) => items = self.changed.wait(items).unwrap_or_else(PoisonError::into_inner),
+                (false, None) => {
+                    items = self
+                        .changed
+                        .wait(items)
+                        .unwrap_or_else(PoisonError::into_inner)
+                }
             }
         }
     }
@@ -160,7 +180,11 @@ struct CloseOnDrop<'a, T>(&'a Queue<T>);
 
 impl<T> Drop for CloseOnDrop<'_, T> {
     fn drop(&mut self) {
-        self.0.items.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        self.0
+            .items
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1 = true;
         self.0.changed.notify_all();
     }
 }
@@ -181,7 +205,11 @@ mod tests {
     #[test]
     fn results_come_in_order_and_never_more_are_in_flight_than_allowed() {
         for threads in 1..=4 {
-            let (begun, done, most) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+            let (begun, done, most) = (
+                AtomicUsize::new(0),
+                AtomicUsize::new(0),
+                AtomicUsize::new(0),
+            );
             let mut seen = Vec::new();
             let mut source = count_to(500);
             run(
@@ -207,7 +235,11 @@ mod tests {
                 },
             )
             .unwrap();
-            assert_eq!(seen, (0..500).map(|item| item * 2).collect::<Vec<_>>(), "{threads}");
+            assert_eq!(
+                seen,
+                (0..500).map(|item| item * 2).collect::<Vec<_>>(),
+                "{threads}"
+            );
             // One more than five: the production that found nothing.
             assert!(most.load(Ordering::SeqCst) <= 6, "{threads}");
         }
@@ -215,12 +247,25 @@ mod tests {
 
     #[test]
     fn the_first_error_ends_the_run() {
-        let work = |(): &mut (), item| if item == 50 { Err("fifty".to_owned()) } else { Ok(item) };
+        let work = |(): &mut (), item| {
+            if item == 50 {
+                Err("fifty".to_owned())
+            } else {
+                Ok(item)
+            }
+        };
         let mut last = 0;
-        let outcome = run(3, 8, || (), count_to(1000), work, |item| {
-            last = item;
-            Ok(())
-        });
+        let outcome = run(
+            3,
+            8,
+            || (),
+            count_to(1000),
+            work,
+            |item| {
+                last = item;
+                Ok(())
+            },
+        );
         assert_eq!(outcome.unwrap_err(), "fifty");
         assert_eq!(last, 49);
     }

@@ -24,10 +24,17 @@ pub struct Pipeline {
 
 #[derive(Clone)]
 enum Step {
-    Deflate { level: u32 },
-    Shuffle { element_bytes: usize },
+    Deflate {
+        level: u32,
+    },
+    Shuffle {
+        element_bytes: usize,
+    },
     Fletcher32,
-    Own { filter: &'static Filter, cd_values: Vec<u32> },
+    Own {
+        filter: &'static Filter,
+        cd_values: Vec<u32>,
+    },
 }
 
 /// What a thread keeps between chunks: compressor states and buffers between filters.
@@ -48,14 +55,27 @@ impl Pipeline {
     }
 
     /// Decodes `stored` into `raw`, which has the size of the chunk.
-    pub fn decode(&self, workspace: &mut Workspace, stored: &[u8], filter_mask: u32, raw: &mut [u8]) -> Result<()> {
+    pub fn decode(
+        &self,
+        workspace: &mut Workspace,
+        stored: &[u8],
+        filter_mask: u32,
+        raw: &mut [u8],
+    ) -> Result<()> {
         let active = self.active(filter_mask);
         let bounds = input_bounds(&active, raw.len())?;
-        let (mut from, mut to) = (std::mem::take(&mut workspace.front), std::mem::take(&mut workspace.back));
+        let (mut from, mut to) = (
+            std::mem::take(&mut workspace.front),
+            std::mem::take(&mut workspace.back),
+        );
         let mut outcome = Ok(stored.len());
         for (at, step) in active.iter().enumerate().rev() {
             let Ok(len) = outcome else { break };
-            let input = if at + 1 == active.len() { stored } else { &from[..len] };
+            let input = if at + 1 == active.len() {
+                stored
+            } else {
+                &from[..len]
+            };
             outcome = if at == 0 {
                 step.undo(workspace, input, raw)
             } else {
@@ -68,7 +88,10 @@ impl Pipeline {
         (workspace.front, workspace.back) = (from, to);
         let len = outcome?;
         if len != raw.len() {
-            bail!("the chunk decodes to {len} bytes where {} are needed", raw.len());
+            bail!(
+                "the chunk decodes to {len} bytes where {} are needed",
+                raw.len()
+            );
         }
         if active.is_empty() {
             raw.copy_from_slice(stored);
@@ -77,7 +100,12 @@ impl Pipeline {
     }
 
     /// Encodes `raw` into the front of `stored`, which grows as needed, by all filters; returns the number of bytes.
-    pub fn encode(&self, workspace: &mut Workspace, raw: &[u8], stored: &mut Vec<u8>) -> Result<usize> {
+    pub fn encode(
+        &self,
+        workspace: &mut Workspace,
+        raw: &[u8],
+        stored: &mut Vec<u8>,
+    ) -> Result<usize> {
         let active = self.active(0);
         let mut from = std::mem::take(&mut workspace.front);
         let mut outcome = Ok(raw.len());
@@ -102,7 +130,12 @@ impl Pipeline {
 
     fn active(&self, filter_mask: u32) -> Vec<&Step> {
         let is_active = |at: usize| at >= 32 || filter_mask & (1 << at) == 0;
-        self.steps.iter().enumerate().filter(|(at, _)| is_active(*at)).map(|(_, step)| step).collect()
+        self.steps
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| is_active(*at))
+            .map(|(_, step)| step)
+            .collect()
     }
 }
 
@@ -128,8 +161,12 @@ impl Step {
     fn of(filter: &StoredFilter) -> Option<Self> {
         let first = filter.cd_values.first().copied();
         Some(match filter.id {
-            1 => Self::Deflate { level: first.unwrap_or(6).min(9) },
-            2 => Self::Shuffle { element_bytes: first? as usize },
+            1 => Self::Deflate {
+                level: first.unwrap_or(6).min(9),
+            },
+            2 => Self::Shuffle {
+                element_bytes: first? as usize,
+            },
             3 => Self::Fletcher32,
             id => Self::Own {
                 filter: Filter::by_id(u32::try_from(id).ok()?)?,
@@ -152,9 +189,12 @@ impl Step {
         match self {
             Self::Deflate { .. } => {
                 let inflate = workspace.inflate.get_or_insert_with(Decompressor::new);
-                inflate
-                    .zlib_decompress(stored, raw)
-                    .map_err(|error| anyhow!("the deflate stream of {} bytes is damaged: {error}", stored.len()))
+                inflate.zlib_decompress(stored, raw).map_err(|error| {
+                    anyhow!(
+                        "the deflate stream of {} bytes is damaged: {error}",
+                        stored.len()
+                    )
+                })
             }
             Self::Shuffle { element_bytes } => {
                 let raw = front(raw, stored.len())?;
@@ -186,22 +226,32 @@ impl Step {
                 Ok(raw.len())
             }
             Self::Fletcher32 => Ok(append_checksum(raw, stored)),
-            Self::Own { filter, cd_values } => Ok((filter.encode)(&mut workspace.context, cd_values, raw, stored)?),
+            Self::Own { filter, cd_values } => Ok((filter.encode)(
+                &mut workspace.context,
+                cd_values,
+                raw,
+                stored,
+            )?),
         }
     }
 }
 
 fn front(buffer: &mut [u8], len: usize) -> Result<&mut [u8]> {
     let room = buffer.len();
-    buffer.get_mut(..len).ok_or_else(|| anyhow!("the chunk decodes to {len} bytes where at most {room} are right"))
+    buffer
+        .get_mut(..len)
+        .ok_or_else(|| anyhow!("the chunk decodes to {len} bytes where at most {room} are right"))
 }
 
 fn compressor(kept: &mut Option<(u32, Compressor)>, level: u32) -> Result<&mut Compressor> {
     if kept.as_ref().is_none_or(|(of, _)| *of != level) {
-        let setting = CompressionLvl::new(level as i32).map_err(|_| anyhow!("deflate has no level {level}"))?;
+        let setting = CompressionLvl::new(level as i32)
+            .map_err(|_| anyhow!("deflate has no level {level}"))?;
         *kept = Some((level, Compressor::new(setting)));
     }
-    kept.as_mut().map(|(_, compressor)| compressor).context("deflate")
+    kept.as_mut()
+        .map(|(_, compressor)| compressor)
+        .context("deflate")
 }
 
 #[cfg(test)]
@@ -209,11 +259,18 @@ mod tests {
     use super::*;
 
     fn filter(id: i32, cd_values: &[u32]) -> StoredFilter {
-        StoredFilter { id, name: String::new(), cd_values: cd_values.to_vec(), optional: false }
+        StoredFilter {
+            id,
+            name: String::new(),
+            cd_values: cd_values.to_vec(),
+            optional: false,
+        }
     }
 
     fn raw() -> Vec<u8> {
-        (0..40_000_u32).map(|at| (at * at % 7 + at / 1000) as u8).collect()
+        (0..40_000_u32)
+            .map(|at| (at * at % 7 + at / 1000) as u8)
+            .collect()
     }
 
     #[test]
@@ -233,7 +290,9 @@ mod tests {
             let (raw, mut stored, mut workspace) = (raw(), Vec::new(), Workspace::default());
             let len = pipeline.encode(&mut workspace, &raw, &mut stored).unwrap();
             let mut decoded = vec![0xcc; raw.len()];
-            pipeline.decode(&mut workspace, &stored[..len], 0, &mut decoded).unwrap();
+            pipeline
+                .decode(&mut workspace, &stored[..len], 0, &mut decoded)
+                .unwrap();
             assert!(decoded == raw, "{filters:?}");
             let cut = pipeline.decode(&mut workspace, &stored[..len - 1], 0, &mut decoded);
             assert!(cut.is_err(), "{filters:?}");
@@ -246,11 +305,15 @@ mod tests {
         let both = Pipeline::of(&[filter(2, &[2]), filter(1, &[1])]).unwrap();
         let only_deflate = Pipeline::of(&[filter(1, &[1])]).unwrap();
         let mut stored = Vec::new();
-        let len = only_deflate.encode(&mut workspace, &raw, &mut stored).unwrap();
+        let len = only_deflate
+            .encode(&mut workspace, &raw, &mut stored)
+            .unwrap();
         let mut decoded = vec![0; raw.len()];
-        both.decode(&mut workspace, &stored[..len], 0b01, &mut decoded).unwrap();
+        both.decode(&mut workspace, &stored[..len], 0b01, &mut decoded)
+            .unwrap();
         assert!(decoded == raw);
-        both.decode(&mut workspace, &raw, 0b11, &mut decoded).unwrap();
+        both.decode(&mut workspace, &raw, 0b11, &mut decoded)
+            .unwrap();
         assert!(decoded == raw);
     }
 

@@ -65,14 +65,20 @@ impl Plan {
     /// Decides for every dataset of `source`.
     pub(crate) fn new(source: &SourceFile, spec: &Spec, options: &Options) -> Result<Self, Fault> {
         check_options(source, options)?;
-        let mut plan = Self { treatments: HashMap::new(), recoded: Vec::new(), source_bytes: 0, warnings: Vec::new() };
+        let mut plan = Self {
+            treatments: HashMap::new(),
+            recoded: Vec::new(),
+            source_bytes: 0,
+            warnings: Vec::new(),
+        };
         let mut refused_by_codec = None;
         for token in source.tokens() {
             let dataset = source.dataset(&token)?;
             let treatment = match choose(source, &token, &dataset, options)? {
                 Choice::No => untouched(&dataset),
                 Choice::Unreadable(reason) => {
-                    plan.warnings.push(format!("{} is copied as it is: {reason}", dataset.path));
+                    plan.warnings
+                        .push(format!("{} is copied as it is: {reason}", dataset.path));
                     untouched(&dataset)
                 }
                 Choice::Yes => match recoding(&dataset, spec, options) {
@@ -100,21 +106,33 @@ impl Plan {
 fn check_options(source: &SourceFile, options: &Options) -> Result<(), Fault> {
     for pattern in &options.datasets {
         if !source.tokens().any(|token| source.matches(&token, pattern)) {
-            let text = format!("no dataset of {} matches '{pattern}'", source.path().display());
+            let text = format!(
+                "no dataset of {} matches '{pattern}'",
+                source.path().display()
+            );
             return Err(Fault::Arguments(anyhow!(text)));
         }
     }
     match &options.chunk {
-        Some(chunk) if chunk.is_empty() || chunk.contains(&0) => {
-            Err(Fault::Arguments(anyhow!("every extent of a chunk is 1 or more, and there is at least one")))
-        }
+        Some(chunk) if chunk.is_empty() || chunk.contains(&0) => Err(Fault::Arguments(anyhow!(
+            "every extent of a chunk is 1 or more, and there is at least one"
+        ))),
         _ => Ok(()),
     }
 }
 
 /// Whether the user, or the default, wants this dataset recoded, and whether it can be.
-fn choose(source: &SourceFile, token: &Token, dataset: &Dataset, options: &Options) -> Result<Choice, Fault> {
-    let mut matching = options.datasets.iter().filter(|pattern| source.matches(token, pattern)).peekable();
+fn choose(
+    source: &SourceFile,
+    token: &Token,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Choice, Fault> {
+    let mut matching = options
+        .datasets
+        .iter()
+        .filter(|pattern| source.matches(token, pattern))
+        .peekable();
     let is_wanted = if options.datasets.is_empty() {
         let is_text = is_text(&dataset.open.datatype).input(|| dataset.path.clone())?;
         // netCDF's dimensions without a variable are datasets without storage.
@@ -133,9 +151,17 @@ fn choose(source: &SourceFile, token: &Token, dataset: &Dataset, options: &Optio
     // A pattern takes what can be taken; a name is a demand.
     if matching.any(|pattern| !pattern.contains(['*', '?'])) {
         let error = anyhow!("{} cannot be recompressed: {reason}", dataset.path);
-        return Err(if unsuitable.is_some() { Fault::Arguments(error) } else { Fault::Input(error) });
+        return Err(if unsuitable.is_some() {
+            Fault::Arguments(error)
+        } else {
+            Fault::Input(error)
+        });
     }
-    Ok(if unsuitable.is_some() { Choice::No } else { Choice::Unreadable(reason) })
+    Ok(if unsuitable.is_some() {
+        Choice::No
+    } else {
+        Choice::Unreadable(reason)
+    })
 }
 
 /// The filter without which the dataset cannot be read here, with what to do about it.
@@ -144,8 +170,14 @@ fn missing_filter(dataset: &Dataset) -> Option<String> {
         let is_own = Pipeline::of(std::slice::from_ref(filter)).is_some();
         !is_own && !is_available(filter.id)
     })?;
-    let (name, hint) = (filter_name(missing.id, &missing.name), install_hint(missing.id, &missing.name));
-    Some(format!("filter {} ({name}) is not available here; {hint}", missing.id))
+    let (name, hint) = (
+        filter_name(missing.id, &missing.name),
+        install_hint(missing.id, &missing.name),
+    );
+    Some(format!(
+        "filter {} ({name}) is not available here; {hint}",
+        missing.id
+    ))
 }
 
 /// Why a dataset cannot be stored by a codec.
@@ -153,8 +185,12 @@ fn why_not(dataset: &Dataset) -> Option<&'static str> {
     match dataset.layout {
         Layout::Virtual => Some("it is virtual, its values are in other datasets"),
         Layout::External => Some("its values are in other files"),
-        _ if dataset.element.is_none() => Some("its elements have variable length or hold references"),
-        _ if dataset.is_null || dataset.shape.is_empty() => Some("it is a single value, which has no chunks"),
+        _ if dataset.element.is_none() => {
+            Some("its elements have variable length or hold references")
+        }
+        _ if dataset.is_null || dataset.shape.is_empty() => {
+            Some("it is a single value, which has no chunks")
+        }
         Layout::Chunked(_) => None,
         _ if dataset.raw_bytes() == 0 => Some("it has no elements"),
         _ => None,
@@ -162,13 +198,19 @@ fn why_not(dataset: &Dataset) -> Option<&'static str> {
 }
 
 fn recoding(dataset: &Dataset, spec: &Spec, options: &Options) -> Result<Recoding, Fault> {
-    let element = dataset.element.ok_or_else(|| Fault::Arguments(anyhow!("no fixed element size")))?;
+    let element = dataset
+        .element
+        .ok_or_else(|| Fault::Arguments(anyhow!("no fixed element size")))?;
     let codec = spec.codec();
-    let cd_values = (codec.cd_values)(spec, &element).map_err(|error| Fault::Arguments(error.into()))?;
+    let cd_values =
+        (codec.cd_values)(spec, &element).map_err(|error| Fault::Arguments(error.into()))?;
     let chunk = chunk_shape(dataset, options);
-    let chunk_bytes = chunk.iter().fold(element.bytes as u64, |bytes, &extent| bytes.saturating_mul(extent));
+    let chunk_bytes = chunk.iter().fold(element.bytes as u64, |bytes, &extent| {
+        bytes.saturating_mul(extent)
+    });
     if chunk_bytes > LARGEST_CHUNK_BYTES {
-        let text = format!("chunks of {chunk:?} elements have {chunk_bytes} bytes; 4 GiB is the limit");
+        let text =
+            format!("chunks of {chunk:?} elements have {chunk_bytes} bytes; 4 GiB is the limit");
         return Err(Fault::Arguments(anyhow!(text)));
     }
     let mut filters = vec![StoredFilter {
@@ -179,24 +221,43 @@ fn recoding(dataset: &Dataset, spec: &Spec, options: &Options) -> Result<Recodin
         optional: false,
     }];
     // Whoever asked for checksums keeps them.
-    filters.extend(dataset.filters.iter().filter(|filter| filter.id == FLETCHER32).cloned());
+    filters.extend(
+        dataset
+            .filters
+            .iter()
+            .filter(|filter| filter.id == FLETCHER32)
+            .cloned(),
+    );
     Ok(Recoding { chunk, filters })
 }
 
 /// The user's chunk shape for datasets of its rank, else the dataset's own, else a default.
 fn chunk_shape(dataset: &Dataset, options: &Options) -> Vec<u64> {
-    let asked = options.chunk.as_ref().filter(|chunk| chunk.len() == dataset.shape.len());
+    let asked = options
+        .chunk
+        .as_ref()
+        .filter(|chunk| chunk.len() == dataset.shape.len());
     let Some(asked) = asked else {
         let bytes = dataset.element.map_or(1, |element| element.bytes);
-        return dataset.chunk_shape().map_or_else(|| default_chunk(&dataset.shape, bytes), <[u64]>::to_vec);
+        return dataset
+            .chunk_shape()
+            .map_or_else(|| default_chunk(&dataset.shape, bytes), <[u64]>::to_vec);
     };
     // HDF5 refuses chunks that are larger than the dataset can ever be.
-    let most = dataset.max_shape.iter().map(|most| most.unwrap_or(u64::MAX).max(1));
-    asked.iter().zip(most).map(|(&extent, most)| extent.min(most)).collect()
+    let most = dataset
+        .max_shape
+        .iter()
+        .map(|most| most.unwrap_or(u64::MAX).max(1));
+    asked
+        .iter()
+        .zip(most)
+        .map(|(&extent, most)| extent.min(most))
+        .collect()
 }
 
 fn untouched(dataset: &Dataset) -> Treatment {
-    let has_own_pipeline = Pipeline::of(&dataset.filters).is_some() && !dataset.leaves_edge_chunks_unfiltered;
+    let has_own_pipeline =
+        Pipeline::of(&dataset.filters).is_some() && !dataset.leaves_edge_chunks_unfiltered;
     match dataset.layout {
         _ if dataset.is_null => Treatment::Nothing,
         Layout::Virtual | Layout::External => Treatment::Nothing,

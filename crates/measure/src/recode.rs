@@ -60,7 +60,9 @@ pub(crate) fn encode(
         || (source.decoder(), Workspace::default(), Vec::new()),
         || {
             check(crew.stop)?;
-            let Some(index) = indices.next() else { return Ok(None) };
+            let Some(index) = indices.next() else {
+                return Ok(None);
+            };
             let mut job = next_job(&pool, index);
             source.load(index, &mut job.source)?;
             Ok(Some(job))
@@ -69,12 +71,17 @@ pub(crate) fn encode(
             decode(source, decoder, job.index, &mut job.source, raw)?;
             job.encoded_len = pipeline
                 .encode(workspace, raw, &mut job.encoded)
-                .output(|| format!("the chunk at {:?} cannot be encoded", source.offset(job.index)))?;
+                .output(|| {
+                    format!(
+                        "the chunk at {:?} cannot be encoded",
+                        source.offset(job.index)
+                    )
+                })?;
             Ok(job)
         },
         |job| {
             let (offset, bytes) = (source.offset(job.index), &job.encoded[..job.encoded_len]);
-            chunk::write(destination, offset, 0, bytes)
+            chunk::write(destination, &offset, 0, bytes)
                 .output(|| format!("the chunk at {offset:?} cannot be written"))?;
             stored_bytes += bytes.len() as u64;
             progress(source.inside_bytes(job.index));
@@ -97,7 +104,11 @@ pub(crate) fn compare(
     progress: &mut dyn FnMut(u64),
 ) -> Result<f64, Fault> {
     if source.len() != copy.len() {
-        return Err(Fault::Check(anyhow!("{} chunks were written, {} are there", source.len(), copy.len())));
+        return Err(Fault::Check(anyhow!(
+            "{} chunks were written, {} are there",
+            source.len(),
+            copy.len()
+        )));
     }
     let mut largest = 0.0_f64;
     let pool = RefCell::new(Vec::new());
@@ -108,20 +119,30 @@ pub(crate) fn compare(
         || (source.decoder(), copy.decoder(), Vec::new(), Vec::new()),
         || {
             check(crew.stop)?;
-            let Some(index) = indices.next() else { return Ok(None) };
+            let Some(index) = indices.next() else {
+                return Ok(None);
+            };
             let mut job = next_job(&pool, index);
             source.load(index, &mut job.source)?;
-            copy.load_at(source.offset(index), &mut job.copy).map_err(of_the_copy)?;
+            copy.load_at(&source.offset(index), &mut job.copy)
+                .map_err(of_the_copy)?;
             Ok(Some(job))
         },
         |(decoder, copy_decoder, raw, read_back), mut job: Job| {
             decode(source, decoder, job.index, &mut job.source, raw)?;
             decode(copy, copy_decoder, job.index, &mut job.copy, read_back).map_err(of_the_copy)?;
-            job.error = max_abs_error(element, raw, read_back);
-            if is_lossless && raw != read_back {
+            let is_equal = raw == read_back;
+            if is_lossless && !is_equal {
                 let offset = source.offset(job.index);
-                return Err(Fault::Check(anyhow!("the chunk at {offset:?} comes back with other values")));
+                return Err(Fault::Check(anyhow!(
+                    "the chunk at {offset:?} comes back with other values"
+                )));
             }
+            job.error = if is_equal {
+                0.0
+            } else {
+                max_abs_error(element, raw, read_back)
+            };
             Ok(job)
         },
         |job| {
@@ -146,7 +167,9 @@ fn decode(
     loaded: &mut Loaded,
     raw: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    decoder.decode(loaded, raw).map_err(|error| source.damaged(index, error))
+    decoder
+        .decode(loaded, raw)
+        .map_err(|error| source.damaged(index, error))
 }
 
 /// What cannot be read of our own file is a failed check, not a damaged input.

@@ -1,7 +1,7 @@
 //! `recompress`: a copy of a file in which datasets are stored by another codec, and everything else is as it was.
 //!
 //! The copy is written under a temporary name, synced, closed, opened again and compared with the source chunk by chunk,
-//! and only then gets its name ([`StagedFile`]). Links that lead out of the file (soft, external, virtual datasets) are
+//! and only then gets its name (`staged_file`). Links that lead out of the file (soft, external, virtual datasets) are
 //! copied as they are, so relative ones hold if the copy stands in the source's folder.
 
 use std::fs::{self, File};
@@ -62,10 +62,20 @@ pub fn recompress(
     stop: &AtomicBool,
     observer: &mut dyn Observer,
 ) -> Result<Event, Fault> {
-    let outcome = Run { spec, options, stop, observer, began: Instant::now() }.run(source, destination);
+    let outcome = Run {
+        spec,
+        options,
+        stop,
+        observer,
+        began: Instant::now(),
+    }
+    .run(source, destination);
     match &outcome {
         Ok(done) => observer.event(done),
-        Err(fault) => observer.event(&Event::Error { message: fault.to_string(), exit_code: fault.exit_code() }),
+        Err(fault) => observer.event(&Event::Error {
+            message: fault.to_string(),
+            exit_code: fault.exit_code(),
+        }),
     }
     outcome
 }
@@ -100,7 +110,11 @@ impl Run<'_> {
             destination: destination.display().to_string(),
             codec: self.spec.to_string(),
             datasets: plan.recoded.len(),
-            raw_bytes: plan.recoded.iter().map(|(_, dataset)| dataset.raw_bytes()).sum(),
+            raw_bytes: plan
+                .recoded
+                .iter()
+                .map(|(_, dataset)| dataset.raw_bytes())
+                .sum(),
             source_bytes: plan.source_bytes,
         });
         let mut warnings = plan.warnings.clone();
@@ -143,7 +157,10 @@ impl Run<'_> {
             recoded.push(self.recode(plan, token, dataset, &mut copy)?);
         }
         if copy.dangling > 0 {
-            warnings.push(format!("{} references lead nowhere; they are null in the copy", copy.dangling));
+            warnings.push(format!(
+                "{} references lead nowhere; they are null in the copy",
+                copy.dangling
+            ));
         }
         if plan.recoded.is_empty() {
             warnings.push("no dataset was recompressed".into());
@@ -153,7 +170,12 @@ impl Run<'_> {
         Ok(recoded)
     }
 
-    fn copy_untouched(&mut self, source: &SourceFile, plan: &Plan, copy: &mut TreeCopy<'_>) -> Result<(), Fault> {
+    fn copy_untouched(
+        &mut self,
+        source: &SourceFile,
+        plan: &Plan,
+        copy: &mut TreeCopy<'_>,
+    ) -> Result<(), Fault> {
         for token in source.tokens() {
             let treatment = &plan.treatments[&token];
             if !matches!(treatment, Treatment::Chunks | Treatment::Values) {
@@ -179,12 +201,18 @@ impl Run<'_> {
     ) -> Result<Recoded<'p>, Fault> {
         let began = Instant::now();
         let Treatment::Recode(recoding) = &plan.treatments[token] else {
-            return Err(Fault::Arguments(anyhow!("{} is not to be recompressed", dataset.path)));
+            return Err(Fault::Arguments(anyhow!(
+                "{} is not to be recompressed",
+                dataset.path
+            )));
         };
         let chunks = ChunkSource::new(dataset, Some(&recoding.chunk))?;
         let pipeline = Pipeline::of(&recoding.filters)
             .ok_or_else(|| Fault::Arguments(anyhow!("the codec has no filter in this program")))?;
-        let crew = Crew { jobs: self.options.jobs, stop: self.stop };
+        let crew = Crew {
+            jobs: self.options.jobs,
+            stop: self.stop,
+        };
         let observer = &mut *self.observer;
         let mut progress = |bytes| observer.advance(Phase::Encode, &dataset.path, bytes);
         let mut stored_bytes = 0;
@@ -197,7 +225,9 @@ impl Run<'_> {
             dataset,
             recoding,
             chunks: chunks.len(),
-            raw_bytes: (0..chunks.len()).map(|index| chunks.inside_bytes(index)).sum(),
+            raw_bytes: (0..chunks.len())
+                .map(|index| chunks.inside_bytes(index))
+                .sum(),
             stored_bytes,
             seconds: began.elapsed().as_secs_f64(),
             max_abs_error: None,
@@ -206,11 +236,13 @@ impl Run<'_> {
 
     /// Opens the copy anew and compares what was recoded with the source.
     fn verify(&mut self, staged: &StagedFile, recoded: &mut [Recoded<'_>]) -> Result<(), Fault> {
-        let copy = file::open(staged.path()).by_side(|| "the copy cannot be opened again".into())?;
+        let copy =
+            file::open(staged.path()).by_side(|| "the copy cannot be opened again".into())?;
         for dataset in recoded {
             let began = Instant::now();
             let error = self.verify_dataset(&copy, dataset);
-            dataset.max_abs_error = Some(error.map_err(|fault| fault.context(dataset.dataset.path.clone()))?);
+            dataset.max_abs_error =
+                Some(error.map_err(|fault| fault.context(dataset.dataset.path.clone()))?);
             dataset.seconds += began.elapsed().as_secs_f64();
         }
         Ok(())
@@ -218,20 +250,30 @@ impl Run<'_> {
 
     fn verify_dataset(&mut self, copy: &Id, recoded: &Recoded<'_>) -> Result<f64, Fault> {
         let source = recoded.dataset;
-        let copy = Dataset::open(copy, &source.path)
-            .map_err(|error| Fault::Check(anyhow!(error).context("the copy cannot be opened again")))?;
+        let copy = Dataset::open(copy, &source.path).map_err(|error| {
+            Fault::Check(anyhow!(error).context("the copy cannot be opened again"))
+        })?;
         let (Some(element), true) = (&source.element, copy.element == source.element) else {
             return Err(Fault::Check(anyhow!("the copy has another element type")));
         };
         let source_chunks = ChunkSource::new(source, Some(&recoded.recoding.chunk))?;
         let copy_chunks = ChunkSource::new(&copy, None)?;
-        let crew = Crew { jobs: self.options.jobs, stop: self.stop };
+        let crew = Crew {
+            jobs: self.options.jobs,
+            stop: self.stop,
+        };
         let observer = &mut *self.observer;
         let mut progress = |bytes| observer.advance(Phase::Verify, &source.path, bytes);
         let is_lossless = self.spec.codec().lossless;
-        compare(&source_chunks, &copy_chunks, element, is_lossless, crew, &mut progress)
+        compare(
+            &source_chunks,
+            &copy_chunks,
+            element,
+            is_lossless,
+            crew,
+            &mut progress,
+        )
     }
-
 
     fn done(
         &self,
@@ -247,13 +289,18 @@ impl Run<'_> {
         Ok(Event::Done {
             datasets: recoded.len(),
             raw_bytes,
-            source_bytes: recoded.iter().map(|dataset| dataset.dataset.stored_bytes).sum(),
+            source_bytes: recoded
+                .iter()
+                .map(|dataset| dataset.dataset.stored_bytes)
+                .sum(),
             stored_bytes,
             ratio: ratio(raw_bytes, stored_bytes),
             source_file_bytes: size(source).input(|| "the source is gone".into())?,
             file_bytes: size(staged.path()).output(|| "the copy is gone".into())?,
             seconds: self.began.elapsed().as_secs_f64(),
-            max_abs_error: errors.fold(self.options.verify.then_some(0.0), |most, error| Some(most?.max(error?))),
+            max_abs_error: errors.fold(self.options.verify.then_some(0.0), |most, error| {
+                Some(most?.max(error?))
+            }),
             warnings,
         })
     }
@@ -277,13 +324,20 @@ impl Recoded<'_> {
 
 /// 0 where nothing is stored.
 fn ratio(raw_bytes: u64, stored_bytes: u64) -> f64 {
-    if stored_bytes == 0 { 0.0 } else { raw_bytes as f64 / stored_bytes as f64 }
+    if stored_bytes == 0 {
+        0.0
+    } else {
+        raw_bytes as f64 / stored_bytes as f64
+    }
 }
 
 fn check_space(source: &Path, staged: &StagedFile) -> Result<(), Fault> {
-    let size = fs::metadata(source).input(|| format!("cannot look at {}", source.display()))?.len();
+    let size = fs::metadata(source)
+        .input(|| format!("cannot look at {}", source.display()))?
+        .len();
     let folder = staged.folder();
-    let free = free_bytes(folder).output(|| format!("cannot look at the folder {}", folder.display()))?;
+    let free =
+        free_bytes(folder).output(|| format!("cannot look at the folder {}", folder.display()))?;
     let needed = (size as f64 * SPACE_MARGIN) as u64;
     if free >= needed {
         return Ok(());
@@ -304,9 +358,12 @@ fn copy_userblock(source: &SourceFile, staged: &StagedFile) -> Result<(), Fault>
     let mut bytes = vec![0; len as usize];
     let read = File::open(source.path()).and_then(|mut file| file.read_exact(&mut bytes));
     read.input(|| "the user block cannot be read".into())?;
-    let write = File::options().write(true).open(staged.path()).and_then(|mut file| {
-        file.rewind()?;
-        file.write_all(&bytes)
-    });
+    let write = File::options()
+        .write(true)
+        .open(staged.path())
+        .and_then(|mut file| {
+            file.rewind()?;
+            file.write_all(&bytes)
+        });
     write.output(|| "the user block cannot be written".into())
 }

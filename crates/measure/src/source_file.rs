@@ -24,8 +24,13 @@ impl SourceFile {
         // HDF5's own message for a missing file is a riddle.
         std::fs::File::open(path).input(|| format!("cannot open {}", path.display()))?;
         let id = file::open(path).input(|| format!("cannot open {} as HDF5", path.display()))?;
-        let tree = Tree::of(&id).input(|| format!("cannot read the structure of {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), id, tree })
+        let tree =
+            Tree::of(&id).input(|| format!("cannot read the structure of {}", path.display()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            id,
+            tree,
+        })
     }
 
     /// The name the file was opened by.
@@ -38,11 +43,16 @@ impl SourceFile {
     pub fn datasets(&self, patterns: &[String]) -> Result<Vec<Dataset>, Fault> {
         for pattern in patterns {
             if !self.tokens().any(|token| self.matches(&token, pattern)) {
-                return Err(Fault::Arguments(anyhow!("no dataset of {} matches '{pattern}'", self.path.display())));
+                return Err(Fault::Arguments(anyhow!(
+                    "no dataset of {} matches '{pattern}'",
+                    self.path.display()
+                )));
             }
         }
         self.tokens()
-            .filter(|token| patterns.is_empty() || patterns.iter().any(|pattern| self.matches(token, pattern)))
+            .filter(|token| {
+                patterns.is_empty() || patterns.iter().any(|pattern| self.matches(token, pattern))
+            })
             .map(|token| self.dataset(&token))
             .collect()
     }
@@ -55,12 +65,16 @@ impl SourceFile {
 
     /// Whether one of the object's paths matches `pattern`.
     pub(crate) fn matches(&self, token: &Token, pattern: &str) -> bool {
-        self.tree.objects[token].paths.iter().any(|path| is_match(pattern, path))
+        self.tree.objects[token]
+            .paths
+            .iter()
+            .any(|path| is_match(pattern, path))
     }
 
     /// Describes a dataset of this file.
     pub(crate) fn dataset(&self, token: &Token) -> Result<Dataset, Fault> {
         let path = self.tree.path(token).unwrap_or_default();
-        Dataset::open(&self.id, path).input(|| format!("cannot read dataset {path} of {}", self.path.display()))
+        Dataset::open(&self.id, path)
+            .input(|| format!("cannot read dataset {path} of {}", self.path.display()))
     }
 }

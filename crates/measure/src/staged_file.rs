@@ -23,21 +23,31 @@ pub(crate) struct StagedFile {
 impl StagedFile {
     /// Checks that `destination` may be written and is not `source`, and chooses a temporary name for it.
     pub(crate) fn new(source: &Path, destination: &Path, replace: bool) -> Result<Self, Fault> {
-        let name = destination
-            .file_name()
-            .ok_or_else(|| Fault::Arguments(anyhow!("{} is no file name", destination.display())))?;
+        let name = destination.file_name().ok_or_else(|| {
+            Fault::Arguments(anyhow!("{} is no file name", destination.display()))
+        })?;
         if let Ok(existing) = fs::metadata(destination) {
             if is_same_file(source, destination) {
-                return Err(Fault::Arguments(anyhow!("source and destination are the same file")));
+                return Err(Fault::Arguments(anyhow!(
+                    "source and destination are the same file"
+                )));
             }
             if !existing.is_file() {
-                return Err(Fault::Arguments(anyhow!("{} is not a file", destination.display())));
+                return Err(Fault::Arguments(anyhow!(
+                    "{} is not a file",
+                    destination.display()
+                )));
             }
         }
         if !replace && destination.symlink_metadata().is_ok() {
-            return Err(Fault::Arguments(anyhow!("{} exists; it is replaced with --force", destination.display())));
+            return Err(Fault::Arguments(anyhow!(
+                "{} exists; it is replaced with --force",
+                destination.display()
+            )));
         }
-        let mark = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+        let mark = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.subsec_nanos());
         let mark = u64::from(std::process::id()) << 32 ^ u64::from(mark);
         let temporary = format!(".{}.etalon-{mark:x}.tmp", name.to_string_lossy());
         Ok(Self {
@@ -70,7 +80,8 @@ impl StagedFile {
 
     /// Gives the file its name.
     pub(crate) fn finish(mut self) -> Result<(), Fault> {
-        self.rename().output(|| format!("cannot name the result {}", self.destination.display()))?;
+        self.rename()
+            .output(|| format!("cannot name the result {}", self.destination.display()))?;
         self.is_done = true;
         // The name is in the folder, which is synced by itself; not every file system can.
         let _ = File::open(self.folder()).and_then(|folder| folder.sync_all());
@@ -85,7 +96,9 @@ impl StagedFile {
         match fs::hard_link(&self.temporary, &self.destination) {
             Ok(()) => fs::remove_file(&self.temporary),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
-            Err(_) if self.destination.symlink_metadata().is_ok() => Err(ErrorKind::AlreadyExists.into()),
+            Err(_) if self.destination.symlink_metadata().is_ok() => {
+                Err(ErrorKind::AlreadyExists.into())
+            }
             // File systems without hard links.
             Err(_) => fs::rename(&self.temporary, &self.destination),
         }
@@ -138,12 +151,19 @@ mod tests {
     #[test]
     fn the_source_and_files_that_exist_are_not_written() {
         let folder = tempfile::tempdir().unwrap();
-        let (source, other, link) = (folder.path().join("a"), folder.path().join("b"), folder.path().join("c"));
+        let (source, other, link) = (
+            folder.path().join("a"),
+            folder.path().join("b"),
+            folder.path().join("c"),
+        );
         fs::write(&source, "source").unwrap();
         fs::write(&other, "other").unwrap();
         std::os::unix::fs::symlink(&source, &link).unwrap();
         for (destination, replace) in [(&source, true), (&link, true), (&other, false)] {
-            assert!(matches!(StagedFile::new(&source, destination, replace), Err(Fault::Arguments(_))));
+            assert!(matches!(
+                StagedFile::new(&source, destination, replace),
+                Err(Fault::Arguments(_))
+            ));
         }
         let staged = StagedFile::new(&source, &other, true).unwrap();
         fs::write(staged.path(), "new").unwrap();

@@ -42,19 +42,26 @@ pub(crate) struct Tree {
 impl Tree {
     /// Walks `file`.
     pub(crate) fn of(file: &Id) -> Result<Self> {
-        let mut tree = Self { steps: Vec::new(), objects: HashMap::new(), order: Vec::new() };
+        let mut tree = Self {
+            steps: Vec::new(),
+            objects: HashMap::new(),
+            order: Vec::new(),
+        };
         let (_, root) = identity(&open(file, "/")?)?;
         tree.add(root, Kind::Group, "/".into());
         let mut groups = VecDeque::from(["/".to_owned()]);
         while let Some(path) = groups.pop_front() {
-            tree.visit(file, &path, &mut groups).map_err(|error| error.of(&format!("group {path}")))?;
+            tree.visit(file, &path, &mut groups)
+                .map_err(|error| error.of(&format!("group {path}")))?;
         }
         Ok(tree)
     }
 
     /// The path that stands for an object.
     pub(crate) fn path(&self, token: &Token) -> Option<&str> {
-        self.objects.get(token).map(|object| object.paths[0].as_str())
+        self.objects
+            .get(token)
+            .map(|object| object.paths[0].as_str())
     }
 
     fn visit(&mut self, file: &Id, group: &str, groups: &mut VecDeque<String>) -> Result<()> {
@@ -75,13 +82,23 @@ impl Tree {
                     is_first = true;
                 }
             }
-            self.steps.push(Step { group: group.to_owned(), link, is_first });
+            self.steps.push(Step {
+                group: group.to_owned(),
+                link,
+                is_first,
+            });
         }
         Ok(())
     }
 
     fn add(&mut self, token: Token, kind: Kind, path: String) {
-        self.objects.insert(token, Object { kind, paths: vec![path] });
+        self.objects.insert(
+            token,
+            Object {
+                kind,
+                paths: vec![path],
+            },
+        );
         self.order.push(token);
     }
 }

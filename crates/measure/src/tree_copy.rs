@@ -34,7 +34,11 @@ pub(crate) struct TreeCopy<'a> {
 }
 
 impl<'a> TreeCopy<'a> {
-    pub(crate) fn new(source: &'a SourceFile, destination: &'a Id, plan: &'a Plan) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        source: &'a SourceFile,
+        destination: &'a Id,
+        plan: &'a Plan,
+    ) -> Result<Self, Fault> {
         Ok(Self {
             source_name: file::name(&source.id).input(|| "the source has no name".into())?,
             source,
@@ -49,10 +53,12 @@ impl<'a> TreeCopy<'a> {
     pub(crate) fn make(&mut self, step: &Step) -> Result<(), Fault> {
         let path = child(&step.group, &step.link.name.text);
         if let Target::UserDefined(kind) = step.link.target {
-            let text = format!("{path} is a link of kind {kind}, which only its own program can copy");
+            let text =
+                format!("{path} is a link of kind {kind}, which only its own program can copy");
             return Err(Fault::Input(anyhow!(text)));
         }
-        self.make_link(step, &path).by_side(|| format!("cannot copy {path}"))
+        self.make_link(step, &path)
+            .by_side(|| format!("cannot copy {path}"))
     }
 
     fn make_link(&mut self, step: &Step, path: &str) -> H5Result<()> {
@@ -91,13 +97,20 @@ impl<'a> TreeCopy<'a> {
         }
     }
 
-    fn make_dataset(&mut self, treatment: &Treatment, group: &Id, name: &Name, path: &str) -> H5Result<()> {
+    fn make_dataset(
+        &mut self,
+        treatment: &Treatment,
+        group: &Id,
+        name: &Name,
+        path: &str,
+    ) -> H5Result<()> {
         let source = OpenDataset::open(&self.source.id, path, None)?;
         let datatype = self.datatype_for(&source.datatype)?;
         let recoded;
         let creation = match treatment {
             Treatment::Recode(recoding) => {
-                recoded = plist::with_filters(&source.creation, &recoding.chunk, &recoding.filters)?;
+                recoded =
+                    plist::with_filters(&source.creation, &recoding.chunk, &recoding.filters)?;
                 &recoded
             }
             _ => &source.creation,
@@ -112,7 +125,8 @@ impl<'a> TreeCopy<'a> {
     /// Copies the attributes and the comment of one object.
     pub(crate) fn copy_attributes(&mut self, token: &Token) -> Result<(), Fault> {
         let path = self.source.tree.path(token).unwrap_or_default();
-        self.copy_attributes_of(token, path).by_side(|| format!("cannot copy the attributes of {path}"))
+        self.copy_attributes_of(token, path)
+            .by_side(|| format!("cannot copy the attributes of {path}"))
     }
 
     fn copy_attributes_of(&mut self, token: &Token, path: &str) -> H5Result<()> {
@@ -125,7 +139,8 @@ impl<'a> TreeCopy<'a> {
         let mut remap = remap(self.source, &self.source_name, self.destination, &path_of);
         let (datatypes, file) = (&mut self.datatypes, self.destination);
         let mut datatype_for = |datatype: &Id| datatype_for(datatypes, file, datatype);
-        let outcome = attribute::copy_all(&source, kind, &destination, &mut remap, &mut datatype_for);
+        let outcome =
+            attribute::copy_all(&source, kind, &destination, &mut remap, &mut datatype_for);
         self.dangling += remap.dangling;
         outcome
     }
@@ -137,8 +152,8 @@ impl<'a> TreeCopy<'a> {
         copy: impl FnOnce(&OpenDataset, &mut Remap<'_>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let path = self.source.tree.path(token).unwrap_or_default();
-        let destination =
-            OpenDataset::open(self.destination, path, None).output(|| format!("cannot open the copy of {path}"))?;
+        let destination = OpenDataset::open(self.destination, path, None)
+            .output(|| format!("cannot open the copy of {path}"))?;
         let tree = &self.source.tree;
         let path_of = |token: &Token| tree.path(token);
         let mut remap = remap(self.source, &self.source_name, self.destination, &path_of);
@@ -154,7 +169,13 @@ fn remap<'a>(
     destination: &'a Id,
     path_of: &'a dyn Fn(&Token) -> Option<&'a str>,
 ) -> Remap<'a> {
-    Remap { source: &source.id, source_name, destination, path_of, dangling: 0 }
+    Remap {
+        source: &source.id,
+        source_name,
+        destination,
+        path_of,
+        dangling: 0,
+    }
 }
 
 /// The destination's datatype for one of the source: the same, or its committed twin.

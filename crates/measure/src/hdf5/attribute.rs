@@ -51,10 +51,20 @@ fn copy(
     h5!(H5Aget_info(attribute.raw(), &mut info))?;
     let source_type = Id::own(h5!(H5Aget_type(attribute.raw()))?);
     let space = Id::own(h5!(H5Aget_space(attribute.raw()))?);
-    let (creation, new_type) = (plist::attribute_plist(info.cset)?, datatype_for(&source_type)?);
+    let (creation, new_type) = (
+        plist::attribute_plist(info.cset)?,
+        datatype_for(&source_type)?,
+    );
     let text = c_string(name)?;
     let (object, list) = (destination.raw(), creation.raw());
-    let copy = Id::own(h5!(H5Acreate2(object, text.as_ptr(), new_type.raw(), space.raw(), list, DEFAULT))?);
+    let copy = Id::own(h5!(H5Acreate2(
+        object,
+        text.as_ptr(),
+        new_type.raw(),
+        space.raw(),
+        list,
+        DEFAULT
+    ))?);
     if dataspace::elements(&space)? == 0 {
         return Ok(());
     }

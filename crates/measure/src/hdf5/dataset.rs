@@ -1,8 +1,8 @@
 //! Datasets: opening, creating, and reading or writing boxes of plain elements.
 
 use hdf5_metno_sys::h5d::{
-    H5Dcreate2, H5Dget_create_plist, H5Dget_space, H5Dget_space_status, H5Dget_storage_size, H5Dget_type, H5Dopen2,
-    H5Dread, H5D_space_status_t,
+    H5D_space_status_t, H5Dcreate2, H5Dget_create_plist, H5Dget_space, H5Dget_space_status,
+    H5Dget_storage_size, H5Dget_type, H5Dopen2, H5Dread,
 };
 use hdf5_metno_sys::h5p::{H5P_CLS_DATASET_ACCESS, H5Pcreate, H5Pset_chunk_cache};
 
@@ -30,7 +30,11 @@ impl OpenDataset {
         if let Some(bytes) = cache_bytes {
             h5!(H5Pset_chunk_cache(access.raw(), 12_421, bytes, 1.0))?;
         }
-        Self::of(Id::own(h5!(H5Dopen2(file.raw(), path.as_ptr(), access.raw()))?))
+        Self::of(Id::own(h5!(H5Dopen2(
+            file.raw(),
+            path.as_ptr(),
+            access.raw()
+        ))?))
     }
 
     /// Takes over an open dataset.
@@ -46,7 +50,13 @@ impl OpenDataset {
     }
 
     /// Creates a dataset of the shape of `source`.
-    pub(crate) fn create(parent: &Id, name: &link::Name, source: &Self, datatype: &Id, creation: &Id) -> Result<()> {
+    pub(crate) fn create(
+        parent: &Id,
+        name: &link::Name,
+        source: &Self,
+        datatype: &Id,
+        creation: &Id,
+    ) -> Result<()> {
         let text = c_string(&name.text)?;
         let links = plist::link_plist(name.encoding)?;
         let id = h5!(H5Dcreate2(
@@ -79,16 +89,32 @@ impl OpenDataset {
 
     /// Reads the box at `offset` of `count` elements into the front corner of a chunk of shape `shape`, which `bytes`
     /// holds. The rest of the chunk keeps what it had. Elements have no variable parts and no references.
-    pub(crate) fn read_box(&self, offset: &[u64], count: &[u64], shape: &[u64], bytes: &mut [u8]) -> Result<()> {
+    pub(crate) fn read_box(
+        &self,
+        offset: &[u64],
+        count: &[u64],
+        shape: &[u64],
+        bytes: &mut [u8],
+    ) -> Result<()> {
         let (memory, file) = self.boxes(offset, count, shape, bytes.len())?;
         let buffer = bytes.as_mut_ptr().cast();
-        h5!(H5Dread(self.id.raw(), self.datatype.raw(), memory.raw(), file.raw(), DEFAULT, buffer)).map(drop)
+        h5!(H5Dread(
+            self.id.raw(),
+            self.datatype.raw(),
+            memory.raw(),
+            file.raw(),
+            DEFAULT,
+            buffer
+        ))
+        .map(drop)
     }
 
     fn boxes(&self, offset: &[u64], count: &[u64], shape: &[u64], len: usize) -> Result<(Id, Id)> {
         let needed = shape.iter().product::<u64>() as usize * self.element_bytes;
         if len != needed {
-            return Err(H5Error::new(format!("a buffer of {len} bytes is given where {needed} are needed")));
+            return Err(H5Error::new(format!(
+                "a buffer of {len} bytes is given where {needed} are needed"
+            )));
         }
         if shape.is_empty() {
             // A scalar: its one element is all there is to select.

@@ -2,8 +2,9 @@
 
 use etalon_codec::{ByteOrder, Element, ElementClass};
 use hdf5_metno_sys::h5t::{
-    H5T_STD_REF, H5T_STD_REF_DSETREG, H5T_STD_REF_OBJ, H5T_class_t, H5T_order_t, H5T_sign_t, H5Tcommitted, H5Tequal,
-    H5Tget_array_dims2, H5Tget_array_ndims, H5Tget_class, H5Tget_ebias, H5Tget_fields, H5Tget_member_offset, H5Tget_member_type, H5Tget_nmembers, H5Tget_order,
+    H5T_STD_REF, H5T_STD_REF_DSETREG, H5T_STD_REF_OBJ, H5T_class_t, H5T_order_t, H5T_sign_t,
+    H5Tcommitted, H5Tequal, H5Tget_array_dims2, H5Tget_array_ndims, H5Tget_class, H5Tget_ebias,
+    H5Tget_fields, H5Tget_member_offset, H5Tget_member_type, H5Tget_nmembers, H5Tget_order,
     H5Tget_sign, H5Tget_size, H5Tget_super, H5Tis_variable_str,
 };
 
@@ -17,7 +18,11 @@ pub(crate) enum Anatomy {
     /// Fields at byte offsets; plain ones are left out.
     Compound(Vec<(usize, Anatomy)>),
     /// So many of the same, each of so many bytes.
-    Array { count: usize, bytes: usize, of: Box<Anatomy> },
+    Array {
+        count: usize,
+        bytes: usize,
+        of: Box<Anatomy>,
+    },
     /// A length and a pointer to elements of so many bytes.
     Sequence { bytes: usize, of: Box<Anatomy> },
     /// A pointer to text.
@@ -69,9 +74,14 @@ pub(crate) fn anatomy(datatype: &Id) -> Result<Anatomy> {
         }
         H5T_class_t::H5T_VLEN => {
             let base = base(datatype)?;
-            Ok(Anatomy::Sequence { bytes: size(&base)?, of: Box::new(anatomy(&base)?) })
+            Ok(Anatomy::Sequence {
+                bytes: size(&base)?,
+                of: Box::new(anatomy(&base)?),
+            })
         }
-        H5T_class_t::H5T_STRING if h5!(H5Tis_variable_str(datatype.raw()))? > 0 => Ok(Anatomy::Text),
+        H5T_class_t::H5T_STRING if h5!(H5Tis_variable_str(datatype.raw()))? > 0 => {
+            Ok(Anatomy::Text)
+        }
         H5T_class_t::H5T_REFERENCE => Ok(Anatomy::Reference(reference_kind(datatype)?)),
         _ => Ok(Anatomy::Plain),
     }
@@ -91,7 +101,11 @@ fn compound(datatype: &Id) -> Result<Anatomy> {
             fields.push((offset, field));
         }
     }
-    Ok(if fields.is_empty() { Anatomy::Plain } else { Anatomy::Compound(fields) })
+    Ok(if fields.is_empty() {
+        Anatomy::Plain
+    } else {
+        Anatomy::Compound(fields)
+    })
 }
 
 fn reference_kind(datatype: &Id) -> Result<ReferenceKind> {
@@ -109,7 +123,9 @@ fn reference_kind(datatype: &Id) -> Result<ReferenceKind> {
         8 => Ok(ReferenceKind::Object),
         12 => Ok(ReferenceKind::Region),
         64 => Ok(ReferenceKind::Any),
-        bytes => Err(H5Error::new(format!("references of {bytes} bytes are unknown"))),
+        bytes => Err(H5Error::new(format!(
+            "references of {bytes} bytes are unknown"
+        ))),
     }
 }
 
@@ -134,7 +150,11 @@ pub(crate) fn size(datatype: &Id) -> Result<usize> {
         // SAFETY: the identifier is live.
         unsafe { H5Tget_size(datatype.raw()) }
     });
-    if size == 0 { Err(H5Error::new("the datatype has no size")) } else { Ok(size) }
+    if size == 0 {
+        Err(H5Error::new("the datatype has no size"))
+    } else {
+        Ok(size)
+    }
 }
 
 /// Whether the datatype is an object of its file.
@@ -158,13 +178,24 @@ pub(crate) fn element(datatype: &Id) -> Result<(String, Element)> {
         _ => ('V', ElementClass::Other),
     };
     let is_number = matches!(letter, 'i' | 'u' | 'f' | 'c');
-    let order = if is_number { order(datatype) } else { ByteOrder::Little };
+    let order = if is_number {
+        order(datatype)
+    } else {
+        ByteOrder::Little
+    };
     let sign = match order {
         _ if !is_number || bytes == 1 => '|',
         ByteOrder::Little => '<',
         ByteOrder::Big => '>',
     };
-    Ok((format!("{sign}{letter}{bytes}"), Element { class: element_class, bytes, order }))
+    Ok((
+        format!("{sign}{letter}{bytes}"),
+        Element {
+            class: element_class,
+            bytes,
+            order,
+        },
+    ))
 }
 
 /// Whether elements are text of fixed length.
@@ -185,14 +216,25 @@ fn order(datatype: &Id) -> ByteOrder {
         // SAFETY: the identifier is live; HDF5 returns a value of the enum.
         unsafe { H5Tget_order(datatype.raw()) }
     });
-    if order == H5T_order_t::H5T_ORDER_BE { ByteOrder::Big } else { ByteOrder::Little }
+    if order == H5T_order_t::H5T_ORDER_BE {
+        ByteOrder::Big
+    } else {
+        ByteOrder::Little
+    }
 }
 
 /// Whether sign, exponent and mantissa lie as in IEEE 754's binary16, binary32 or binary64.
 fn is_ieee(datatype: &Id) -> Result<bool> {
     let mut at = [0_usize; 5];
     let [sign, exponent, exponent_bits, mantissa, mantissa_bits] = &mut at;
-    h5!(H5Tget_fields(datatype.raw(), sign, exponent, exponent_bits, mantissa, mantissa_bits))?;
+    h5!(H5Tget_fields(
+        datatype.raw(),
+        sign,
+        exponent,
+        exponent_bits,
+        mantissa,
+        mantissa_bits
+    ))?;
     let bias = hdf5_metno::sync::sync(|| {
         // SAFETY: the identifier is live.
         unsafe { H5Tget_ebias(datatype.raw()) }

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use hdf5_metno_sys::h5f::{
-    H5F_ACC_EXCL, H5F_ACC_RDONLY, H5F_LIBVER_LATEST, H5F_close_degree_t, H5F_info2_t, H5F_libver_t, H5F_scope_t, H5Fclose, H5Fcreate,
-    H5Fflush, H5Fget_create_plist, H5Fget_info2, H5Fget_name, H5Fopen,
+    H5F_ACC_EXCL, H5F_ACC_RDONLY, H5F_LIBVER_LATEST, H5F_close_degree_t, H5F_info2_t, H5F_libver_t,
+    H5F_scope_t, H5Fclose, H5Fcreate, H5Fflush, H5Fget_create_plist, H5Fget_info2, H5Fget_name,
+    H5Fopen,
 };
 use hdf5_metno_sys::h5p::{
-    H5P_CLS_FILE_ACCESS, H5P_CLS_FILE_CREATE, H5Pcreate, H5Pget_file_space_page_size, H5Pget_file_space_strategy,
-    H5Pget_userblock, H5Pset_fclose_degree, H5Pset_file_locking, H5Pset_file_space_page_size,
-    H5Pset_file_space_strategy, H5Pset_libver_bounds, H5Pset_userblock,
+    H5P_CLS_FILE_ACCESS, H5P_CLS_FILE_CREATE, H5Pcreate, H5Pget_file_space_page_size,
+    H5Pget_file_space_strategy, H5Pget_userblock, H5Pset_fclose_degree, H5Pset_file_locking,
+    H5Pset_file_space_page_size, H5Pset_file_space_strategy, H5Pset_libver_bounds,
+    H5Pset_userblock,
 };
 
 use super::registration::register_filters;
@@ -20,7 +22,11 @@ pub(crate) fn open(path: &Path) -> Result<Id> {
     register_filters()?;
     let access = access_plist()?;
     let path = c_path(path)?;
-    Ok(Id::own(h5!(H5Fopen(path.as_ptr(), H5F_ACC_RDONLY, access.raw()))?))
+    Ok(Id::own(h5!(H5Fopen(
+        path.as_ptr(),
+        H5F_ACC_RDONLY,
+        access.raw()
+    ))?))
 }
 
 /// Creates a file that must not exist, with the file-wide settings of `like`.
@@ -34,7 +40,12 @@ pub(crate) fn create_like(path: &Path, like: &Id) -> Result<Id> {
     h5!(H5Pset_libver_bounds(access.raw(), low, high))?;
     let creation = creation_plist(like)?;
     let path = c_path(path)?;
-    Ok(Id::own(h5!(H5Fcreate(path.as_ptr(), H5F_ACC_EXCL, creation.raw(), access.raw()))?))
+    Ok(Id::own(h5!(H5Fcreate(
+        path.as_ptr(),
+        H5F_ACC_EXCL,
+        creation.raw(),
+        access.raw()
+    ))?))
 }
 
 /// The name of a file as references of HDF5 1.12 hold it.
@@ -62,7 +73,10 @@ pub(crate) fn userblock(file: &Id) -> Result<u64> {
 fn access_plist() -> Result<Id> {
     let access = Id::own(h5!(H5Pcreate(*H5P_CLS_FILE_ACCESS))?);
     // Objects that an error left open must not keep the file open.
-    h5!(H5Pset_fclose_degree(access.raw(), H5F_close_degree_t::H5F_CLOSE_STRONG))?;
+    h5!(H5Pset_fclose_degree(
+        access.raw(),
+        H5F_close_degree_t::H5F_CLOSE_STRONG
+    ))?;
     // Lock where the file system can; many network file systems cannot.
     h5!(H5Pset_file_locking(access.raw(), 1, 1))?;
     Ok(access)
@@ -84,16 +98,31 @@ fn creation_plist(like: &Id) -> Result<Id> {
     let userblock = userblock(like)?;
     h5!(H5Pset_userblock(creation.raw(), userblock))?;
     let (mut strategy, mut persist, mut threshold) = (Default::default(), 0, 0);
-    h5!(H5Pget_file_space_strategy(source.raw(), &mut strategy, &mut persist, &mut threshold))?;
-    h5!(H5Pset_file_space_strategy(creation.raw(), strategy, persist, threshold))?;
+    h5!(H5Pget_file_space_strategy(
+        source.raw(),
+        &mut strategy,
+        &mut persist,
+        &mut threshold
+    ))?;
+    h5!(H5Pset_file_space_strategy(
+        creation.raw(),
+        strategy,
+        persist,
+        threshold
+    ))?;
     let mut page = 0;
     h5!(H5Pget_file_space_page_size(source.raw(), &mut page))?;
     h5!(H5Pset_file_space_page_size(creation.raw(), page))?;
-    plist::copy_group_settings(&super::object::group_plist(&super::object::open(like, "/")?)?, &creation)?;
+    plist::copy_group_settings(
+        &super::object::group_plist(&super::object::open(like, "/")?)?,
+        &creation,
+    )?;
     Ok(creation)
 }
 
 pub(super) fn c_path(path: &Path) -> Result<std::ffi::CString> {
-    let text = path.to_str().ok_or_else(|| H5Error::new("the file name is not UTF-8"))?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| H5Error::new("the file name is not UTF-8"))?;
     c_string(text)
 }

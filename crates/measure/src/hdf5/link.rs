@@ -5,8 +5,8 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use hdf5_metno_sys::h5::{H5_index_t, H5_iter_order_t, herr_t};
 use hdf5_metno_sys::h5i::hid_t;
 use hdf5_metno_sys::h5l::{
-    H5L_info2_t, H5L_type_t, H5Lcreate_external, H5Lcreate_hard, H5Lcreate_soft, H5Lget_val, H5Literate2,
-    H5Lunpack_elink_val,
+    H5L_info2_t, H5L_type_t, H5Lcreate_external, H5Lcreate_hard, H5Lcreate_soft, H5Lget_val,
+    H5Literate2, H5Lunpack_elink_val,
 };
 use hdf5_metno_sys::h5t::H5T_cset_t;
 
@@ -60,7 +60,11 @@ pub(crate) fn links(group: &Id) -> Result<Vec<Link>> {
         return Err(error);
     }
     walked?;
-    found.links.into_iter().map(|(name, info)| link(group, name, &info)).collect()
+    found
+        .links
+        .into_iter()
+        .map(|(name, info)| link(group, name, &info))
+        .collect()
 }
 
 /// `H5L_info2_t` with the link type as a number: its values are open-ended, and a Rust enum must not hold others.
@@ -87,15 +91,29 @@ struct Found {
     error: Option<H5Error>,
 }
 
-extern "C" fn visit(_: hid_t, name: *const c_char, info: *const H5L_info2_t, data: *mut c_void) -> herr_t {
+extern "C" fn visit(
+    _: hid_t,
+    name: *const c_char,
+    info: *const H5L_info2_t,
+    data: *mut c_void,
+) -> herr_t {
     // SAFETY: HDF5 passes a NUL-terminated name and an info that live through the call, and `data` is the `Found` of
     // `links`, which nothing else uses meanwhile.
-    let (name, info, found) = unsafe { (CStr::from_ptr(name), *info.cast::<Info>(), &mut *data.cast::<Found>()) };
+    let (name, info, found) = unsafe {
+        (
+            CStr::from_ptr(name),
+            *info.cast::<Info>(),
+            &mut *data.cast::<Found>(),
+        )
+    };
     let Ok(text) = name.to_str() else {
         found.error = Some(H5Error::new(format!("the link name {name:?} is not UTF-8")));
         return -1;
     };
-    let name = Name { text: text.to_owned(), encoding: info.encoding };
+    let name = Name {
+        text: text.to_owned(),
+        encoding: info.encoding,
+    };
     found.links.push((name, info));
     0
 }
@@ -114,7 +132,13 @@ fn link(group: &Id, name: Name, info: &Info) -> Result<Link> {
 fn value(group: &Id, name: &str, len: usize) -> Result<Vec<u8>> {
     let name = c_string(name)?;
     let mut bytes = vec![0; len];
-    h5!(H5Lget_val(group.raw(), name.as_ptr(), bytes.as_mut_ptr().cast(), len, DEFAULT))?;
+    h5!(H5Lget_val(
+        group.raw(),
+        name.as_ptr(),
+        bytes.as_mut_ptr().cast(),
+        len,
+        DEFAULT
+    ))?;
     Ok(bytes)
 }
 
@@ -122,23 +146,52 @@ fn value(group: &Id, name: &str, len: usize) -> Result<Vec<u8>> {
 pub(crate) fn create_hard(file: &Id, path: &str, group: &Id, name: &Name) -> Result<()> {
     let (path, text) = (c_string(path)?, c_string(&name.text)?);
     let links = plist::link_plist(name.encoding)?;
-    h5!(H5Lcreate_hard(file.raw(), path.as_ptr(), group.raw(), text.as_ptr(), links.raw(), DEFAULT)).map(drop)
+    h5!(H5Lcreate_hard(
+        file.raw(),
+        path.as_ptr(),
+        group.raw(),
+        text.as_ptr(),
+        links.raw(),
+        DEFAULT
+    ))
+    .map(drop)
 }
 
 /// Makes a soft link from its stored bytes.
 pub(crate) fn create_soft(value: &[u8], group: &Id, name: &Name) -> Result<()> {
-    let target = CStr::from_bytes_until_nul(value).map_err(|_| H5Error::new("the soft link has no end"))?;
+    let target =
+        CStr::from_bytes_until_nul(value).map_err(|_| H5Error::new("the soft link has no end"))?;
     let text = c_string(&name.text)?;
     let links = plist::link_plist(name.encoding)?;
-    h5!(H5Lcreate_soft(target.as_ptr(), group.raw(), text.as_ptr(), links.raw(), DEFAULT)).map(drop)
+    h5!(H5Lcreate_soft(
+        target.as_ptr(),
+        group.raw(),
+        text.as_ptr(),
+        links.raw(),
+        DEFAULT
+    ))
+    .map(drop)
 }
 
 /// Makes an external link from its stored bytes.
 pub(crate) fn create_external(value: &[u8], group: &Id, name: &Name) -> Result<()> {
     let (mut flags, mut file, mut path) = (0, std::ptr::null(), std::ptr::null());
-    h5!(H5Lunpack_elink_val(value.as_ptr().cast(), value.len(), &mut flags, &mut file, &mut path))?;
+    h5!(H5Lunpack_elink_val(
+        value.as_ptr().cast(),
+        value.len(),
+        &mut flags,
+        &mut file,
+        &mut path
+    ))?;
     let text = c_string(&name.text)?;
     let links = plist::link_plist(name.encoding)?;
-    h5!(H5Lcreate_external(file, path, group.raw(), text.as_ptr(), links.raw(), DEFAULT)).map(drop)
+    h5!(H5Lcreate_external(
+        file,
+        path,
+        group.raw(),
+        text.as_ptr(),
+        links.raw(),
+        DEFAULT
+    ))
+    .map(drop)
 }
-

@@ -67,12 +67,18 @@ impl std::error::Error for H5Error {}
 
 impl H5Error {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_write: false }
+        Self {
+            text: text.into(),
+            is_write: false,
+        }
     }
 
     /// The error with the name of what was worked on in front.
     pub(crate) fn of(self, what: &str) -> Self {
-        Self { text: format!("{what}: {}", self.text), ..self }
+        Self {
+            text: format!("{what}: {}", self.text),
+            ..self
+        }
     }
 
     /// The error stack that the last failed call left behind.
@@ -80,7 +86,9 @@ impl H5Error {
         let mut text = match hdf5_metno::Error::query() {
             Ok(error) => {
                 // The innermost message is the one that a filter or the operating system wrote.
-                let cause = error.stack().and_then(|stack| Some(stack.iter().last()?.desc().to_owned()));
+                let cause = error
+                    .stack()
+                    .and_then(|stack| Some(stack.iter().last()?.desc().to_owned()));
                 (error.to_string(), cause)
             }
             Err(_) => (format!("{function} failed without a reason"), None),
@@ -88,15 +96,27 @@ impl H5Error {
         if let Some(cause) = text.1.filter(|cause| !text.0.contains(cause.as_str())) {
             text.0 = format!("{}: {cause}", text.0);
         }
-        Self { text: text.0, is_write: is_write(function) }
+        Self {
+            text: text.0,
+            is_write: is_write(function),
+        }
     }
 }
 
 /// Whether a function changes a file, by its name.
 fn is_write(function: &str) -> bool {
-    ["create", "write", "commit", "link", "flush", "Fclose", "Ocopy", "set_comment"]
-        .iter()
-        .any(|word| function.contains(word))
+    [
+        "create",
+        "write",
+        "commit",
+        "link",
+        "flush",
+        "Fclose",
+        "Ocopy",
+        "set_comment",
+    ]
+    .iter()
+    .any(|word| function.contains(word))
 }
 
 /// Blames the side on which a call failed, where both files are at work.
@@ -133,7 +153,11 @@ status!(i32, i64, isize);
 pub(crate) fn checked<T: Status>(function: &str, call: impl FnOnce() -> T) -> Result<T> {
     sync(|| {
         let result = call();
-        if result.is_failure() { Err(H5Error::of_last_call(function)) } else { Ok(result) }
+        if result.is_failure() {
+            Err(H5Error::of_last_call(function))
+        } else {
+            Ok(result)
+        }
     })
 }
 
@@ -179,6 +203,9 @@ fn text(mut fill: impl FnMut(*mut std::ffi::c_char, usize) -> Result<isize>) -> 
     fill(bytes.as_mut_ptr().cast(), bytes.len())?;
     bytes.truncate(len);
     String::from_utf8(bytes).map_err(|error| {
-        H5Error::new(format!("the name {:?} is not UTF-8", String::from_utf8_lossy(error.as_bytes())))
+        H5Error::new(format!(
+            "the name {:?} is not UTF-8",
+            String::from_utf8_lossy(error.as_bytes())
+        ))
     })
 }

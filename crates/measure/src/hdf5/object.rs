@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use hdf5_metno_sys::h5d::H5Dget_create_plist;
 use hdf5_metno_sys::h5g::{H5Gcreate2, H5Gget_create_plist};
 use hdf5_metno_sys::h5o::{
-    H5O_INFO_BASIC, H5O_INFO_NUM_ATTRS, H5O_info2_t, H5O_type_t, H5Ocopy, H5Oget_comment, H5Oget_info3, H5Olink, H5Oopen,
+    H5O_INFO_BASIC, H5O_INFO_NUM_ATTRS, H5O_info2_t, H5O_type_t, H5Ocopy, H5Oget_comment,
+    H5Oget_info3, H5Olink, H5Oopen,
 };
 use hdf5_metno_sys::h5t::{H5Tcommit_anon, H5Tcopy, H5Tget_create_plist};
 
@@ -36,7 +37,11 @@ pub(crate) fn identity(object: &Id) -> Result<(Kind, Token)> {
         H5O_type_t::H5O_TYPE_GROUP => Kind::Group,
         H5O_type_t::H5O_TYPE_DATASET => Kind::Dataset,
         H5O_type_t::H5O_TYPE_NAMED_DATATYPE => Kind::Datatype,
-        _ => return Err(H5Error::new("the object is of a kind that this version of HDF5 does not know")),
+        _ => {
+            return Err(H5Error::new(
+                "the object is of a kind that this version of HDF5 does not know",
+            ));
+        }
     };
     Ok((kind, Token::of(&info.token)))
 }
@@ -84,15 +89,29 @@ pub(crate) fn creation_plist(object: &Id, kind: Kind) -> Result<Id> {
 /// Creates a group like `source` as `link` in `parent`.
 pub(crate) fn create_group(parent: &Id, link: &super::link::Name, source: &Id) -> Result<Id> {
     let name = c_string(&link.text)?;
-    let (links, creation) = (plist::link_plist(link.encoding)?, plist::group_like(&group_plist(source)?)?);
-    Ok(Id::own(h5!(H5Gcreate2(parent.raw(), name.as_ptr(), links.raw(), creation.raw(), DEFAULT))?))
+    let (links, creation) = (
+        plist::link_plist(link.encoding)?,
+        plist::group_like(&group_plist(source)?)?,
+    );
+    Ok(Id::own(h5!(H5Gcreate2(
+        parent.raw(),
+        name.as_ptr(),
+        links.raw(),
+        creation.raw(),
+        DEFAULT
+    ))?))
 }
 
 /// Commits a copy of the committed datatype `source` in `file`, without a link to it yet.
 pub(crate) fn commit_datatype(file: &Id, source: &Id) -> Result<Id> {
     let creation = creation_plist(source, Kind::Datatype)?;
     let datatype = Id::own(h5!(H5Tcopy(source.raw()))?);
-    h5!(H5Tcommit_anon(file.raw(), datatype.raw(), creation.raw(), DEFAULT))?;
+    h5!(H5Tcommit_anon(
+        file.raw(),
+        datatype.raw(),
+        creation.raw(),
+        DEFAULT
+    ))?;
     Ok(datatype)
 }
 
@@ -100,11 +119,22 @@ pub(crate) fn commit_datatype(file: &Id, source: &Id) -> Result<Id> {
 pub(crate) fn link(object: &Id, parent: &Id, link: &super::link::Name) -> Result<()> {
     let name = c_string(&link.text)?;
     let links = plist::link_plist(link.encoding)?;
-    h5!(H5Olink(object.raw(), parent.raw(), name.as_ptr(), links.raw(), DEFAULT)).map(drop)
+    h5!(H5Olink(
+        object.raw(),
+        parent.raw(),
+        name.as_ptr(),
+        links.raw(),
+        DEFAULT
+    ))
+    .map(drop)
 }
 
 /// Copies a dataset with its chunks as they are, without its attributes.
-pub(crate) fn copy_whole(source_group: &Id, destination_group: &Id, link: &super::link::Name) -> Result<()> {
+pub(crate) fn copy_whole(
+    source_group: &Id,
+    destination_group: &Id,
+    link: &super::link::Name,
+) -> Result<()> {
     let name = c_string(&link.text)?;
     let (links, copying) = (plist::link_plist(link.encoding)?, plist::copy_plist()?);
     h5!(H5Ocopy(
@@ -119,7 +149,10 @@ pub(crate) fn copy_whole(source_group: &Id, destination_group: &Id, link: &super
 }
 
 /// Copies the comment of an object, a forerunner of attributes.
-#[expect(deprecated, reason = "files have comments whether new ones should be written or not")]
+#[expect(
+    deprecated,
+    reason = "files have comments whether new ones should be written or not"
+)]
 pub(crate) fn copy_comment(source: &Id, destination: &Id) -> Result<()> {
     let comment = text(|buffer, len| h5!(H5Oget_comment(source.raw(), buffer, len)))?;
     if comment.is_empty() {

@@ -4,12 +4,15 @@ use std::ffi::c_uint;
 
 use hdf5_metno_sys::h5d::{H5D_alloc_time_t, H5D_layout_t};
 use hdf5_metno_sys::h5p::{
-    H5P_CLS_ATTRIBUTE_CREATE, H5P_CLS_GROUP_CREATE, H5P_CLS_LINK_CREATE, H5P_CLS_OBJECT_COPY, H5Pcopy, H5Pcreate, H5Pget_attr_creation_order,
-    H5Pget_attr_phase_change, H5Pget_chunk, H5Pget_chunk_opts, H5Pget_est_link_info, H5Pget_external_count,
-    H5Pget_fill_value, H5Pget_filter2, H5Pget_layout, H5Pget_link_creation_order, H5Pget_link_phase_change,
-    H5Pget_nfilters, H5Pfill_value_defined, H5Premove_filter, H5Pset_alloc_time, H5Pset_attr_creation_order,
-    H5Pset_attr_phase_change, H5Pset_char_encoding, H5Pset_chunk, H5Pset_chunk_opts, H5Pset_copy_object,
+    H5P_CLS_ATTRIBUTE_CREATE, H5P_CLS_GROUP_CREATE, H5P_CLS_LINK_CREATE, H5P_CLS_OBJECT_COPY,
+    H5Pcopy, H5Pcreate, H5Pfill_value_defined, H5Pget_attr_creation_order,
+    H5Pget_attr_phase_change, H5Pget_chunk, H5Pget_chunk_opts, H5Pget_est_link_info,
+    H5Pget_external_count, H5Pget_fill_value, H5Pget_filter2, H5Pget_layout,
+    H5Pget_link_creation_order, H5Pget_link_phase_change, H5Pget_nfilters, H5Pget_obj_track_times,
+    H5Premove_filter, H5Pset_alloc_time, H5Pset_attr_creation_order, H5Pset_attr_phase_change,
+    H5Pset_char_encoding, H5Pset_chunk, H5Pset_chunk_opts, H5Pset_copy_object,
     H5Pset_est_link_info, H5Pset_filter, H5Pset_link_creation_order, H5Pset_link_phase_change,
+    H5Pset_obj_track_times,
 };
 use hdf5_metno_sys::h5t::H5T_cset_t;
 use hdf5_metno_sys::h5z::{H5Z_FILTER_ALL, H5Z_FLAG_MANDATORY, H5Z_FLAG_OPTIONAL};
@@ -43,6 +46,9 @@ pub(super) fn copy_group_settings(from: &Id, to: &Id) -> Result<()> {
     h5!(H5Pset_link_phase_change(to.raw(), a, b))?;
     h5!(H5Pget_attr_phase_change(from.raw(), &mut a, &mut b))?;
     h5!(H5Pset_attr_phase_change(to.raw(), a, b))?;
+    let mut tracks_times = 0;
+    h5!(H5Pget_obj_track_times(from.raw(), &mut tracks_times))?;
+    h5!(H5Pset_obj_track_times(to.raw(), tracks_times))?;
     h5!(H5Pget_est_link_info(from.raw(), &mut a, &mut b))?;
     h5!(H5Pset_est_link_info(to.raw(), a, b))?;
     Ok(())
@@ -94,13 +100,23 @@ pub(crate) fn layout(creation: &Id, rank: usize) -> Result<Layout> {
         H5D_layout_t::H5D_COMPACT => Layout::Compact,
         H5D_layout_t::H5D_CHUNKED => {
             let mut chunk = vec![0; rank];
-            h5!(H5Pget_chunk(creation.raw(), rank as i32, chunk.as_mut_ptr()))?;
+            h5!(H5Pget_chunk(
+                creation.raw(),
+                rank as i32,
+                chunk.as_mut_ptr()
+            ))?;
             Layout::Chunked(chunk)
         }
         H5D_layout_t::H5D_VIRTUAL => Layout::Virtual,
-        H5D_layout_t::H5D_CONTIGUOUS if h5!(H5Pget_external_count(creation.raw()))? > 0 => Layout::External,
+        H5D_layout_t::H5D_CONTIGUOUS if h5!(H5Pget_external_count(creation.raw()))? > 0 => {
+            Layout::External
+        }
         H5D_layout_t::H5D_CONTIGUOUS => Layout::Contiguous,
-        _ => return Err(super::H5Error::new("the layout is unknown to this version of HDF5")),
+        _ => {
+            return Err(super::H5Error::new(
+                "the layout is unknown to this version of HDF5",
+            ));
+        }
     })
 }
 
@@ -114,7 +130,9 @@ pub(crate) fn leaves_edge_chunks_unfiltered(creation: &Id) -> Result<bool> {
 /// The filters of a dataset creation list, in the order in which they are applied.
 pub(crate) fn filters(creation: &Id) -> Result<Vec<StoredFilter>> {
     let count = h5!(H5Pget_nfilters(creation.raw()))?;
-    (0..count as c_uint).map(|index| filter(creation, index)).collect()
+    (0..count as c_uint)
+        .map(|index| filter(creation, index))
+        .collect()
 }
 
 fn filter(creation: &Id, index: c_uint) -> Result<StoredFilter> {
@@ -132,7 +150,9 @@ fn filter(creation: &Id, index: c_uint) -> Result<StoredFilter> {
         std::ptr::null_mut(),
     ))?;
     if len > MOST_CD_VALUES {
-        return Err(super::H5Error::new(format!("filter {id} has {len} values, more than HDF5 hands out")));
+        return Err(super::H5Error::new(format!(
+            "filter {id} has {len} values, more than HDF5 hands out"
+        )));
     }
     cd_values.truncate(len);
     let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -153,7 +173,11 @@ pub(crate) fn fill_value(creation: &Id, datatype: &Id, size: usize) -> Result<Op
         return Ok(None);
     }
     let mut bytes = vec![0; size];
-    h5!(H5Pget_fill_value(creation.raw(), datatype.raw(), bytes.as_mut_ptr().cast()))?;
+    h5!(H5Pget_fill_value(
+        creation.raw(),
+        datatype.raw(),
+        bytes.as_mut_ptr().cast()
+    ))?;
     Ok(Some(bytes))
 }
 
@@ -166,10 +190,23 @@ pub(crate) fn with_filters(creation: &Id, chunk: &[u64], filters: &[StoredFilter
     h5!(H5Premove_filter(copy.raw(), H5Z_FILTER_ALL))?;
     h5!(H5Pset_chunk(copy.raw(), chunk.len() as i32, chunk.as_ptr()))?;
     h5!(H5Pset_chunk_opts(copy.raw(), 0))?;
-    h5!(H5Pset_alloc_time(copy.raw(), H5D_alloc_time_t::H5D_ALLOC_TIME_INCR))?;
+    h5!(H5Pset_alloc_time(
+        copy.raw(),
+        H5D_alloc_time_t::H5D_ALLOC_TIME_INCR
+    ))?;
     for filter in filters {
-        let flags = if filter.optional { H5Z_FLAG_OPTIONAL } else { H5Z_FLAG_MANDATORY };
-        h5!(H5Pset_filter(copy.raw(), filter.id, flags, filter.cd_values.len(), filter.cd_values.as_ptr()))?;
+        let flags = if filter.optional {
+            H5Z_FLAG_OPTIONAL
+        } else {
+            H5Z_FLAG_MANDATORY
+        };
+        h5!(H5Pset_filter(
+            copy.raw(),
+            filter.id,
+            flags,
+            filter.cd_values.len(),
+            filter.cd_values.as_ptr()
+        ))?;
     }
     Ok(copy)
 }

@@ -6,8 +6,9 @@
 use std::ffi::c_void;
 
 use hdf5_metno_sys::h5r::{
-    H5R_ref_t, H5R_type_t, H5Rcreate, H5Rcreate_attr, H5Rcreate_object, H5Rcreate_region, H5Rdereference2, H5Rdestroy,
-    H5Rget_attr_name, H5Rget_file_name, H5Rget_region, H5Ropen_object, H5Ropen_region,
+    H5R_ref_t, H5R_type_t, H5Rcreate, H5Rcreate_attr, H5Rcreate_object, H5Rcreate_region,
+    H5Rdereference2, H5Rdestroy, H5Rget_attr_name, H5Rget_file_name, H5Rget_region, H5Ropen_object,
+    H5Ropen_region,
 };
 
 use super::datatype::ReferenceKind;
@@ -60,13 +61,22 @@ impl Remap<'_> {
             return Ok(());
         };
         let region = match kind {
-            H5R_type_t::H5R_DATASET_REGION1 => {
-                Some(Id::own(h5!(H5Rget_region(self.source.raw(), kind, pointer))?))
-            }
+            H5R_type_t::H5R_DATASET_REGION1 => Some(Id::own(h5!(H5Rget_region(
+                self.source.raw(),
+                kind,
+                pointer
+            ))?)),
             _ => None,
         };
         let space = region.as_ref().map_or(-1, Id::raw);
-        h5!(H5Rcreate(bytes.as_mut_ptr().cast(), self.destination.raw(), path.as_ptr(), kind, space)).map(drop)
+        h5!(H5Rcreate(
+            bytes.as_mut_ptr().cast(),
+            self.destination.raw(),
+            path.as_ptr(),
+            kind,
+            space
+        ))
+        .map(drop)
     }
 
     fn any(&mut self, bytes: &mut [u8]) -> Result<()> {
@@ -99,14 +109,33 @@ impl Remap<'_> {
         match kind {
             H5R_type_t::H5R_DATASET_REGION1 | H5R_type_t::H5R_DATASET_REGION2 => {
                 let region = Id::own(h5!(H5Ropen_region(old, DEFAULT, DEFAULT))?);
-                h5!(H5Rcreate_region(destination, path.as_ptr(), region.raw(), DEFAULT, &mut new))?;
+                h5!(H5Rcreate_region(
+                    destination,
+                    path.as_ptr(),
+                    region.raw(),
+                    DEFAULT,
+                    &mut new
+                ))?;
             }
             H5R_type_t::H5R_ATTR => {
-                let name = c_string(&text(|buffer, len| h5!(H5Rget_attr_name(old, buffer, len)))?)?;
-                h5!(H5Rcreate_attr(destination, path.as_ptr(), name.as_ptr(), DEFAULT, &mut new))?;
+                let name = c_string(&text(|buffer, len| {
+                    h5!(H5Rget_attr_name(old, buffer, len))
+                })?)?;
+                h5!(H5Rcreate_attr(
+                    destination,
+                    path.as_ptr(),
+                    name.as_ptr(),
+                    DEFAULT,
+                    &mut new
+                ))?;
             }
             H5R_type_t::H5R_OBJECT1 | H5R_type_t::H5R_OBJECT2 => {
-                h5!(H5Rcreate_object(destination, path.as_ptr(), DEFAULT, &mut new))?;
+                h5!(H5Rcreate_object(
+                    destination,
+                    path.as_ptr(),
+                    DEFAULT,
+                    &mut new
+                ))?;
             }
             _ => return Err(H5Error::new("the reference is of an unknown kind")),
         }
@@ -115,7 +144,9 @@ impl Remap<'_> {
 
     /// The destination's path of the object a reference led to; `None`, and counted, where it led nowhere.
     fn path(&mut self, object: Result<Id>) -> Result<Option<std::ffi::CString>> {
-        let token = object.and_then(|object| identity(&object)).map(|(_, token)| token);
+        let token = object
+            .and_then(|object| identity(&object))
+            .map(|(_, token)| token);
         match token.ok().and_then(|token| (self.path_of)(&token)) {
             Some(path) => Ok(Some(c_string(path)?)),
             None => {

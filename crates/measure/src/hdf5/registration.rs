@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use hdf5_metno_sys::h5pl::H5PLreplace;
 use hdf5_metno_sys::h5z::{H5Zfilter_avail, H5Zregister};
 
 use super::Result;
@@ -16,6 +17,7 @@ pub(crate) fn register_filters() -> Result<()> {
     static OUTCOME: OnceLock<Result<()>> = OnceLock::new();
     OUTCOME
         .get_or_init(|| {
+            replace_built_in_path();
             for class in etalon_filter::plugin_classes() {
                 // The class is 'static and has the layout of H5Z_class2_t, which is what etalon-filter is for.
                 h5!(H5Zregister(std::ptr::from_ref(class).cast()))?;
@@ -23,4 +25,13 @@ pub(crate) fn register_filters() -> Result<()> {
             Ok(())
         })
         .clone()
+}
+
+/// Where HDF5 looks for plugins if nobody says anything. The library that is linked in here would look into the folder
+/// that it was built in, which means nothing on any other machine.
+fn replace_built_in_path() {
+    if std::env::var_os("HDF5_PLUGIN_PATH").is_none() {
+        // Without success it looks where it was built, and finds nothing either.
+        let _ = h5!(H5PLreplace(c"/usr/local/hdf5/lib/plugin".as_ptr(), 0));
+    }
 }

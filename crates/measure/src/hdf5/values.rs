@@ -42,18 +42,44 @@ impl Values {
         let (memory, file) = boxes(dataset, offset, count)?;
         let mut values = Self::empty(&dataset.datatype, &memory)?;
         let (id, datatype, buffer) = (dataset.id.raw(), dataset.datatype.raw(), values.pointer());
-        h5!(H5Dread(id, datatype, memory.raw(), file.raw(), DEFAULT, buffer))?;
+        h5!(H5Dread(
+            id,
+            datatype,
+            memory.raw(),
+            file.raw(),
+            DEFAULT,
+            buffer
+        ))?;
         Ok(values)
     }
 
     /// Writes the values to the box at `offset` of `count` elements, as many as there are values.
-    pub(crate) fn write_to(&self, dataset: &OpenDataset, offset: &[u64], count: &[u64]) -> Result<()> {
+    pub(crate) fn write_to(
+        &self,
+        dataset: &OpenDataset,
+        offset: &[u64],
+        count: &[u64],
+    ) -> Result<()> {
         let (memory, file) = boxes(dataset, offset, count)?;
         if dataspace::elements(&memory)? != self.elements {
-            return Err(H5Error::new("the box has another number of elements than were read"));
+            return Err(H5Error::new(
+                "the box has another number of elements than were read",
+            ));
         }
-        let (id, datatype, buffer) = (dataset.id.raw(), self.datatype.raw(), self.words.as_ptr().cast());
-        h5!(H5Dwrite(id, datatype, memory.raw(), file.raw(), DEFAULT, buffer)).map(drop)
+        let (id, datatype, buffer) = (
+            dataset.id.raw(),
+            self.datatype.raw(),
+            self.words.as_ptr().cast(),
+        );
+        h5!(H5Dwrite(
+            id,
+            datatype,
+            memory.raw(),
+            file.raw(),
+            DEFAULT,
+            buffer
+        ))
+        .map(drop)
     }
 
     /// Reads a whole attribute of the given type and space.
@@ -65,7 +91,12 @@ impl Values {
 
     /// Writes a whole attribute, of the type and space that the values were read with.
     pub(super) fn write_to_attribute(&self, attribute: &Id) -> Result<()> {
-        h5!(H5Awrite(attribute.raw(), self.datatype.raw(), self.words.as_ptr().cast())).map(drop)
+        h5!(H5Awrite(
+            attribute.raw(),
+            self.datatype.raw(),
+            self.words.as_ptr().cast()
+        ))
+        .map(drop)
     }
 
     fn pointer(&mut self) -> *mut c_void {
@@ -87,7 +118,12 @@ impl Drop for Values {
     fn drop(&mut self) {
         let buffer = self.pointer();
         // A failure leaks memory and nothing else.
-        let _ = h5!(H5Treclaim(self.datatype.raw(), self.space.raw(), DEFAULT, buffer));
+        let _ = h5!(H5Treclaim(
+            self.datatype.raw(),
+            self.space.raw(),
+            DEFAULT,
+            buffer
+        ));
     }
 }
 
@@ -104,7 +140,13 @@ fn boxes(dataset: &OpenDataset, offset: &[u64], count: &[u64]) -> Result<(Id, Id
 ///
 /// # Safety
 /// `first` points to that many initialised elements that look as `anatomy` says.
-unsafe fn remap_run(first: *mut u8, count: usize, bytes: usize, anatomy: &Anatomy, remap: &mut Remap<'_>) -> Result<()> {
+unsafe fn remap_run(
+    first: *mut u8,
+    count: usize,
+    bytes: usize,
+    anatomy: &Anatomy,
+    remap: &mut Remap<'_>,
+) -> Result<()> {
     if !anatomy.has_references() {
         return Ok(());
     }
@@ -130,7 +172,11 @@ unsafe fn remap_element(element: *mut u8, anatomy: &Anatomy, remap: &mut Remap<'
         }
         Anatomy::Sequence { bytes, of } => {
             // SAFETY: a sequence is an hvl_t, which HDF5 filled; it may stand unaligned in a packed compound.
-            let sequence = unsafe { element.cast::<hdf5_metno_sys::h5t::hvl_t>().read_unaligned() };
+            let sequence = unsafe {
+                element
+                    .cast::<hdf5_metno_sys::h5t::hvl_t>()
+                    .read_unaligned()
+            };
             // SAFETY: HDF5 allocated `len` elements at `p`.
             unsafe { remap_run(sequence.p.cast(), sequence.len, *bytes, of, remap) }
         }
