@@ -20,7 +20,7 @@
 //! wider ones above x₀ at most [`MAX_WIDE`] exist and values beyond them have no bin.
 
 /// Most bins wider than one value above x₀.
-pub(crate) const MAX_WIDE: usize = 1 << 20;
+pub(crate) const MAX_WIDE: usize = (1 << 19) - 1;
 /// No value of interest is larger.
 const MAX_COUNT: i64 = 1 << 34;
 /// No bin is wider, so that indices and widths from a damaged payload cannot overflow.

@@ -77,7 +77,9 @@ fn a_mask_in_runs_beats_bit_packing_by_far() {
     let (rows, columns) = (1679, 1475);
     let gap = |at: usize| {
         let (row, column) = (at / columns, at % columns);
-        row % 212 >= 195 || column % 494 >= 487 || (at.wrapping_mul(0x9E37_79B9) >> 8) % 30_000 == 0
+        row % 212 >= 195
+            || column % 494 >= 487
+            || (at.wrapping_mul(0x9E37_79B9) >> 8).is_multiple_of(30_000)
     };
     for element_bytes in [1, 2, 4] {
         let src: Vec<u8> = (0..rows * columns)

@@ -115,7 +115,7 @@ const DITHER_BYTES: usize = 16;
 /// More special values than this are no palette.
 pub(super) const MAX_SPECIAL: usize = 4096;
 /// More bins than this are no palette.
-pub(super) const MAX_BINS: i64 = 1 << 20;
+pub(super) const MAX_BINS: i64 = 1 << 19;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Det = 0,
@@ -318,7 +318,9 @@ pub(super) fn decode_typed<T: Count>(
         return noise_dither::decode(&header, &mut lattice, &specials, blocks, order)
             .ok_or(damaged);
     }
-    let largest = context.indices.iter().copied().max().unwrap_or(0);
+    let Some(largest) = context.indices.iter().copied().max() else {
+        return Ok(());
+    };
     let values = all_values(&header, &mut lattice, &specials, largest).ok_or(damaged)?;
     let mut block = [T::default(); BLOCK];
     for (dst, indices) in blocks {
@@ -342,7 +344,7 @@ pub(super) fn all_values<T: Count>(
         values.push(middle(lattice, header.first + i64::from(index))?);
     }
     values.extend(specials);
-    (values.is_empty() || (largest as usize) < values.len()).then_some(values)
+    ((largest as usize) < values.len()).then_some(values)
 }
 
 #[cfg(test)]

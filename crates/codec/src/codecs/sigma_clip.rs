@@ -467,3 +467,60 @@ fn decode_typed<T: Count>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteOrder, Element, ElementClass};
+
+    /// 16 × 16 counts of 2, with a peak of 60 at pixel 20 and a masked pixel at 40.
+    #[test]
+    fn the_worked_example_of_the_format() {
+        let element = Element {
+            class: ElementClass::Unsigned,
+            bytes: 2,
+            order: ByteOrder::Little,
+        };
+        let layout = Layout::new(element, vec![16, 16]);
+        let mut counts = [2u16; 256];
+        (counts[20], counts[40]) = (60, 65_535);
+        let bytes: Vec<u8> = counts
+            .iter()
+            .flat_map(|count| count.to_le_bytes())
+            .collect();
+        let chunk = Chunk {
+            spec: &"sigma-clip:decode=mean".parse().unwrap(),
+            layout: &layout,
+            bytes: &bytes,
+        };
+        let mut payload = [0xcc; 512];
+        let mut context = Context::new();
+        let encoded = encode(&mut context, &chunk, &mut payload).unwrap().unwrap();
+        let expected = [
+            &[TILES, 2, 0, 0, 64, 0, 0, 0][..], // tiles of 64, drawn from the mean, outliers above only
+            &[0; 16],                           // no centre
+            &3f64.to_le_bytes(),                // kappa
+            &1f64.to_le_bytes(),                // noise
+            &[0; 8],                            // seed
+            &[6, 0, 0, 0, 6, 0, 0, 0],          // masked, six bytes as they are:
+            &[1, 40, 0, 0xff, 0xff, 3], // one run after 40 pixels, of one pixel, of the value 65535
+            &[3, 0, 0, 0, 3, 0, 0, 0],  // positions:
+            &[0, 1, 20],                // as gaps, one pixel, after 20 others
+            &[1, 0, 0, 0, 1, 0, 0, 0],  // values:
+            &[60],
+            &[2, 0, 0, 0, 2, 0, 0, 0], // sums:
+            &[0xf8, 7],                // 254 × 2 = 508 more than predicted
+            &[1, 0, 0, 0, 1, 0, 0, 0], // zeros:
+            &[0],
+            &[2, 0, 0, 0, 2, 0, 0, 0], // windows:
+            &[0, 12],                  // counts from 0 to 6 survive clipping
+        ]
+        .concat();
+        assert_eq!(payload[..encoded.len], expected);
+        let mut decoded = [0xcc; 512];
+        decode(&mut context, &layout, &payload[..encoded.len], &mut decoded).unwrap();
+        assert_eq!(decoded[..], bytes, "the mean of equal counts is that count");
+        assert_eq!(encoded.certificate.loss.exceptions, 1);
+        assert_eq!(encoded.decoded_crc, Some(crate::frame::crc32c(&decoded)));
+    }
+}

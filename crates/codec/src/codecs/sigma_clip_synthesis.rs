@@ -1,14 +1,15 @@
 //! Background drawn from a model, with the totals of the original: for every bin the number of pixels n, the sum of
 //! their counts and the number of zeros among them are given and come out exactly.
 //!
-//! Per pixel a count is drawn: from the Poisson distribution of the bin's mean λ = sum / n by inversion of a table,
+//! Per pixel a count is drawn: from the Poisson distribution of the bin's mean λ = sum / n by an alias table,
 //! from the normal distribution with λ and the bin's std as a sum of twelve uniform numbers, or λ rounded down or up
 //! in turn (`mean`). A draw outside the pixel's limits is repeated, three times at most, and then clamped. Poisson
 //! tables end at λ = 10000; above, the normal distribution takes over. Afterwards, for every bin:
 //!
 //! 1. zeros become ones, or ones zeros (then any count a zero), until the number of zeros is right;
 //! 2. counts above zero go up or down by one, within their limits, until the sum is right. Rounds of this change
-//!    pixels at equal distances among those that can be changed, each by one at most.
+//!    pixels at equal distances among those that can be changed, each by one at most; where a round is not enough,
+//!    all pixels of the bin are moved by the whole number that each of its n pixels lacks on average, and so on.
 //!
 //! Random number i of a bin comes from the stream of (seed, bin, sum, zeros), i = pixel + repetition · pixels; so equal
 //! contents give equal background, wherever a frame stands and whatever happened to other bins.
@@ -54,12 +55,16 @@ pub(super) fn synthesise(
         .map(|(bin, totals)| Model::new(draw, seed, bin, totals))
         .collect();
     let mut zeros = vec![0i64; totals.len()];
-    for (pixel, (count, &limits)) in counts.iter_mut().zip(limits).enumerate() {
-        if !limits.is_exact() {
-            let bin = geometry.bin_of[pixel] as usize;
-            *count = models[bin].draw(pixel, counts_in(geometry), limits);
+    let mut start = 0;
+    for run in geometry.bin_of.chunk_by(|a, b| a == b) {
+        let bin = run[0] as usize;
+        let pixels = start..start + run.len();
+        let drawn = std::iter::zip(&mut counts[pixels.clone()], &limits[pixels]);
+        for (pixel, (count, &limits)) in drawn.enumerate().filter(|(_, (_, l))| !l.is_exact()) {
+            *count = models[bin].draw(start + pixel, geometry.bin_of.len() as u64, limits);
             zeros[bin] += i64::from(*count == 0);
         }
+        start += run.len();
     }
     let mut missing: Vec<i64> = totals
         .iter()
@@ -84,19 +89,16 @@ pub(super) fn synthesise(
     }
     let mut missing = change.missing_sums(totals);
     for _ in 0..MAX_ROUNDS {
-        if missing.iter().all(|&missing| missing == 0) {
-            return true;
-        }
         change.spread(&mut missing, |count, limits, up| match up {
             true => (count > 0 && count < limits.high).then_some(count.wrapping_add(1)),
             false => (count > limits.low.max(1)).then_some(count.wrapping_sub(1)),
         });
+        if missing.iter().all(|&missing| missing == 0) {
+            return true;
+        }
+        change.shift(&mut missing, totals);
     }
     false
-}
-
-fn counts_in(geometry: &Geometry) -> u64 {
-    geometry.bin_of.len() as u64
 }
 
 /// Corrections to a frame that has been drawn.
@@ -123,35 +125,69 @@ impl Change<'_> {
         if missing.iter().all(|&missing| missing == 0) {
             return;
         }
-        let mut able = vec![0u64; missing.len()];
-        let new = |counts: &[u32], limits: &[Limits], pixel: usize, missing: i64| {
-            let open = missing != 0 && !limits[pixel].is_exact();
-            open.then(|| change(counts[pixel], limits[pixel], missing > 0))
-                .flatten()
+        let changed = |(&count, &limits): (&u32, &Limits), up: bool| match limits.is_exact() {
+            true => None,
+            false => change(count, limits, up),
         };
-        for pixel in 0..self.counts.len() {
-            let bin = self.bin_of[pixel] as usize;
-            able[bin] += u64::from(new(self.counts, self.limits, pixel, missing[bin]).is_some());
+        let mut able = vec![0u64; missing.len()];
+        let mut end = 0;
+        for run in self.bin_of.chunk_by(|a, b| a == b) {
+            let (bin, start) = (run[0] as usize, end);
+            end += run.len();
+            if missing[bin] != 0 {
+                let pixels = std::iter::zip(&self.counts[start..end], &self.limits[start..end]);
+                let up = missing[bin] > 0;
+                able[bin] += pixels
+                    .map(|pixel| u64::from(changed(pixel, up).is_some()))
+                    .sum::<u64>();
+            }
         }
+        let up: Vec<bool> = missing.iter().map(|&missing| missing > 0).collect();
         let wanted: Vec<u64> = missing
             .iter()
             .zip(&able)
             .map(|(missing, &able)| missing.unsigned_abs().min(able))
             .collect();
+        for (missing, &wanted) in missing.iter_mut().zip(&wanted) {
+            *missing -= missing.signum() * wanted as i64;
+        }
         let mut due = vec![0u64; missing.len()];
-        for pixel in 0..self.counts.len() {
-            let bin = self.bin_of[pixel] as usize;
+        end = 0;
+        for run in self.bin_of.chunk_by(|a, b| a == b) {
+            let (bin, start) = (run[0] as usize, end);
+            end += run.len();
             if wanted[bin] == 0 {
                 continue;
             }
-            // The direction stays that of the start: `missing` of this bin is not zero before its last pixel.
-            if let Some(count) = new(self.counts, self.limits, pixel, missing[bin]) {
-                due[bin] += wanted[bin];
-                if due[bin] >= able[bin] {
-                    due[bin] -= able[bin];
-                    self.counts[pixel] = count;
-                    missing[bin] -= missing[bin].signum();
+            let pixels = std::iter::zip(&mut self.counts[start..end], &self.limits[start..end]);
+            for (count, limits) in pixels {
+                if let Some(new) = changed((count, limits), up[bin]) {
+                    due[bin] += wanted[bin];
+                    if due[bin] >= able[bin] {
+                        due[bin] -= able[bin];
+                        *count = new;
+                    }
                 }
+            }
+        }
+    }
+}
+
+impl Change<'_> {
+    /// Moves all counts above zero of a bin by what is missing per pixel, within their limits.
+    fn shift(&mut self, missing: &mut [i64], totals: &[Totals]) {
+        let steps: Vec<i64> = missing
+            .iter()
+            .zip(totals)
+            .map(|(missing, totals)| missing / (totals.pixels as i64).max(1))
+            .collect();
+        for (pixel, count) in self.counts.iter_mut().enumerate() {
+            let (bin, limits) = (self.bin_of[pixel] as usize, self.limits[pixel]);
+            if steps[bin] != 0 && !limits.is_exact() && *count > 0 && limits.high > 0 {
+                let (low, high) = (i64::from(limits.low.max(1)), i64::from(limits.high));
+                let moved = (i64::from(*count) + steps[bin]).clamp(low, high);
+                missing[bin] -= moved - i64::from(*count);
+                *count = moved as u32;
             }
         }
     }
@@ -193,7 +229,7 @@ impl Model {
         for repetition in 0..REPETITIONS {
             let number = pixel as u64 + repetition * pixels;
             count = match &mut self.kind {
-                Kind::Table(table) => table.count((self.random.bits(number) >> 32) as u32),
+                Kind::Table(table) => table.count(self.random.bits(number)),
                 Kind::Normal { mean, std } => {
                     let value = *mean + *std * normal(self.random, number) + 0.5;
                     value.clamp(0.0, f64::from(u32::MAX)) as u32
@@ -251,80 +287,96 @@ impl InTurn {
     }
 }
 
-/// Poisson counts by inversion: the smallest count whose cumulated probability is above a random number.
+/// Poisson counts from an alias table (Walker 1977): cell i is hit with probability 1/m and gives count first + i, or,
+/// where the second half of the random number is not below its threshold, another count. One comparison, no search.
 struct Table {
-    /// Count of the first entry.
     first: u32,
-    /// Cumulated probabilities times 2³², the last 2³² − 1.
-    cumulated: Vec<u32>,
-    /// Where to begin, by the highest byte of the random number.
-    start: [u16; 256],
+    cells: Vec<Cell>,
+}
+
+#[derive(Clone, Copy)]
+struct Cell {
+    threshold: u32,
+    other: u32,
 }
 
 impl Table {
-    /// Probabilities relative to that of the mode, from there downwards and upwards until they are below 2⁻⁴⁰; then
-    /// divided by their sum. No exponential is needed.
     fn new(mean: f64) -> Self {
-        const LEAST: f64 = 1.0 / (1u64 << 40) as f64;
-        let mode = mean.floor();
-        let (mut below, mut above) = (Vec::new(), Vec::new());
-        let (mut weight, mut count) = (1.0, mode);
-        while count > 0.0 && weight > LEAST {
-            weight = weight * count / mean;
-            count -= 1.0;
-            below.push(weight);
+        let (first, shares) = poisson_shares(mean);
+        let cells = shares.len() as u64;
+        // A cell holds 2³² parts; shares times m cells are dealt out so that no cell holds more than two counts.
+        let mut parts: Vec<u64> = shares.iter().map(|share| share * cells).collect();
+        let full = |cell: &usize, parts: &[u64]| parts[*cell] >= 1 << 32;
+        let (mut large, mut small): (Vec<usize>, Vec<usize>) =
+            (0..parts.len()).partition(|cell| full(cell, &parts));
+        let mut table = vec![
+            Cell {
+                threshold: u32::MAX,
+                other: 0
+            };
+            parts.len()
+        ];
+        for (number, cell) in table.iter_mut().enumerate() {
+            cell.other = number as u32;
         }
-        (weight, count) = (1.0, mode);
-        while weight > LEAST {
-            count += 1.0;
-            weight = weight * mean / count;
-            above.push(weight);
-        }
-        let weights: Vec<f64> = below
-            .iter()
-            .rev()
-            .copied()
-            .chain([1.0])
-            .chain(above)
-            .collect();
-        let mut total = 0.0;
-        for weight in &weights {
-            total += weight;
-        }
-        let mut sum = 0.0;
-        let mut cumulated: Vec<u32> = weights
-            .iter()
-            .map(|weight| {
-                sum += weight;
-                (sum / total * 4_294_967_296.0) as u32
-            })
-            .collect();
-        if let Some(last) = cumulated.last_mut() {
-            *last = u32::MAX;
-        }
-        let mut start = [0; 256];
-        let mut entry = 0;
-        for (byte, start) in start.iter_mut().enumerate() {
-            while cumulated[entry] < (byte as u32) << 24 {
-                entry += 1;
+        while let (Some(cell), Some(&donor)) = (small.pop(), large.last()) {
+            table[cell] = Cell {
+                threshold: parts[cell] as u32,
+                other: donor as u32,
+            };
+            parts[donor] -= (1 << 32) - parts[cell];
+            if !full(&donor, &parts) {
+                large.pop();
+                small.push(donor);
             }
-            *start = entry as u16;
         }
         Self {
-            first: mode as u32 - below.len() as u32,
-            cumulated,
-            start,
+            first,
+            cells: table,
         }
     }
 
     #[inline(always)]
-    fn count(&self, random: u32) -> u32 {
-        let mut entry = usize::from(self.start[(random >> 24) as usize]);
-        while self.cumulated[entry] < random {
-            entry += 1;
-        }
-        self.first + entry as u32
+    fn count(&self, random: u64) -> u32 {
+        let number = (((random >> 32) * self.cells.len() as u64) >> 32) as u32;
+        let cell = self.cells[number as usize];
+        let own = (random as u32) < cell.threshold;
+        self.first + if own { number } else { cell.other }
     }
+}
+
+/// Poisson probabilities as parts of 2³², and the first count. They are computed relative to that of the mode, from
+/// there downwards and upwards until they are below 2⁻⁴⁰, and divided by their sum: no exponential is needed. What
+/// rounding down leaves goes to the mode.
+fn poisson_shares(mean: f64) -> (u32, Vec<u64>) {
+    const LEAST: f64 = 1.0 / (1u64 << 40) as f64;
+    const WHOLE: f64 = (1u64 << 32) as f64;
+    let mode = mean.floor();
+    let (mut below, mut above) = (Vec::new(), Vec::new());
+    let (mut weight, mut count) = (1.0, mode);
+    while count > 0.0 && weight > LEAST {
+        weight = weight * count / mean;
+        count -= 1.0;
+        below.push(weight);
+    }
+    (weight, count) = (1.0, mode);
+    while weight > LEAST {
+        count += 1.0;
+        weight = weight * mean / count;
+        above.push(weight);
+    }
+    let first = mode as u32 - below.len() as u32;
+    let weights = below.iter().rev().chain(&[1.0]).chain(&above);
+    let mut total = 0.0;
+    for weight in weights.clone() {
+        total += weight;
+    }
+    let mut shares: Vec<u64> = weights
+        .map(|weight| (weight / total * WHOLE) as u64)
+        .collect();
+    let given: u64 = shares.iter().sum();
+    shares[below.len()] += (1u64 << 32).saturating_sub(given);
+    (first, shares)
 }
 
 #[cfg(test)]
@@ -339,7 +391,7 @@ mod tests {
             let n = 200_000;
             let (mut sum, mut squares) = (0.0, 0.0);
             for i in 0..n {
-                let count = f64::from(table.count((random.bits(i) >> 32) as u32));
+                let count = f64::from(table.count(random.bits(i)));
                 sum += count - mean;
                 squares += (count - mean) * (count - mean);
             }
@@ -370,9 +422,7 @@ mod tests {
                     })
                     .collect();
                 for (pixel, limits) in limits.iter().enumerate() {
-                    let count = table
-                        .count((random.bits(pixel as u64) >> 32) as u32)
-                        .min(high);
+                    let count = table.count(random.bits(pixel as u64)).min(high);
                     if !limits.is_exact() {
                         let totals = &mut totals[geometry.bin_of[pixel] as usize];
                         totals.pixels += 1;
