@@ -7,7 +7,7 @@
 use std::str::FromStr;
 
 use clap::Args;
-use etalon_codec::{ByteOrder, Element, ElementClass, Spec};
+use etalon_codec::{ByteOrder, Element, ElementClass, Layout, Spec};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
@@ -78,6 +78,9 @@ impl FromStr for ElementType {
     }
 }
 
+/// The filter whose values need no shape.
+const BITSHUFFLE: u32 = 32008;
+
 /// Largest chunk that all HDF5 versions can store, in bytes.
 const MAX_CHUNK_BYTES: u64 = u32::MAX as u64;
 
@@ -100,9 +103,16 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
     let cd_values = match arguments.dtype {
         Some(ElementType(element)) => {
             check_chunk(&arguments.chunk, &element)?;
-            (spec.codec().cd_values)(&spec, &element)?
+            if arguments.chunk.is_empty() && spec.codec().filter.id != BITSHUFFLE {
+                return Err(Failure::arguments(format!(
+                    "{} needs the shape of a chunk too: add --chunk, as in --chunk 1,512,1024",
+                    spec.codec().name
+                )));
+            }
+            let shape = arguments.chunk.iter().map(|&extent| extent as usize);
+            (spec.codec().filter.cd_values)(&spec, &Layout::new(element, shape.collect()))?
         }
-        None => short_form(&spec)?,
+        None => (spec.codec().filter.user_values)(&spec)?,
     };
     let strings = Strings::new(spec.codec().filter.id, &cd_values);
     if output.json {
@@ -130,23 +140,6 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
 
 /// `H5Z_FLAG_MANDATORY`: a dataset that cannot be compressed as asked is an error, not a surprise.
 const FLAG_MANDATORY: u32 = 0;
-
-/// bitshuffle's users pass (block, compressor[, level]); version and element size come first in the stored form.
-fn short_form(spec: &Spec) -> Result<Vec<u32>, Failure> {
-    let any = Element {
-        class: ElementClass::Unsigned,
-        bytes: 1,
-        order: ByteOrder::Little,
-    };
-    let values = (spec.codec().cd_values)(spec, &any)?;
-    match spec.codec().filter.id {
-        32008 => Ok(values[3..].to_vec()),
-        _ => Err(Failure::arguments(format!(
-            "{} needs the element type: add --dtype, as in --dtype u2",
-            spec.codec().name
-        ))),
-    }
-}
 
 fn check_chunk(chunk: &[u64], element: &Element) -> Result<(), Failure> {
     if chunk.contains(&0) {

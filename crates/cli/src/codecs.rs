@@ -70,6 +70,10 @@ impl Listed {
 fn takes(kind: &Kind) -> String {
     match kind {
         Kind::Integer { min, max } => format!("{min}…{max}"),
+        Kind::Number { min, max } => format!("{min}…{max}"),
         Kind::Choice(words) => words.join("|"),
+        Kind::Flag => "true|false".into(),
+        Kind::Values => "v1;v2;…".into(),
+        Kind::Text => "text".into(),
     }
 }

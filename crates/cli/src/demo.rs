@@ -255,7 +255,11 @@ impl Demo {
         for dataset in &self.datasets {
             let middle = Sample::read(dataset, 0)?;
             let frame = middle.chunks.first().and_then(|chunk| {
-                frame_of(&middle.subject.element, &middle.chunk_shape, &chunk.bytes)
+                frame_of(
+                    &middle.subject.layout.element,
+                    &middle.chunk_shape,
+                    &chunk.bytes,
+                )
             });
             datasets.push(DemoDataset {
                 name: dataset.path.clone(),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use etalon_codec::Layout;
 use etalon_measure::chunk_source::{ChunkSource, Loaded};
 use etalon_measure::dataset::Dataset;
 use etalon_measure::machine::{Machine, Versions};
@@ -164,7 +165,15 @@ impl Sample {
             subject: Subject {
                 dataset: dataset.path.clone(),
                 dtype: dataset.dtype.clone(),
-                element,
+                layout: Layout {
+                    element,
+                    shape: source
+                        .chunk_shape()
+                        .iter()
+                        .map(|&extent| extent as usize)
+                        .collect(),
+                    fill: dataset.fill_value.clone(),
+                },
                 shape: dataset.shape.clone(),
                 total_chunks: source.len(),
             },

@@ -25,11 +25,17 @@ pub struct Codec {
     ///
     /// `Ok(None)` says that the codec has nothing to offer: the result does not fit, or the promise cannot be kept. The
     /// frame then stores the chunk losslessly.
-    pub encode: fn(&mut Context, &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error>,
+    pub encode: EncodeChunk,
     /// Decodes a payload into all of `dst`, a chunk of the given layout. Takes no settings: what it needs is in the
     /// payload. Returns an error, never panics, whatever the payload; offsets count from the start of the payload.
-    pub decode: fn(&mut Context, &Layout, payload: &[u8], dst: &mut [u8]) -> Result<(), Error>,
+    pub decode: DecodePayload,
 }
+
+/// See [`Codec::encode`].
+pub type EncodeChunk = fn(&mut Context, &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error>;
+/// See [`Codec::decode`].
+pub type DecodePayload =
+    fn(&mut Context, &Layout, payload: &[u8], dst: &mut [u8]) -> Result<(), Error>;
 
 /// A chunk to encode.
 pub struct Chunk<'a> {

@@ -25,7 +25,7 @@ mod random;
 pub mod round_filter;
 
 pub use certificate::{BoundUnit, Certificate, Guarantee, Tally};
-pub use codec::{Chunk, Codec, Encoded};
+pub use codec::{Chunk, Codec, DecodePayload, EncodeChunk, Encoded};
 pub use codecs::CODECS;
 pub use context::Context;
 pub use element::{ByteOrder, Element, ElementClass, Layout};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use etalon_codec::{Element, Error};
+use etalon_codec::{Error, Layout};
 use serde::Serialize;
 
 use crate::method::Method;
@@ -20,8 +20,8 @@ pub struct Subject {
     pub dataset: String,
     /// Element type as numpy writes it.
     pub dtype: String,
-    /// The element type.
-    pub element: Element,
+    /// Element type, shape of a chunk and fill value.
+    pub layout: Layout,
     /// Extents, slowest dimension first.
     pub shape: Vec<u64>,
     /// Chunks of the dataset, measured or not.
@@ -106,7 +106,7 @@ pub fn measure(
     per_chunk: bool,
     progress: impl FnMut(),
 ) -> Result<Row, Error> {
-    let measured = measure_speed(method, &subject.element, chunks, runs, progress)?;
+    let measured = measure_speed(method, &subject.layout, chunks, runs, progress)?;
     let total = measured.total;
     let chunk_rows = chunks
         .iter()

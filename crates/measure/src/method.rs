@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use etalon_codec::{CODECS, Context, Element, Error, Filter, Spec, nearest};
+use etalon_codec::{CODECS, Context, Error, Filter, Layout, Spec, nearest};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::byte_shuffle::{shuffle, unshuffle};
@@ -93,16 +93,16 @@ impl Method {
         }
     }
 
-    /// The method for elements of this type, ready to run.
-    pub fn coder(&self, element: &Element) -> Result<Coder, Error> {
+    /// The method for chunks of this layout, ready to run.
+    pub fn coder(&self, layout: &Layout) -> Result<Coder, Error> {
         match self {
             Self::Codec(spec) => Ok(Coder::Filter {
                 filter: spec.codec().filter,
-                cd_values: (spec.codec().cd_values)(spec, element)?,
+                cd_values: (spec.codec().filter.cd_values)(spec, layout)?,
                 context: Box::default(),
             }),
             Self::Gzip { level, shuffle } => Ok(Coder::Gzip {
-                element_bytes: if *shuffle { element.bytes } else { 1 },
+                element_bytes: if *shuffle { layout.element.bytes } else { 1 },
                 deflate: Compress::new(Compression::new(*level), true),
                 inflate: Decompress::new(true),
                 scratch: Vec::new(),
@@ -222,14 +222,15 @@ fn inflate_whole(state: &mut Decompress, chunk: &[u8], dst: &mut [u8]) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use etalon_codec::{ByteOrder, ElementClass};
+    use etalon_codec::{ByteOrder, Element, ElementClass};
 
-    fn element(bytes: usize) -> Element {
-        Element {
+    fn layout(bytes: usize, elements: usize) -> Layout {
+        let element = Element {
             class: ElementClass::Unsigned,
             bytes,
             order: ByteOrder::Little,
-        }
+        };
+        Layout::new(element, vec![elements])
     }
 
     #[test]
@@ -241,7 +242,7 @@ mod tests {
                     let raw: Vec<u8> = (0..elements * element_bytes)
                         .map(|at| (at % 251 * (at % 7)) as u8)
                         .collect();
-                    let mut coder = method.coder(&element(element_bytes)).unwrap();
+                    let mut coder = method.coder(&layout(element_bytes, elements)).unwrap();
                     let mut stored = vec![0xcc; coder.bound(raw.len()).unwrap()];
                     let len = coder.encode(&raw, &mut stored).unwrap();
                     let mut decoded = vec![0xcc; raw.len()];
@@ -270,7 +271,7 @@ mod tests {
         let mut coder = "gzip"
             .parse::<Method>()
             .unwrap()
-            .coder(&element(1))
+            .coder(&layout(1, 1000))
             .unwrap();
         assert!(coder.decode(&[1, 2, 3], &mut [0; 16]).is_err());
     }

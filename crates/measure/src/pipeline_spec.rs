@@ -28,7 +28,7 @@ fn own_spec(id: i32, cd_values: &[u32]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use etalon_codec::{ByteOrder, Element, ElementClass, Spec};
+    use etalon_codec::{ByteOrder, Element, ElementClass, Layout, Spec};
 
     #[test]
     fn bitshuffle_is_written_as_the_spec_it_came_from() {
@@ -45,7 +45,8 @@ mod tests {
             "bitshuffle:compressor=zstd,level=9,block=65536",
         ] {
             let spec: Spec = text.parse().unwrap();
-            let cd_values = (spec.codec().cd_values)(&spec, &element).unwrap();
+            let cd_values =
+                (spec.codec().filter.cd_values)(&spec, &Layout::new(element, vec![100])).unwrap();
             assert_eq!(pipeline_spec([(32008, "", cd_values.as_slice())]), text);
         }
     }

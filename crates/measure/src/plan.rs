@@ -202,9 +202,14 @@ fn recoding(dataset: &Dataset, spec: &Spec, options: &Options) -> Result<Recodin
         .element
         .ok_or_else(|| Fault::Arguments(anyhow!("no fixed element size")))?;
     let codec = spec.codec();
-    let cd_values =
-        (codec.cd_values)(spec, &element).map_err(|error| Fault::Arguments(error.into()))?;
     let chunk = chunk_shape(dataset, options);
+    let layout = etalon_codec::Layout {
+        element,
+        shape: chunk.iter().map(|&extent| extent as usize).collect(),
+        fill: dataset.fill_value.clone(),
+    };
+    let cd_values =
+        (codec.filter.cd_values)(spec, &layout).map_err(|error| Fault::Arguments(error.into()))?;
     let chunk_bytes = chunk.iter().fold(element.bytes as u64, |bytes, &extent| {
         bytes.saturating_mul(extent)
     });

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use etalon_codec::{Element, Error};
+use etalon_codec::{Element, Error, Layout};
 
 use crate::absolute_error::max_abs_error;
 use crate::method::{Coder, Method};
@@ -73,15 +73,15 @@ struct ChunkRuns {
 /// Measures `method` on `chunks` over `runs` runs; `progress` is called after each.
 pub fn measure_speed(
     method: &Method,
-    element: &Element,
+    layout: &Layout,
     chunks: &[RawChunk],
     runs: usize,
     mut progress: impl FnMut(),
 ) -> Result<Measured, Error> {
-    let mut coder = method.coder(element)?;
+    let mut coder = method.coder(layout)?;
     let mut bench = Bench::new(&coder, chunks)?;
     // The first pass checks the result, warms the caches and says how often a run must go over the data.
-    let first = bench.check(&mut coder, element, chunks)?;
+    let first = bench.check(&mut coder, &layout.element, chunks)?;
     let passes = passes_for(first);
     for _ in 0..runs {
         bench.run(&mut coder, chunks, passes)?;
@@ -250,6 +250,7 @@ mod tests {
             bytes: 2,
             order: ByteOrder::Little,
         };
+        let layout = Layout::new(element, vec![2500]);
         let chunks: Vec<RawChunk> = (0..3)
             .map(|at| RawChunk {
                 offset: vec![at],
@@ -258,7 +259,7 @@ mod tests {
             .collect();
         let method = "shuffle+gzip".parse().unwrap();
         let mut runs = 0;
-        let measured = measure_speed(&method, &element, &chunks, 5, || runs += 1).unwrap();
+        let measured = measure_speed(&method, &layout, &chunks, 5, || runs += 1).unwrap();
         let stored: u64 = measured.chunks.iter().map(|chunk| chunk.stored_bytes).sum();
         assert_eq!(
             (measured.total.raw_bytes, measured.total.stored_bytes),

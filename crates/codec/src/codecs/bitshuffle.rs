@@ -26,7 +26,9 @@
 use std::ops::Range;
 
 use super::bitshuffle_payload;
-use super::bitshuffle_settings::{Compressor, MULTIPLE, Settings, cd_values, localise, spec_of, user_values};
+use super::bitshuffle_settings::{
+    Compressor, MULTIPLE, Settings, cd_values, localise, spec_of, user_values,
+};
 use crate::kernels::bittranspose::{bit_transpose, bit_untranspose};
 use crate::kernels::levels::Level;
 use crate::params::MASK;
