@@ -3,8 +3,9 @@
 //!
 //! Per pixel a count is drawn: from the Poisson distribution of the bin's mean λ = sum / n by an alias table,
 //! from the normal distribution with λ and the bin's std as a sum of twelve uniform numbers, or λ rounded down or up
-//! in turn (`mean`). A draw outside the pixel's limits is repeated, three times at most, and then clamped. Poisson
-//! tables end at λ = 10000; above, the normal distribution takes over. Afterwards, for every bin:
+//! in turn (`mean`). A draw outside the pixel's limits is repeated, three times at most, and then clamped. Above
+//! λ = 1000, and above 16 in bins of fewer than 256 pixels, the normal distribution stands in for Poisson's, so that
+//! tables take little memory. Afterwards, for every bin:
 //!
 //! 1. zeros become ones, or ones zeros (then any count a zero), until the number of zeros is right;
 //! 2. counts above zero go up or down by one, within their limits, until the sum is right. Rounds of this change
@@ -35,7 +36,11 @@ pub(super) struct Totals {
     pub zeros: u64,
 }
 
-const MAX_POISSON: f64 = 10_000.0;
+/// Larger means draw from the normal distribution.
+const MAX_POISSON: f64 = 1000.0;
+/// A table for fewer pixels has to be small: for means up to [`MAX_POISSON_OF_FEW`].
+const FEW: u64 = 256;
+const MAX_POISSON_OF_FEW: f64 = 16.0;
 const REPETITIONS: u64 = 4;
 /// Rounds until the sums are right; one or two in practice.
 const MAX_ROUNDS: usize = 64;
@@ -214,7 +219,11 @@ impl Model {
         let mean = totals.sum as f64 / totals.pixels.max(1) as f64;
         let kind = match draw {
             Draw::Mean => Kind::Mean(InTurn::new(totals)),
-            Draw::Poisson if mean <= MAX_POISSON => Kind::Table(Table::new(mean)),
+            Draw::Poisson
+                if mean <= MAX_POISSON_OF_FEW || (mean <= MAX_POISSON && totals.pixels >= FEW) =>
+            {
+                Kind::Table(Table::new(mean))
+            }
             Draw::Poisson | Draw::Normal => Kind::Normal {
                 mean,
                 std: ((totals.sum + totals.zeros) as f64 / totals.pixels.max(1) as f64).sqrt(),
