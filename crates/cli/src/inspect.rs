@@ -79,6 +79,30 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
     Ok(Outcome::Done)
 }
 
+/// What a lossy dataset lost, in one line.
+fn loss_line(inspection: &Inspection) -> Option<String> {
+    let guarantee = inspection
+        .guarantee
+        .as_ref()
+        .filter(|class| *class != "lossless")?;
+    let sigma = inspection
+        .max_sigma_error
+        .map_or(String::new(), |error| format!(" ({error:.3} σ)"));
+    let synthetic = if inspection.synthetic_background {
+        ", background drawn from a model"
+    } else {
+        ""
+    };
+    Some(format!(
+        "{}: guarantee {guarantee}, bound asked {}, largest error {}{sigma}, mean error {:.3e}, {} values kept exactly{synthetic}",
+        inspection.dataset,
+        inspection.bound_asked.unwrap_or(0.0),
+        inspection.max_abs_error.unwrap_or(0.0),
+        inspection.mean_error.unwrap_or(0.0),
+        inspection.exceptions,
+    ))
+}
+
 fn text_lines(inspections: &[Inspection]) -> Vec<String> {
     let mut table = Table::new(&[
         "dataset", "type", "shape", "chunk", ">chunks", "codec", ">raw", ">stored", ">ratio",
@@ -100,6 +124,7 @@ fn text_lines(inspections: &[Inspection]) -> Vec<String> {
         ]);
     }
     let mut lines = table.lines();
+    lines.extend(inspections.iter().filter_map(loss_line));
     for inspection in inspections {
         for (chunk, reason) in inspection.damaged.iter().zip(&inspection.reasons) {
             lines.push(format!(

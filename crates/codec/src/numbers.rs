@@ -242,7 +242,6 @@ impl<T: Number> ExactValues<T> {
         &self.bits
     }
 
-    #[allow(dead_code)] // quantise
     /// Whether `value` must come back bit for bit.
     #[inline(always)]
     pub(crate) fn contains(&self, value: T) -> bool {

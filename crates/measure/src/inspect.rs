@@ -3,11 +3,15 @@
 //! A filter of this library says from a chunk's header and block lengths how many bytes the chunk decodes to; a chunk
 //! that says anything but the size of a chunk, or whose lengths do not fit, is damaged. That finds cut and overwritten
 //! chunks. Damage inside a compressed block shows only when it is decoded (`deep`).
+//!
+//! A frame of filter 59297 also has a checksum of its payload and a certificate of its loss: these are checked and added
+//! up here, still without decoding.
 
 use std::collections::BTreeMap;
 
 use anyhow::anyhow;
-use etalon_codec::Filter;
+use etalon_codec::frame::{self, Info};
+use etalon_codec::{Filter, Guarantee, Tally, etalon_filter};
 use serde::Serialize;
 
 use crate::chunk_source::{ChunkSource, Loaded};
@@ -83,13 +87,74 @@ pub fn inspect(
     let chunks = dataset.stored_chunks()?;
     let checked = how_to_check(dataset, deep);
     let mut inspection = describe(dataset, &chunks, checked);
+    let mut loss = Loss::default();
     let damaged = match checked {
-        "decoded" => undecodable(dataset, &mut progress)?,
-        "headers" => inconsistent(dataset, &chunks, &mut progress),
+        "decoded" => {
+            inconsistent(dataset, &chunks, &mut loss, &mut || ());
+            undecodable(dataset, &mut progress)?
+        }
+        "headers" => inconsistent(dataset, &chunks, &mut loss, &mut progress),
         _ => Vec::new(),
     };
+    loss.describe(&mut inspection);
     (inspection.damaged, inspection.reasons) = damaged.into_iter().unzip();
     Ok(inspection)
+}
+
+/// What the frames of a dataset say of themselves, added up.
+#[derive(Default)]
+struct Loss {
+    frames: BTreeMap<String, usize>,
+    guarantee: Option<Guarantee>,
+    bound_asked: Option<f64>,
+    synthetic_background: bool,
+    tally: Tally,
+    elements: usize,
+}
+
+impl Loss {
+    fn add(&mut self, info: &Info) {
+        let certificate = info.certificate.unwrap_or_default();
+        let fell_back = if certificate.fell_back {
+            " (fell back)"
+        } else {
+            ""
+        };
+        *self
+            .frames
+            .entry(format!("{}{fell_back}", info.codec))
+            .or_default() += 1;
+        self.guarantee = self.guarantee.max(Some(certificate.guarantee));
+        if certificate.guarantee != Guarantee::Lossless {
+            let asked = self.bound_asked.unwrap_or(certificate.bound_asked);
+            self.bound_asked = Some(asked.max(certificate.bound_asked));
+        }
+        self.synthetic_background |= certificate.synthetic_background;
+        self.tally.merge(&certificate.loss);
+        self.elements += info.layout.elements().unwrap_or(0);
+    }
+
+    /// Fills in what the filters' settings alone cannot tell; nothing where there was no frame.
+    fn describe(self, inspection: &mut Inspection) {
+        let Some(guarantee) = self.guarantee else {
+            return;
+        };
+        inspection.guarantee = Some(
+            match guarantee {
+                Guarantee::Lossless => "lossless",
+                Guarantee::ByConstruction => "A",
+                Guarantee::Verified => "B",
+            }
+            .into(),
+        );
+        inspection.codecs = self.frames;
+        inspection.bound_asked = self.bound_asked;
+        inspection.max_abs_error = Some(self.tally.max_abs_error);
+        inspection.max_sigma_error = self.tally.max_sigma_error.map(f64::from);
+        inspection.mean_error = Some(self.tally.sum_error / self.elements.max(1) as f64);
+        inspection.exceptions = self.tally.exceptions;
+        inspection.synthetic_background = self.synthetic_background;
+    }
 }
 
 /// Coordinates of a damaged chunk, and what is wrong with it.
@@ -136,12 +201,14 @@ fn undecodable(dataset: &Dataset, progress: &mut impl FnMut()) -> Result<Vec<Dam
 fn inconsistent(
     dataset: &Dataset,
     chunks: &[StoredChunk],
+    loss: &mut Loss,
     progress: &mut impl FnMut(),
 ) -> Vec<Damage> {
     let mut bytes = Vec::new();
     let mut damaged = Vec::new();
     for chunk in chunks {
-        let verdict = check_header(dataset, chunk, &mut bytes);
+        let verdict = check_header(dataset, chunk, &mut bytes)
+            .map(|info| info.iter().for_each(|info| loss.add(info)));
         damaged.extend(
             verdict
                 .err()
@@ -221,14 +288,18 @@ fn codecs_by_chunk(chunks: &[StoredChunk], spec: &str) -> BTreeMap<String, usize
     codecs
 }
 
-/// Checks that the last filter's stream says of itself what it should.
-fn check_header(dataset: &Dataset, chunk: &StoredChunk, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
+/// Checks that the last filter's stream says of itself what it should; returns what a frame says.
+fn check_header(
+    dataset: &Dataset,
+    chunk: &StoredChunk,
+    bytes: &mut Vec<u8>,
+) -> anyhow::Result<Option<Info>> {
     let filter_mask = dataset.read_stored(&chunk.offset, bytes)?;
     let Some((filter, earlier)) = dataset.filters.split_last() else {
-        return Ok(());
+        return Ok(None);
     };
     let (Some(own), 0) = (own_filter(filter.id), filter_mask & 1 << earlier.len()) else {
-        return Ok(());
+        return Ok(None);
     };
     let len = (own.decoded_len)(&filter.cd_values, bytes)?;
     // Only the first filter of a pipeline is given the chunk itself.
@@ -236,7 +307,8 @@ fn check_header(dataset: &Dataset, chunk: &StoredChunk, bytes: &mut Vec<u8>) -> 
         Some(needed) if earlier.is_empty() && len as u64 != needed => {
             Err(anyhow!("decodes to {len} bytes where {needed} are needed"))
         }
-        _ => Ok(()),
+        _ if own.id == etalon_filter::FILTER.id => Ok(Some(frame::verify_payload(bytes)?)),
+        _ => Ok(None),
     }
 }
 
