@@ -7,6 +7,11 @@ mod dictionary;
 mod noise;
 mod noise_dither;
 mod noise_encode;
+pub mod quantise;
+mod quantise_bins;
+mod quantise_codes;
+mod quantise_encode;
+mod quantise_otsu;
 pub mod sigma_clip;
 mod sigma_clip_background;
 mod sigma_clip_checks;
@@ -19,6 +24,7 @@ mod sigma_clip_synthesis;
 pub static CODECS: &[&Codec] = &[
     &bitshuffle::CODEC,
     &dictionary::CODEC,
+    &quantise::CODEC,
     &noise::CODEC,
     &sigma_clip::CODEC,
 ];

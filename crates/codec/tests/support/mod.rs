@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod twice;
+
 use etalon_codec::{
     ByteOrder, CODECS, Context, Element, ElementClass, Error, Filter, Layout, Spec,
 };
@@ -55,6 +57,17 @@ pub fn layout(element_bytes: usize, elements: usize) -> Layout {
     Layout::new(element, vec![elements])
 }
 
+/// Settings of lossy codecs that have no defaults, or whose defaults leave something out. Types that a setting refuses
+/// are left out by [`specs_for`].
+pub const LOSSY: &[&str] = &[
+    "quantise:abs=2.5,mask=3",
+    "quantise:rel=0.01",
+    "quantise:pw=0.02",
+    "quantise:levels=256,range=p1;p99",
+    "quantise:bits=7",
+    "quantise:otsu=0.9",
+];
+
 /// Every codec with its defaults and with each word of each of its choices.
 pub fn specs() -> Vec<Spec> {
     let mut texts = Vec::new();
@@ -72,6 +85,7 @@ pub fn specs() -> Vec<Spec> {
     }
     texts.push("bitshuffle:compressor=zstd,level=1,block=64".into());
     texts.push("bitshuffle:block=1048576".into());
+    texts.extend(LOSSY.iter().map(|text| text.to_string()));
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
