@@ -11,6 +11,7 @@ mod noise_dither;
 mod noise_encode;
 pub mod quantise;
 mod quantise_bins;
+mod quantise_codes;
 mod quantise_encode;
 mod quantise_otsu;
 pub mod sigma_clip;

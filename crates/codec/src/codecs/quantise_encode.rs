@@ -5,15 +5,16 @@
 //! itself. Therefore Q(Q(x)) = Q(x). The *window* of bins that get an index of their own is chosen for size only: Q(x)
 //! of other bins is stored as it is.
 
-use super::quantise::{Header, Kind, MAX_CODES};
+use super::quantise::{Header, Kind};
 use super::quantise_bins::{
     Mode, Settings, Survey, absolute, element_steps, level_range, levels, levels_for_bound,
     low_bits_dropped, octaves, survey,
 };
+use super::quantise_codes::{Codes, Narrow};
 use super::quantise_otsu::{Original, Otsu};
 use crate::entropy::indices::{self, Backend};
 use crate::kernels::levels::Level;
-use crate::kernels::quantise::{Bins, Linear, Octaves, Sample, loss, mark, quantise};
+use crate::kernels::quantise::{Bins, Linear, Numbering, Octaves, Sample, loss, mark, quantise};
 use crate::labels::refuse_labels;
 use crate::numbers::{BLOCK, ExactValues, load, store};
 use crate::{Certificate, Chunk, Context, Encoded, Error, Tally};
@@ -96,84 +97,6 @@ struct Pass<T> {
     decoded_crc: u32,
     /// All decoded values, where asked for.
     decoded: Vec<T>,
-}
-
-/// Indices behind those of the bins: special values, and one for elements whose value is listed.
-struct Codes<T> {
-    /// Value of every code; of the listing one it means nothing.
-    values: Vec<T>,
-    listing: Option<u8>,
-    listed: Vec<T>,
-}
-
-impl<T: Sample> Codes<T> {
-    fn special(&mut self, value: T) -> u32 {
-        let found = (0..self.values.len()).find(|&code| {
-            self.listing != Some(code as u8) && self.values[code].to_bits() == value.to_bits()
-        });
-        match found {
-            Some(code) => code as u32,
-            None if self.values.len() < MAX_CODES => {
-                self.values.push(value);
-                self.values.len() as u32 - 1
-            }
-            None => self.listed(value),
-        }
-    }
-
-    /// The code of an element whose value is listed. One place among the codes is kept free for it.
-    fn listed(&mut self, value: T) -> u32 {
-        self.listed.push(value);
-        let next = self.values.len();
-        let code = *self.listing.get_or_insert(next as u8);
-        if usize::from(code) == next {
-            self.values.push(T::default());
-        }
-        u32::from(code)
-    }
-}
-
-/// Indices in as few bytes as the largest so far needs.
-#[derive(Default)]
-struct Narrow {
-    width: usize,
-    bytes: Vec<u8>,
-}
-
-impl Narrow {
-    /// Adds indices up to `largest`.
-    fn push(&mut self, indices: &[u32], largest: u32) {
-        let width = indices::width_for(largest);
-        if width > self.width {
-            self.widen(width);
-        }
-        match self.width {
-            1 => self.bytes.extend(indices.iter().map(|&index| index as u8)),
-            2 => {
-                let at = self.bytes.len();
-                self.bytes.resize(at + 2 * indices.len(), 0);
-                for (bytes, &index) in self.bytes[at..].chunks_exact_mut(2).zip(indices) {
-                    bytes.copy_from_slice(&(index as u16).to_le_bytes());
-                }
-            }
-            _ => {
-                let at = self.bytes.len();
-                self.bytes.resize(at + 4 * indices.len(), 0);
-                for (bytes, &index) in self.bytes[at..].chunks_exact_mut(4).zip(indices) {
-                    bytes.copy_from_slice(&index.to_le_bytes());
-                }
-            }
-        }
-    }
-
-    fn widen(&mut self, width: usize) {
-        let mut wide = Vec::with_capacity(self.bytes.len() / self.width.max(1) * width);
-        for index in self.bytes.chunks_exact(self.width.max(1)) {
-            wide.extend_from_slice(index);
-            wide.resize(wide.len() + width - index.len(), 0);
-        }
-        (self.width, self.bytes) = (width, wide);
-    }
 }
 
 impl<'a, T: Sample> Source<'a, T> {
@@ -270,11 +193,7 @@ impl<'a, T: Sample> Source<'a, T> {
             kind: kind(window.window),
             count: window.count,
             first: window.first,
-            codes: Codes {
-                values: Vec::new(),
-                listing: None,
-                listed: Vec::new(),
-            },
+            codes: Codes::new(),
             narrow: Narrow::default(),
             loss: Tally::default(),
             decoded_crc: 0,
@@ -283,6 +202,11 @@ impl<'a, T: Sample> Source<'a, T> {
         pass.narrow.bytes.reserve_exact(
             self.chunk.bytes.len() / T::BYTES * indices::width_for(window.count.saturating_sub(1)),
         );
+        let numbering = Numbering {
+            first: window.first,
+            mark: window.count,
+            twice: window.twice,
+        };
         let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
         let (mut block, mut near) = ([T::default(); BLOCK], [T::default(); BLOCK]);
         let mut found = [0; BLOCK];
@@ -290,14 +214,8 @@ impl<'a, T: Sample> Source<'a, T> {
         for bytes in self.blocks() {
             let len = load(bytes, order, &mut block);
             let (values, near, found) = (&block[..len], &mut near[..len], &mut found[..len]);
-            let Window {
-                window: bins,
-                first,
-                count,
-                twice,
-                ..
-            } = *window;
-            let mut bad = quantise(level, values, bins, first, count, twice, found, near);
+            let count = window.count;
+            let mut bad = quantise(level, values, window.window, numbering, found, near);
             for &bits in self.exact.bits() {
                 bad |= mark(level, values, near, T::from_bits(bits), count, found);
             }

@@ -215,7 +215,12 @@ impl Bins for Octaves {
 
     #[inline(always)]
     fn allowed(&self, x: f64) -> f64 {
-        x.abs() * self.bound + (x - x) // NaN for an infinite x: nothing is near it
+        let size = x.abs();
+        if size < f64::INFINITY {
+            size * self.bound
+        } else {
+            -1.0
+        } // nothing is near infinity
     }
 
     fn limited(self, first: f64, last: f64) -> Self {
@@ -247,18 +252,27 @@ impl Octaves {
     }
 }
 
-/// Quantises a block: `indices` counts bins from `first`, `decoded` is what they decode to. Elements that are not good
-/// get the index `mark`; returns whether there are any. With `twice`, good is only what its decoded value leads back to.
+/// How [`quantise`] numbers bins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Numbering {
+    /// The bin with index 0.
+    pub first: f64,
+    /// Index of elements that are not good.
+    pub mark: u32,
+    /// Whether good is only what its decoded value leads back to.
+    pub twice: bool,
+}
+
+/// Quantises a block; returns whether there are elements that are not good.
 #[inline(always)]
 fn quantise_kernel<T: Sample, B: Bins>(
     values: &[T],
     bins: B,
-    first: f64,
-    mark: u32,
-    twice: bool,
+    numbering: Numbering,
     indices: &mut [u32],
     decoded: &mut [T],
 ) -> bool {
+    let Numbering { first, mark, twice } = numbering;
     let one = |value: T, index: &mut u32, decoded: &mut T, twice: bool| {
         let real = value.to_f64();
         let bin = bins.index(real);
@@ -289,7 +303,7 @@ fn quantise_kernel<T: Sample, B: Bins>(
     }
     bad != 0
 }
-levels!(pub(crate) fn quantise<T: Sample, B: Bins>(values: &[T], bins: B, first: f64, mark: u32, twice: bool, indices: &mut [u32], decoded: &mut [T]) -> bool = quantise_kernel);
+levels!(pub(crate) fn quantise<T: Sample, B: Bins>(values: &[T], bins: B, numbering: Numbering, indices: &mut [u32], decoded: &mut [T]) -> bool = quantise_kernel);
 
 /// Gives the index `mark` to elements that are `exact` or would become it; returns whether there are any.
 #[inline(always)]
@@ -405,12 +419,16 @@ mod tests {
     /// Every level gives the bits of the scalar one, for all three kernels a codec calls in turn.
     fn check<T: Sample, B: Bins + std::fmt::Debug>(values: &[T], bins: B, limits: [f64; 2]) {
         let bins = bins.limited(limits[0], limits[1]);
-        let count = (limits[1] - limits[0]) as u32 + 1;
         for twice in [false, true] {
+            let numbering = Numbering {
+                first: limits[0],
+                mark: (limits[1] - limits[0]) as u32 + 1,
+                twice,
+            };
             for block in values.chunks(BLOCK) {
-                let expected = run(Level::SCALAR, block, bins, limits[0], count, twice);
+                let expected = run(Level::SCALAR, block, bins, numbering);
                 for level in Level::available() {
-                    let found = run(level, block, bins, limits[0], count, twice);
+                    let found = run(level, block, bins, numbering);
                     assert!(found == expected, "{bins:?} {} twice {twice}", level.name());
                 }
             }
@@ -419,27 +437,14 @@ mod tests {
 
     type Run = (bool, Vec<u32>, Vec<u64>, [u64; 3], u32, Vec<u64>);
 
-    fn run<T: Sample, B: Bins>(
-        level: Level,
-        block: &[T],
-        bins: B,
-        first: f64,
-        count: u32,
-        twice: bool,
-    ) -> Run {
+    fn run<T: Sample, B: Bins>(level: Level, block: &[T], bins: B, numbering: Numbering) -> Run {
+        let Numbering {
+            first, mark: count, ..
+        } = numbering;
         let bits = |values: &[T]| -> Vec<u64> { values.iter().map(|v| v.to_bits()).collect() };
         let mut indices = vec![0xcccc_cccc; block.len()];
         let mut near = vec![T::default(); block.len()];
-        let mut bad = quantise(
-            level,
-            block,
-            bins,
-            first,
-            count,
-            twice,
-            &mut indices,
-            &mut near,
-        );
+        let mut bad = quantise(level, block, bins, numbering, &mut indices, &mut near);
         bad |= mark(
             level,
             block,

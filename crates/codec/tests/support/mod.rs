@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod twice;
+
 use etalon_codec::{
     ByteOrder, CODECS, Context, Element, ElementClass, Error, Filter, Layout, Spec,
 };
