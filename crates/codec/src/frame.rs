@@ -388,7 +388,7 @@ mod tests {
     #[test]
     fn every_single_bit_flip_is_caught() {
         let layout = u16_layout(vec![40, 50]);
-        let src: Vec<u8> = (0..4000u32).map(|i| (i * i >> 7) as u8 & 3).collect();
+        let src: Vec<u8> = (0..4000u32).map(|i| ((i * i) >> 7) as u8 & 3).collect();
         let mut chunk = encoded("bitshuffle", &layout, &src);
         assert!(chunk.len() < src.len());
         let mut back = vec![0; src.len()];

@@ -6,11 +6,11 @@ mod support;
 
 use std::path::PathBuf;
 
-use etalon_codec::Context;
+use etalon_codec::{Context, Spec};
 use support::{counts, encode, layout, stored};
 
 /// File name, SPEC, element bytes, elements. The data are `counts(elements, element_bytes, 2026)`.
-const CHUNKS: [(&str, &str, usize, usize); 5] = [
+const CHUNKS: [(&str, &str, usize, usize); 10] = [
     ("bitshuffle-lz4-u2", "bitshuffle", 2, 5003),
     ("bitshuffle-zstd3-u4", "bitshuffle:compressor=zstd", 4, 2309),
     (
@@ -21,6 +21,16 @@ const CHUNKS: [(&str, &str, usize, usize); 5] = [
     ),
     ("bitshuffle-none-u3", "bitshuffle:compressor=none", 3, 301),
     ("bitshuffle-lz4-16", "bitshuffle", 16, 777),
+    ("frame1-dictionary-u2", "dictionary", 2, 4000),
+    ("frame1-quantise-u4", "quantise:abs=3", 4, 3000),
+    ("frame1-noise-u2", "noise:sigma=1", 2, 3000),
+    ("frame1-sigma-clip-u2", "sigma-clip:force", 2, 4096),
+    (
+        "frame1-sigma-clip-lattice-u2",
+        "sigma-clip:variant=lattice,force",
+        2,
+        4096,
+    ),
 ];
 
 #[test]
@@ -29,7 +39,7 @@ fn golden_chunks_of_every_release_decode() {
     for (name, spec, element_bytes, elements) in CHUNKS {
         let path = folder.join(format!("{name}.chunk"));
         let layout = layout(element_bytes, elements);
-        let spec = spec.parse().unwrap();
+        let spec: Spec = spec.parse().unwrap();
         let src = counts(elements, element_bytes, 2026);
         if !path.exists() {
             assert!(
@@ -46,6 +56,7 @@ fn golden_chunks_of_every_release_decode() {
         let (filter, values) = stored(&spec, &layout);
         let mut back = vec![0; (filter.decoded_len)(&values, &chunk).unwrap()];
         (filter.decode)(&mut Context::new(), &values, &chunk, &mut back).unwrap();
-        assert!(back == src, "{name}");
+        // What a lossy chunk decodes to is pinned by the checksum that `decode` compares.
+        assert!(back == src || !spec.codec().lossless, "{name}");
     }
 }

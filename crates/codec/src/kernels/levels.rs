@@ -148,7 +148,7 @@ macro_rules! levels {
         ($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)? = $kernel:path
     ) => {
         $(#[$attribute])*
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, clippy::too_many_arguments)]
         $visibility fn $name $(<$($generic: $bound),+>)? (
             level: $crate::kernels::levels::Level, $($argument: $kind),*
         ) $(-> $result)? {

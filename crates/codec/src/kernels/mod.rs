@@ -11,7 +11,6 @@ mod bittranspose_lanes;
 mod lanes;
 pub mod levels;
 pub(crate) mod noise;
-pub mod quantise;
 pub(crate) mod palette;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod palette_avx512;
