@@ -38,12 +38,14 @@ test: packages build plugins .venv-h5py114/.stamp
 	$(CARGO) test --release $(HDF5_CRATES)
 	.venv/bin/python -m pytest tests -q -rs
 
-test-long:
+test-long: tools .venv-pyfai/.stamp
 	set -e; for level in $(LEVELS); do \
 		echo "ETALON_SIMD=$$level"; \
 		ETALON_SIMD=$$level $(CARGO) test -p etalon-codec; \
 	done
 	ETALON_MUTATIONS=$(MUTATIONS) $(CARGO) test -p etalon-codec --test hostile
+	$(CARGO) build --release -p etalon-codec --example sigma_clip_sets
+	ETALON_CLIP_SETS=$(TARGET)/release/examples/sigma_clip_sets .venv-pyfai/bin/python -m pytest tests/test_sigma_clip_pyfai.py -q -rs
 
 test-all: test test-long
 
@@ -78,6 +80,9 @@ packages: tools
 
 .venv-h5py114/.stamp: requirements/h5py114.txt
 	@scripts/make_venv .venv-h5py114 $< "$(PYTHON)"
+
+.venv-pyfai/.stamp: requirements/pyfai.txt
+	@scripts/make_venv .venv-pyfai $< "$(PYTHON)"
 
 clean:
 	$(CARGO) clean
