@@ -71,7 +71,8 @@ def test_a_file_of_the_user(plugins, tmp_path):
 
 
 def test_without_the_plugin_it_says_so_and_reads_by_itself(tmp_path):
-    done = etalon("demo", "--frames", "1", "--out", tmp_path / "demo", cwd=tmp_path, extra_env={"PYTHON": "/nonexistent/python"})
+    nowhere = {"PYTHON": "/nonexistent/python", "PATH": "/nonexistent"}
+    done = etalon("demo", "--frames", "1", "--out", tmp_path / "demo", cwd=tmp_path, extra_env=nowhere)
     assert "NOTE" in done.stderr and "own library" in done.stdout and "equal" in done.stdout
 
 

@@ -59,7 +59,14 @@ fn encode(
         layout: settings.with_layout()?,
         bytes: src,
     };
-    round(context, &chunk, dst)?;
+    let certificate = round(context, &chunk, dst)?;
+    if certificate.synthetic_background && !settings.spec.flag("force") {
+        return Err(Error::Settings(format!(
+            "etalon_round: {} draws background from a model, and readers of the plain file could not tell it from data; \
+             use variant=lattice, or add force",
+            settings.spec.codec().name
+        )));
+    }
     Ok(src.len())
 }
 
@@ -93,4 +100,40 @@ fn decode(
     }
     dst.copy_from_slice(chunk);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteOrder, Element, ElementClass};
+
+    /// Rounds a frame of small counts.
+    fn rounded(spec: &str) -> Result<Vec<u8>, Error> {
+        let element = Element {
+            class: ElementClass::Unsigned,
+            bytes: 2,
+            order: ByteOrder::Little,
+        };
+        let layout = Layout::new(element, vec![128, 128]);
+        let mut random = 1u32;
+        let counts = (0..128 * 128).map(|_| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // A sum of bits has the mean and, nearly, the dispersion of counts.
+            (random >> 8).count_ones() as u16
+        });
+        let src: Vec<u8> = counts.flat_map(u16::to_le_bytes).collect();
+        let values = cd_values(&spec.parse()?, &layout)?;
+        let mut dst = vec![0; src.len()];
+        encode(&mut Context::new(), &values, &src, &mut dst)?;
+        Ok(dst)
+    }
+
+    #[test]
+    fn a_background_from_a_model_is_refused_in_plain_files_unless_forced() {
+        let error = rounded("sigma-clip:force=false,variant=block").unwrap_err();
+        assert!(matches!(error, Error::Settings(_)), "{error}");
+        assert!(rounded("sigma-clip:variant=block,force").is_ok());
+        assert!(rounded("sigma-clip:variant=lattice,force").is_ok());
+        assert!(rounded("noise:sigma=2").is_ok());
+    }
 }

@@ -124,6 +124,15 @@ impl Settings {
 }
 
 pub(super) fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
+    let element_bytes = layout.element.bytes as u32;
+    let mut values = vec![VERSION[0], VERSION[1], element_bytes];
+    values.extend(user_values(spec)?);
+    Settings::stored(&values)?;
+    Ok(values)
+}
+
+/// `(block, compressor[, level])`
+pub(super) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
     let compressor = match spec.choice("compressor") {
         "none" => 0,
         "lz4" => 2,
@@ -134,28 +143,10 @@ pub(super) fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error>
             "bitshuffle: level= is for compressor=zstd; leave it out or add that".into(),
         ));
     }
-    let mut values = vec![
-        VERSION[0],
-        VERSION[1],
-        layout.element.bytes as u32,
-        spec.integer("block") as u32,
-        compressor,
-    ];
+    let mut values = vec![spec.integer("block") as u32, compressor];
     if compressor == 3 {
         values.push(spec.integer("level") as u32);
     }
-    Settings::stored(&values)?;
-    Ok(values)
-}
-
-/// `(block, compressor[, level])`
-pub(super) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
-    let mut values = match spec.choice("compressor") {
-        "none" => vec![0, 0],
-        "lz4" => vec![0, 2],
-        _ => vec![0, 3, spec.integer("level") as u32],
-    };
-    values[0] = spec.integer("block") as u32;
     Ok(values)
 }
 
