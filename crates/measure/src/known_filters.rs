@@ -15,6 +15,7 @@ pub struct KnownFilter {
 }
 
 const HDF5PLUGIN: &str = "pip install hdf5plugin";
+const H5ETALON: &str = "pip install h5etalon";
 const NO_PACKAGE: &str = "no common package brings this filter; ask whoever wrote the file";
 
 /// Every filter this program can name, by id.
@@ -91,6 +92,8 @@ pub static KNOWN_FILTERS: &[KnownFilter] = &[
     known(32029, "TERSE/PROLIX", NO_PACKAGE),
     known(32030, "FFMPEG", NO_PACKAGE),
     known(32033, "HTJ2K", HDF5PLUGIN),
+    known(59297, "etalon", H5ETALON),
+    known(59298, "etalon_round", H5ETALON),
 ];
 
 const fn known(id: i32, name: &'static str, install: &'static str) -> KnownFilter {
