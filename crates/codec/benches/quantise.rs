@@ -1,6 +1,6 @@
 //! Speed of `quantise` in raw GB/s, interleaved with memcpy and with bitshuffle + zstd-3; best of many runs.
 //!
-//! `cargo bench --bench quantise` runs on synthetic data. `ETALON_F32="file:elements:spec|spec" cargo bench …` adds a file of
+//! `cargo bench --bench quantise` runs on synthetic data; `ETALON_F32="file:elements:spec|spec" cargo bench …` on a file of
 //! little-endian f32 in chunks of that many elements; several files are separated by spaces.
 
 use std::hint::black_box;
@@ -132,6 +132,11 @@ fn codec(name: &str, data: &[u8], elements: usize, texts: &[&str], runs: usize) 
             gigabytes / run.decode_seconds,
             reference.1 / run.decode_seconds,
         );
+        for chunk in &run.chunks {
+            if let Ok(Some(otsu)) = etalon_codec::codecs::quantise::otsu(chunk) {
+                println!("    {otsu:?}");
+            }
+        }
     }
 }
 
@@ -151,6 +156,29 @@ fn synthetic(elements: usize) -> Vec<u8> {
 const REFERENCE: &str = "bitshuffle:compressor=zstd";
 
 fn main() {
+    let files = std::env::var("ETALON_F32").unwrap_or_default();
+    if files.is_empty() {
+        on_synthetic_data();
+    }
+    for file in files.split_whitespace() {
+        let mut parts = file.splitn(3, ':');
+        let (path, elements, texts) = (parts.next(), parts.next(), parts.next());
+        let data = std::fs::read(path.unwrap()).unwrap();
+        let texts: Vec<&str> = [REFERENCE]
+            .into_iter()
+            .chain(texts.unwrap_or("quantise:levels=256").split('|'))
+            .collect();
+        codec(
+            path.unwrap(),
+            &data,
+            elements.unwrap().parse().unwrap(),
+            &texts,
+            10,
+        );
+    }
+}
+
+fn on_synthetic_data() {
     kernel("L2", 64 << 10, 30);
     kernel("RAM", 64 << 20, 8);
     let settings = [
@@ -167,23 +195,4 @@ fn main() {
         &texts,
         10,
     );
-    for file in std::env::var("ETALON_F32")
-        .unwrap_or_default()
-        .split_whitespace()
-    {
-        let mut parts = file.splitn(3, ':');
-        let (path, elements, texts) = (parts.next(), parts.next(), parts.next());
-        let data = std::fs::read(path.unwrap()).unwrap();
-        let texts: Vec<&str> = [REFERENCE]
-            .into_iter()
-            .chain(texts.unwrap_or("quantise:levels=256").split('|'))
-            .collect();
-        codec(
-            path.unwrap(),
-            &data,
-            elements.unwrap().parse().unwrap(),
-            &texts,
-            10,
-        );
-    }
 }

@@ -417,6 +417,32 @@ fn settings_that_do_not_fit_are_refused_with_the_reason() {
     }
 }
 
+/// Smooth areas with few values look like labels once quantised; they must not be refused then.
+#[test]
+fn integers_with_verified_promises_are_idempotent() {
+    let mut random = Random(14);
+    let counts: Vec<u16> = (0..40_000)
+        .map(|i| (300.0 + f64::from(i / 2000 * 40) + 9.0 * normal(&mut random)) as u16)
+        .collect();
+    let bytes: Vec<u8> = counts
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let layout = layout(ElementClass::Unsigned, 2, counts.len());
+    for mode in [
+        "otsu=0.9",
+        "otsu=0.99",
+        "psnr=30",
+        "psnr=55",
+        "levels=4",
+        "levels=9,otsu=0.97",
+        "rel=0.05",
+    ] {
+        let result = lossy(&format!("quantise:{mode}"), &layout, &bytes);
+        assert_eq!(result.codec, "quantise", "{mode}");
+    }
+}
+
 #[test]
 fn labels_are_refused() {
     let n = 65_536;

@@ -13,6 +13,7 @@ pub mod quantise;
 mod quantise_bins;
 mod quantise_codes;
 mod quantise_encode;
+mod quantise_levels;
 mod quantise_otsu;
 pub mod sigma_clip;
 mod sigma_clip_background;

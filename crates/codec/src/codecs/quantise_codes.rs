@@ -48,13 +48,25 @@ impl<T: Sample> Codes<T> {
 }
 
 /// Indices in as few bytes as the largest so far needs.
-#[derive(Default)]
 pub(super) struct Narrow {
     width: usize,
     pub bytes: Vec<u8>,
 }
 
 impl Narrow {
+    /// Uses the memory of `bytes`.
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { width: 0, bytes }
+    }
+
+    /// Forgets all indices and makes room for `elements` of them, most of them below `count`.
+    pub(super) fn start(&mut self, elements: usize, count: u32) {
+        self.width = 0;
+        self.bytes.clear();
+        let len = elements * indices::width_for(count.saturating_sub(1));
+        self.bytes.reserve_exact(len);
+    }
+
     /// Adds indices up to `largest`.
     pub(super) fn push(&mut self, indices: &[u32], largest: u32) {
         let width = indices::width_for(largest);

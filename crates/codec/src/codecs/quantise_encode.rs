@@ -7,11 +7,10 @@
 
 use super::quantise::{Header, Kind};
 use super::quantise_bins::{
-    Mode, Settings, Survey, absolute, element_steps, level_range, levels, levels_for_bound,
-    low_bits_dropped, octaves, survey,
+    Mode, Settings, Survey, absolute, element_steps, low_bits_dropped, octaves, survey,
 };
 use super::quantise_codes::{Codes, Narrow};
-use super::quantise_otsu::{Original, Otsu};
+use super::quantise_otsu::Otsu;
 use crate::entropy::indices::{self, Backend};
 use crate::kernels::levels::Level;
 use crate::kernels::quantise::{Bins, Linear, Numbering, Octaves, Sample, loss, mark, quantise};
@@ -23,21 +22,15 @@ use crate::{Certificate, Chunk, Context, Encoded, Error, Tally};
 const WIDE: f64 = 65_000.0;
 /// Elements looked at to choose a window.
 const SAMPLE: usize = 4096;
-/// Levels are tried one by one up to here, then in steps of an eighth.
-const DENSE_LEVELS: u32 = 64;
-const MOST_LEVELS: u32 = 1 << 16;
-/// How often levels are made finer to keep a promise.
-const TRIES: usize = 12;
-
 /// A chunk with what is known about it.
 pub(super) struct Source<'a, T> {
-    chunk: &'a Chunk<'a>,
-    exact: ExactValues<T>,
-    survey: Option<Survey>,
+    pub chunk: &'a Chunk<'a>,
+    pub exact: ExactValues<T>,
+    pub survey: Option<Survey>,
 }
 
 /// Bins and the window of them that have an index.
-struct Window<B> {
+pub(super) struct Window<B> {
     /// All bins.
     bins: B,
     /// The same, limited to the window.
@@ -86,17 +79,26 @@ fn becomes<T: Sample, B: Bins>(bins: &B, exact: &ExactValues<T>, value: T) -> Be
     Becomes::Exception(value)
 }
 
-/// What one pass over a chunk gives.
-struct Pass<T> {
+/// What else a pass over a chunk should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    Nothing,
+    /// Give up at the first element that would change.
+    OnlyFixed,
+    /// Keep all decoded values.
+    KeepDecoded,
+}
+
+/// What one pass over a chunk gives, beside its indices.
+pub(super) struct Pass<T> {
     kind: Kind,
     count: u32,
     first: f64,
     codes: Codes<T>,
-    narrow: Narrow,
-    loss: Tally,
+    pub loss: Tally,
     decoded_crc: u32,
-    /// All decoded values, where asked for.
-    decoded: Vec<T>,
+    /// Decoded values, where asked for.
+    pub decoded: Vec<T>,
 }
 
 impl<'a, T: Sample> Source<'a, T> {
@@ -150,7 +152,7 @@ impl<'a, T: Sample> Source<'a, T> {
         }
     }
 
-    fn linear(&self, bins: Linear) -> Window<Linear> {
+    pub(super) fn linear(&self, bins: Linear) -> Window<Linear> {
         self.window(bins, bins)
     }
 
@@ -179,13 +181,13 @@ impl<'a, T: Sample> Source<'a, T> {
         self.window(bins, window)
     }
 
-    /// Quantises the chunk. With `only_fixed` gives up at the first element that would change.
-    fn pass<B: Bins>(
+    /// Quantises the chunk; its indices go to `output`.
+    pub(super) fn pass<B: Bins>(
         &self,
         window: &Window<B>,
         kind: fn(B) -> Kind,
-        only_fixed: bool,
-        keep_decoded: bool,
+        ask: Ask,
+        output: &mut Output,
     ) -> Option<Pass<T>> {
         let order = self.chunk.layout.element.order;
         let level = Level::best();
@@ -194,14 +196,13 @@ impl<'a, T: Sample> Source<'a, T> {
             count: window.count,
             first: window.first,
             codes: Codes::new(),
-            narrow: Narrow::default(),
             loss: Tally::default(),
             decoded_crc: 0,
             decoded: Vec::new(),
         };
-        pass.narrow.bytes.reserve_exact(
-            self.chunk.bytes.len() / T::BYTES * indices::width_for(window.count.saturating_sub(1)),
-        );
+        output
+            .narrow
+            .start(self.chunk.bytes.len() / T::BYTES, window.count);
         let numbering = Numbering {
             first: window.first,
             mark: window.count,
@@ -223,17 +224,17 @@ impl<'a, T: Sample> Source<'a, T> {
                 self.look_again(window, values, near, found, &mut pass);
             }
             let block = loss(level, values, near);
-            if only_fixed && block.max > 0.0 {
+            if ask == Ask::OnlyFixed && block.max > 0.0 {
                 return None;
             }
             pass.loss.max_abs_error = pass.loss.max_abs_error.max(block.max);
             pass.loss.sum_error += block.sum;
             pass.loss.sum_squared_error += block.squares;
             let largest = (count + pass.codes.values.len() as u32).saturating_sub(1);
-            pass.narrow.push(found, largest);
+            output.narrow.push(found, largest);
             store(near, order, &mut stored[..bytes.len()]);
             digest.update(&stored[..bytes.len()]);
-            if keep_decoded {
+            if ask == Ask::KeepDecoded {
                 pass.decoded.extend_from_slice(near);
             }
         }
@@ -281,7 +282,7 @@ impl<'a, T: Sample> Source<'a, T> {
     }
 
     /// Elements that count for a mean error: finite and not exact by rule.
-    fn measured(&self) -> u64 {
+    pub(super) fn measured(&self) -> u64 {
         let order = self.chunk.layout.element.order;
         let elements = self.chunk.bytes.chunks_exact(T::BYTES);
         elements
@@ -310,6 +311,14 @@ fn cheapest(first: f64, last: f64, sample: &[f64], value_bits: f64) -> (f64, f64
     (best.1, best.2)
 }
 
+/// Where an encoded chunk goes, and what is needed on the way.
+pub(super) struct Output<'a> {
+    pub context: &'a mut Context,
+    pub settings: Settings,
+    pub narrow: Narrow,
+    pub dst: &'a mut [u8],
+}
+
 /// Encodes a chunk of numbers.
 pub(super) fn encode<T: Sample>(
     context: &mut Context,
@@ -324,25 +333,16 @@ pub(super) fn encode<T: Sample>(
         exact,
         survey,
     };
-    match settings.mode {
-        Mode::OfElement(part) => {
-            let Some(steps) = element_steps::<T>(part) else {
-                return Ok(None);
-            };
-            source.encode_octaves(context, &settings, octaves(steps, part), dst)
-        }
-        Mode::Bits(bits) if T::FLOAT => {
-            let steps = (1u64 << bits) as f64;
-            source.encode_octaves(context, &settings, octaves(steps, 0.5 / steps), dst)
-        }
-        Mode::Bits(bits) => {
-            source.encode_linear(context, &settings, low_bits_dropped::<T>(bits), dst)
-        }
-        Mode::Absolute(bound) => {
-            source.encode_linear(context, &settings, absolute::<T>(bound), dst)
-        }
-        _ => source.encode_levels(context, &settings, dst),
-    }
+    let narrow = Narrow::new(std::mem::take(&mut context.narrow));
+    let mut output = Output {
+        context,
+        settings,
+        narrow,
+        dst,
+    };
+    let encoded = source.encode(&mut output);
+    output.context.narrow = output.narrow.bytes;
+    encoded
 }
 
 /// Masked values and the fill value; not a fill value of zero where zero decodes to itself anyway, because then other
@@ -362,140 +362,61 @@ fn exact_values<T: Sample>(settings: &Settings, chunk: &Chunk) -> Result<ExactVa
 }
 
 impl<T: Sample> Source<'_, T> {
-    fn encode_linear(
-        &self,
-        context: &mut Context,
-        settings: &Settings,
-        bins: Linear,
-        dst: &mut [u8],
-    ) -> Result<Option<Encoded>, Error> {
-        self.refuse_labels(&bins)?;
-        let pass = self.pass(&self.linear(bins), Kind::Linear, false, false);
-        self.finish(context, settings, pass, None, (bins.bound, 0.0), dst)
+    fn encode(&self, output: &mut Output) -> Result<Option<Encoded>, Error> {
+        match output.settings.mode {
+            Mode::OfElement(part) => match element_steps::<T>(part) {
+                Some(steps) => self.encode_octaves(output, octaves(steps, part)),
+                None => Ok(None),
+            },
+            Mode::Bits(bits) if T::FLOAT => {
+                let steps = (1u64 << bits) as f64;
+                self.encode_octaves(output, octaves(steps, 0.5 / steps))
+            }
+            Mode::Bits(bits) => self.encode_linear(output, low_bits_dropped::<T>(bits)),
+            Mode::Absolute(bound) => self.encode_linear(output, absolute::<T>(bound)),
+            _ => match self.survey {
+                Some(survey) => self.encode_levels(output, survey),
+                None => self.encode_linear(output, absolute::<T>(1.0)),
+            },
+        }
     }
 
-    fn encode_octaves(
-        &self,
-        context: &mut Context,
-        settings: &Settings,
-        bins: Octaves,
-        dst: &mut [u8],
-    ) -> Result<Option<Encoded>, Error> {
+    fn encode_linear(&self, output: &mut Output, bins: Linear) -> Result<Option<Encoded>, Error> {
         self.refuse_labels(&bins)?;
-        let pass = self.pass(&self.octaves(bins), Kind::Octaves, false, false);
-        self.finish(context, settings, pass, None, (bins.bound, 0.0), dst)
+        let pass = self.pass(&self.linear(bins), Kind::Linear, Ask::Nothing, output);
+        pass.map_or(Ok(None), |pass| {
+            self.finish(output, pass, None, (bins.bound, 0.0))
+        })
     }
 
-    fn refuse_labels<B: Bins>(&self, bins: &B) -> Result<(), Error> {
+    fn encode_octaves(&self, output: &mut Output, bins: Octaves) -> Result<Option<Encoded>, Error> {
+        self.refuse_labels(&bins)?;
+        let pass = self.pass(&self.octaves(bins), Kind::Octaves, Ask::Nothing, output);
+        pass.map_or(Ok(None), |pass| {
+            self.finish(output, pass, None, (bins.bound, 0.0))
+        })
+    }
+
+    pub(super) fn refuse_labels<B: Bins>(&self, bins: &B) -> Result<(), Error> {
         if T::FLOAT {
             return Ok(());
         }
-        let order = self.chunk.layout.element.order;
-        refuse_labels(
-            "quantise",
-            self.chunk.bytes,
-            order,
-            |value: T| match becomes(bins, &self.exact, value) {
-                Becomes::Special(_) => None,
-                Becomes::Exception(value) | Becomes::Value(value) => Some(value),
-            },
-        )
-    }
-
-    /// Modes that spread levels over a range.
-    fn encode_levels(
-        &self,
-        context: &mut Context,
-        settings: &Settings,
-        dst: &mut [u8],
-    ) -> Result<Option<Encoded>, Error> {
-        let Some(survey) = self.survey else {
-            let bins = absolute::<T>(1.0);
-            let pass = self.pass(&self.empty(bins), Kind::Linear, false, false);
-            return self.finish(context, settings, pass, None, (0.0, 0.0), dst);
+        let (bytes, order) = (self.chunk.bytes, self.chunk.layout.element.order);
+        let decoded = |value: T| match becomes(bins, &self.exact, value) {
+            Becomes::Special(_) => None,
+            Becomes::Exception(value) | Becomes::Value(value) => Some(value),
         };
-        let (layout, bytes) = (self.chunk.layout, self.chunk.bytes);
-        let (low, high) = level_range(settings, layout, bytes, &self.exact, survey);
-        let span = high - low;
-        let (candidates, bound) = match settings.mode {
-            Mode::OfRange(part) => {
-                let bound = part * span;
-                let Some(count) = levels_for_bound::<T>(low, high, bound) else {
-                    return Ok(None);
-                };
-                (vec![count], Some(bound))
-            }
-            Mode::Decibel(decibel) => {
-                let steps = (10f64.powf(decibel / 20.0) / 12f64.sqrt()).ceil();
-                (finer(steps + 1.0), None)
-            }
-            Mode::Levels(count) if settings.dice.is_none() => (vec![f64::from(count)], None),
-            Mode::Levels(count) => (finer(f64::from(count)), None),
-            _ => (few_levels(), None),
-        };
-        let mut candidates: Vec<Linear> = candidates
-            .iter()
-            .filter_map(|&count| levels::<T>(low, high, count, bound))
-            .collect();
-        if let Some(bins) = candidates.first() {
-            self.refuse_labels(bins)?;
-        }
-        // Once quantised, always the same: levels that change nothing come before those that are fewer.
-        if candidates.len() > 1 {
-            let fixed = |bins: &&Linear| {
-                self.pass(&self.linear(**bins), Kind::Linear, true, false)
-                    .is_some()
-            };
-            if let Some(&bins) = candidates.iter().find(fixed) {
-                candidates = vec![bins];
-            }
-        }
-        let original = settings
-            .dice
-            .map(|_| Original::new(layout, bytes, &self.exact));
-        for (attempt, &bins) in candidates.iter().enumerate() {
-            let pass = self.pass(&self.linear(bins), Kind::Linear, false, original.is_some());
-            let Some(pass) = pass else { continue };
-            let otsu = original
-                .as_ref()
-                .map(|original| original.compare(&pass.decoded, &self.exact));
-            if !self.keeps(settings, &pass, otsu.as_ref(), span) {
-                continue;
-            }
-            let finer = attempt > 0 && settings.mode != Mode::Dice;
-            let encoded =
-                self.finish(context, settings, Some(pass), otsu, (bins.bound, span), dst)?;
-            return Ok(encoded.map(|mut encoded| {
-                encoded.certificate.fell_back |= finer;
-                encoded
-            }));
-        }
-        Ok(None)
-    }
-
-    /// Whether a promise that is verified by decoding holds.
-    fn keeps(&self, settings: &Settings, pass: &Pass<T>, otsu: Option<&Otsu>, span: f64) -> bool {
-        if let (Some(limit), Some(otsu)) = (settings.dice, otsu) {
-            return otsu.dice_frozen.min(otsu.dice_derived) >= limit;
-        }
-        if let Mode::Decibel(decibel) = settings.mode {
-            let mean = pass.loss.sum_squared_error / self.measured().max(1) as f64;
-            return mean == 0.0 || 10.0 * (span * span / mean).log10() >= decibel;
-        }
-        true
+        refuse_labels("quantise", bytes, order, decoded)
     }
 
     /// Writes the payload and the certificate; `bound` is that of the bins and the range they are spread over.
-    fn finish(
+    pub(super) fn finish(
         &self,
-        context: &mut Context,
-        settings: &Settings,
-        pass: Option<Pass<T>>,
+        output: &mut Output,
+        pass: Pass<T>,
         otsu: Option<Otsu>,
         (bound, span): (f64, f64),
-        dst: &mut [u8],
     ) -> Result<Option<Encoded>, Error> {
-        let Some(pass) = pass else { return Ok(None) };
         let codes = &pass.codes;
         let header = Header {
             kind: pass.kind,
@@ -512,17 +433,22 @@ impl<T: Sample> Source<'_, T> {
             head.resize(at + T::BYTES, 0);
             value.write(&mut head[at..], self.chunk.layout.element.order);
         }
-        let Some((start, rest)) = dst.split_at_mut_checked(head.len()) else {
+        let Some((start, rest)) = output.dst.split_at_mut_checked(head.len()) else {
             return Ok(None);
         };
         start.copy_from_slice(&head);
-        let largest = header.largest();
-        let narrow = &pass.narrow.bytes;
-        let Some(len) = indices::encode_narrow(context, Backend::Auto, largest, narrow, rest)?
+        let Some(len) = indices::encode_narrow(
+            output.context,
+            Backend::Auto,
+            header.largest(),
+            &output.narrow.bytes,
+            rest,
+        )?
         else {
             return Ok(None);
         };
-        let (guarantee, bound_unit, bound_asked) = settings.promise(self.chunk.layout, bound, span);
+        let layout = self.chunk.layout;
+        let (guarantee, bound_unit, bound_asked) = output.settings.promise(layout, bound, span);
         Ok(Some(Encoded {
             len: head.len() + len,
             certificate: Certificate {
@@ -535,20 +461,4 @@ impl<T: Sample> Source<'_, T> {
             decoded_crc: Some(pass.decoded_crc),
         }))
     }
-}
-
-/// A number of levels and finer ones.
-fn finer(count: f64) -> Vec<f64> {
-    (0..TRIES as i32)
-        .map(|attempt| ((count - 1.0) * 1.25f64.powi(attempt)).ceil() + 1.0)
-        .collect()
-}
-
-/// Numbers of levels to look for the fewest in.
-fn few_levels() -> Vec<f64> {
-    let mut all: Vec<u32> = (2..=DENSE_LEVELS).collect();
-    while let Some(&last) = all.last().filter(|last| **last < MOST_LEVELS) {
-        all.push(last + last / 8);
-    }
-    all.into_iter().map(f64::from).collect()
 }

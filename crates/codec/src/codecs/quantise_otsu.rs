@@ -80,15 +80,20 @@ fn threshold<T: Sample>(values: &[T], exact: &ExactValues<T>) -> f64 {
 
 /// The last bin of the lower class where the variance between the classes is largest; the first of equals.
 fn best_split(counts: &[u64]) -> usize {
-    let total: f64 = counts.iter().map(|&count| count as f64).sum();
     let weighted = |(bin, &count): (usize, &u64)| bin as f64 * count as f64;
-    let mean: f64 = counts.iter().enumerate().map(weighted).sum::<f64>() / total;
-    let (mut weight, mut moment) = (0.0, 0.0);
+    let total: u64 = counts.iter().sum();
+    let moment: f64 = counts.iter().enumerate().map(weighted).sum();
+    let (mut below, mut moment_below) = (0, 0.0);
     let (mut best, mut largest) = (0, -1.0);
-    for (bin, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        weight += count as f64 / total;
-        moment += bin as f64 * count as f64 / total;
-        let between = (mean * weight - moment).powi(2) / (weight * (1.0 - weight));
+    for (bin, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        below += count;
+        moment_below += weighted((bin, count));
+        if below == total {
+            break; // no class above
+        }
+        let (lower, upper) = (below as f64, (total - below) as f64);
+        let distance = moment_below / lower - (moment - moment_below) / upper;
+        let between = lower * upper * distance * distance;
         if between > largest {
             (best, largest) = (bin, between);
         }
