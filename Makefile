@@ -9,20 +9,21 @@ export ETALON_COMMAND := $(TARGET)/release/etalon
 
 PLUGIN_NAMES := $(patsubst h5plugins/%/Cargo.toml,%,$(wildcard h5plugins/*/Cargo.toml))
 # Crates without HDF5 are tested with overflow checks; the others share the release build of HDF5.
-PLAIN_CRATES := -p etalon-codec -p etalon-filter
+PLAIN_CRATES := -p etalon-codec -p etalon-filter -p etalon-metrics
 HDF5_CRATES := -p etalon-measure -p etalon-cli
 LEVELS := scalar baseline avx2 avx512
 MUTATIONS := 1000000
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-all lint bench build plugins tools packages licences clean
+.PHONY: help demo test test-long test-references test-all lint bench build plugins tools packages licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write a report;"
 	@echo "                make demo FILE=run.h5 takes the datasets of a file"
 	@echo "make test       build and run the tests"
 	@echo "make test-long  the codec's tests at every SIMD level, a million damaged chunks"
-	@echo "make test-all   both"
+	@echo "make test-references  the metrics beside scikit-image, pyFAI, gemmi and others (1.7 GB of Python packages)"
+	@echo "make test-all   all of them"
 	@echo "make plugins    stage libh5etalon_*.so in h5plugins/: HDF5_PLUGIN_PATH=\$$PWD/h5plugins"
 	@echo "make build      the etalon command: target/release/etalon"
 	@echo "make lint       formatting, clippy, licences"
@@ -36,16 +37,20 @@ demo: build plugins
 test: packages build plugins .venv-h5py114/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
-	.venv/bin/python -m pytest tests -q -rs
+	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
 
-test-long: tools .venv-pyfai/.stamp
+test-long: tools .venv-metrics/.stamp test-references
 	set -e; for level in $(LEVELS); do \
 		echo "ETALON_SIMD=$$level"; \
 		ETALON_SIMD=$$level $(CARGO) test -p etalon-codec; \
 	done
 	ETALON_MUTATIONS=$(MUTATIONS) $(CARGO) test -p etalon-codec --test hostile
 	$(CARGO) build --release -p etalon-codec --example sigma_clip_sets
-	ETALON_CLIP_SETS=$(TARGET)/release/examples/sigma_clip_sets .venv-pyfai/bin/python -m pytest tests/test_sigma_clip_pyfai.py -q -rs
+	ETALON_CLIP_SETS=$(TARGET)/release/examples/sigma_clip_sets .venv-metrics/bin/python -m pytest tests/test_sigma_clip_pyfai.py -q -rs
+
+test-references: .venv-metrics/.stamp .venv-metrics-numpy1/.stamp .venv-cctbx/.stamp
+	$(CARGO) build --release -p etalon-metrics --examples
+	ETALON_EXAMPLES=$(TARGET)/release/examples .venv-metrics/bin/python -m pytest tests/references -q -rs
 
 test-all: test test-long
 
@@ -81,8 +86,14 @@ packages: tools
 .venv-h5py114/.stamp: requirements/h5py114.txt
 	@scripts/make_venv .venv-h5py114 $< "$(PYTHON)"
 
-.venv-pyfai/.stamp: requirements/pyfai.txt
-	@scripts/make_venv .venv-pyfai $< "$(PYTHON)"
+.venv-metrics/.stamp: requirements/metrics.txt
+	@scripts/make_venv .venv-metrics $< "$(PYTHON)"
+
+.venv-metrics-numpy1/.stamp: requirements/metrics-numpy1.txt requirements/metrics-numpy1-source.txt
+	@scripts/make_venv .venv-metrics-numpy1 $< "$(PYTHON)"
+
+.venv-cctbx/.stamp: requirements/cctbx.txt
+	@scripts/make_venv .venv-cctbx $< "$(PYTHON)"
 
 clean:
 	$(CARGO) clean

@@ -1,6 +1,6 @@
 """The pixels that `sigma-clip` discards are those of pyFAI's sigma_clip.
 
-Runs in `.venv-pyfai` as part of `make test-long`; skipped elsewhere, and where the simulators and the real data beside
+Runs in `.venv-metrics` as part of `make test-long`; skipped elsewhere, and where the simulators and the real data beside
 the repository are missing. ETALON_CLIP_SETS is the example program `sigma_clip_sets` of etalon-codec.
 """
 

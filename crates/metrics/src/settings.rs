@@ -1,0 +1,39 @@
+//! What the metrics have to be told: geometry, gain, regions, limits. One structure for all, as a TOML file holds it.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that metrics can be told. All of it is optional; a metric says what it misses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Values that are not data, as `-1` and `-2`; excluded, and checked to be kept.
+    pub mask: Vec<f64>,
+    /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original where not given.
+    pub data_range: Option<f64>,
+    /// The detector's noise.
+    pub noise: Noise,
+    /// Memory that values kept for sorting may take, in bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// Noise of a detector: σ² = gain · max(A − offset, 0) + read², at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Noise {
+    /// Data units per photon.
+    pub gain: f64,
+    /// Value of no photon, in data units.
+    pub offset: f64,
+    /// Standard deviation of the read noise, in data units.
+    pub read: f64,
+}
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self {
+            gain: 1.0,
+            offset: 0.0,
+            read: 0.0,
+        }
+    }
+}
