@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
-use crate::{args, codecs, completions, demo, doctor, inspect, man, measure, recompress};
+use crate::{args, codecs, completions, demo, doctor, inspect, man, measure, metrics, recompress};
 
 /// HDF5 compression for detector data, measured and checked
 ///
@@ -68,7 +68,7 @@ impl Common {
 enum Command {
     /// Show Etalon on simulated detector frames, or on FILE
     Demo(demo::Arguments),
-    /// Measure ratio, speed and error of codecs on the datasets of a file
+    /// Measure ratio, speed, error and science metrics of codecs, or of one dataset beside another
     Measure(measure::Arguments),
     /// Copy a file with its datasets compressed by another codec
     Recompress(recompress::Arguments),
@@ -78,6 +78,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// List the codecs and their settings
     Codecs,
+    /// List the metrics, what they yield and what they need to know
+    Metrics,
     /// Print a SPEC as h5repack, nccopy, h5py and C want it
     Args(args::Arguments),
     /// Print a script for the completion of this command in a shell
@@ -102,6 +104,7 @@ impl Cli {
             Command::Inspect(arguments) => inspect::run(&arguments, output),
             Command::Doctor(arguments) => doctor::run(&arguments, output),
             Command::Codecs => codecs::run(output),
+            Command::Metrics => metrics::run(output),
             Command::Args(arguments) => args::run(&arguments, output),
             Command::Completions(arguments) => completions::run(&arguments, output),
             Command::Man(arguments) => man::run(&arguments, output),

@@ -8,11 +8,11 @@ use clap::Args;
 use etalon_codec::Spec;
 use etalon_measure::dataset::Dataset;
 use etalon_measure::machine::{Machine, Versions};
-use etalon_measure::measure::measure;
 use etalon_measure::method::Method;
 use etalon_measure::recompress::{Options, recompress};
 use etalon_measure::simulate::all_series;
 use etalon_measure::simulated_file::write_series;
+use etalon_measure::speed::measure_speed;
 use serde::Serialize;
 
 use crate::demo_reader::{ReadBack, Reader};
@@ -370,14 +370,15 @@ impl Demo {
         stored: Option<(u64, &ReadBack)>,
     ) -> Result<DemoRow, Failure> {
         let sample = Sample::read(dataset, SAMPLE_BYTES)?;
-        let measured = measure(&sample.subject, method, &sample.chunks, RUNS, false, || {})?;
+        let layout = &sample.subject.layout;
+        let measured = measure_speed(method, layout, &sample.chunks, RUNS, || {})?.total;
         let stored_bytes = match stored {
             Some((bytes, _)) => bytes,
-            None => (dataset.raw_bytes() as f64 / measured.ratio).round() as u64,
+            None => (dataset.raw_bytes() as f64 / measured.ratio()).round() as u64,
         };
         let back = stored.map(|(_, back)| back);
         Ok(DemoRow {
-            codec: measured.codec,
+            codec: method.to_string(),
             peer: back.is_none(),
             stored_bytes,
             ratio: dataset.raw_bytes() as f64 / stored_bytes as f64,

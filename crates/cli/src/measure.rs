@@ -1,63 +1,80 @@
-//! `etalon measure`: ratio, speed and error of codecs on the datasets of a file.
+//! `etalon measure`: ratio, speed and error of codecs on the datasets of a file, and what metrics say of a loss.
 
 use std::path::Path;
 
 use clap::Args;
 use etalon_codec::Layout;
 use etalon_measure::chunk_source::{ChunkSource, Loaded};
+use etalon_measure::compare::{Against, Comparison};
 use etalon_measure::dataset::Dataset;
 use etalon_measure::machine::{Machine, Versions};
 use etalon_measure::measure::{
-    DEFAULT_SAMPLE_BYTES, LEAST_RUNS, Row, Subject, measure, stratified,
+    ChunkRow, DEFAULT_SAMPLE_BYTES, LEAST_RUNS, Row, Subject, measure, stored, stratified,
 };
 use etalon_measure::method::Method;
 use etalon_measure::recompress::LEAST_BYTES;
 use etalon_measure::speed::RawChunk;
+use etalon_metrics::{Metric, Settings, metric_named};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
+use crate::measure_rows::{Form, print_rows};
+use crate::metric_options::MetricOptions;
 use crate::output::Output;
-use crate::progress::{self, STEPS};
-use crate::table::{Table, extents, size};
+use crate::progress::{self, BYTES, STEPS};
+use crate::table::size;
 use crate::target::Target;
 
 /// Arguments of `etalon measure`.
 #[derive(Args)]
 #[command(after_help = "\
-Chunks are read and decoded first; then every codec encodes and decodes them in memory, on one \
-thread. Speeds are the median of the runs in 10⁹ bytes of raw data a second, and CV is the variation \
-between runs. Every result is compared with the raw data. Of a large dataset a sample of chunks is \
-measured, spread evenly over all of them.
+With --codec, chunks are read and decoded first; then every codec encodes and decodes them in memory, \
+on one thread. Speeds are the median of the runs in 10⁹ bytes of raw data a second, and CV is the \
+variation between runs. Every result is compared with the raw data. Of a large dataset a sample of \
+chunks is timed, spread evenly over all of them; metrics are always of the whole dataset.
+
+With FILE2, datasets of the same path are compared: FILE has the originals, FILE2 what was decoded. \
+FILE::/a FILE::/b compares two datasets of one file. FILE alone with --metrics measures it by itself.
 
 Besides Etalon's codecs (see `etalon codecs`), gzip:level=N and shuffle+gzip:level=N stand for what HDF5 has built in.
 
 Examples:
   etalon measure run42.h5 -c bitshuffle -c bitshuffle:compressor=zstd -c shuffle+gzip
-  etalon measure run42.h5::/entry/data -c bitshuffle:block=65536 --per-chunk --csv
+  etalon measure run42.h5::/entry/data -c noise:sigma=0.5 --profile imaging
+  etalon measure run42.h5 small.h5 --metrics psnr,ssim --set noise.gain=2 --json
+  etalon measure saxs.h5::/raw saxs.h5::/lossy --profile saxs --set geometry.center=[512.3,498.1]
 
 Exit code 1: a codec that is lossless changed a value.")]
 pub(crate) struct Arguments {
     /// File, or file.h5::/dataset
     #[arg(value_name = "FILE")]
     target: Target,
+    /// What was decoded of it: a file, or file.h5::/dataset
+    #[arg(value_name = "FILE2", conflicts_with = "codecs")]
+    decoded: Option<Target>,
     /// Only datasets whose path matches; may be given several times
     #[arg(short, long, value_name = "GLOB")]
     dataset: Vec<String>,
     /// Codec and settings, as in bitshuffle:compressor=zstd; may be given several times
-    #[arg(short, long = "codec", value_name = "SPEC", required = true)]
+    #[arg(short, long = "codec", value_name = "SPEC")]
     codecs: Vec<String>,
+    #[command(flatten)]
+    metric_options: MetricOptions,
     /// Runs per codec, at least 5
     #[arg(long, value_name = "N", default_value_t = LEAST_RUNS)]
     runs: usize,
-    /// Add a row for every chunk
+    /// Add a row for every chunk that is measured
     #[arg(long)]
     per_chunk: bool,
-    /// Measure all chunks of a dataset, whatever memory that takes
+    /// Time all chunks of a dataset, whatever memory that takes
     #[arg(long)]
     all: bool,
     /// Print comma-separated values
     #[arg(long, conflicts_with = "json")]
     csv: bool,
+    /// Print one flat JSON object a line, for every dataset, codec and chunk
+    #[arg(long, conflicts_with_all = ["json", "csv"])]
+    lines: bool,
 }
 
 /// What `--json` prints.
@@ -66,31 +83,29 @@ struct Document<'a> {
     machine: Machine,
     versions: Versions,
     file: &'a Path,
+    decoded_file: Option<&'a Path>,
+    settings: &'a Settings,
     datasets: &'a [Row],
 }
 
-/// Measures every codec on every dataset.
+/// What was asked for, checked.
+struct Task<'a> {
+    arguments: &'a Arguments,
+    methods: Vec<Method>,
+    metrics: Vec<&'static Metric>,
+    settings: Settings,
+    output: Output,
+}
+
+/// Measures every codec on every dataset, or every dataset beside another.
 pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
-    if arguments.runs < LEAST_RUNS {
-        return Err(Failure::arguments(format!(
-            "--runs: fewer than {LEAST_RUNS} runs have no meaningful median"
-        )));
-    }
-    let mut methods = Vec::new();
-    for codec in &arguments.codecs {
-        methods.push(codec.parse::<Method>()?);
-    }
+    let task = Task::new(arguments, output)?;
     let datasets = measurable(arguments, output)?;
-    let limit = if arguments.all {
-        u64::MAX
-    } else {
-        DEFAULT_SAMPLE_BYTES
-    };
+    let form = Form::of(output, arguments.csv, arguments.lines);
     let mut rows = Vec::new();
     for dataset in &datasets {
-        let sample = Sample::read(dataset, limit)?;
-        let measured = measure_dataset(&sample, &methods, arguments, output)?;
-        print_rows(&measured, arguments, output, rows.is_empty())?;
+        let measured = task.rows(dataset)?;
+        print_rows(&measured, &task.metrics, form, rows.is_empty(), output)?;
         rows.extend(measured);
     }
     if output.json {
@@ -98,10 +113,177 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
             machine: Machine::this(),
             versions: Versions::this(),
             file: &arguments.target.file,
+            decoded_file: arguments.decoded.as_ref().map(|other| other.file.as_path()),
+            settings: &task.settings,
             datasets: &rows,
         })?;
     }
     Ok(Outcome::of_check(rows.iter().all(Row::holds)))
+}
+
+impl<'a> Task<'a> {
+    fn new(arguments: &'a Arguments, output: Output) -> Result<Self, Failure> {
+        if arguments.runs < LEAST_RUNS {
+            return Err(Failure::arguments(format!(
+                "--runs: fewer than {LEAST_RUNS} runs have no meaningful median"
+            )));
+        }
+        let mut methods = Vec::new();
+        for codec in &arguments.codecs {
+            methods.push(codec.parse::<Method>()?);
+        }
+        let mut metrics = arguments.metric_options.metrics()?;
+        if methods.is_empty() && metrics.is_empty() {
+            if arguments.decoded.is_none() {
+                return Err(Failure::arguments(
+                    "give --codec to measure codecs, FILE2 to compare with, or --metrics or --profile",
+                ));
+            }
+            metrics.push(metric_named("abs").map_err(Failure::arguments)?);
+        }
+        Ok(Self {
+            arguments,
+            methods,
+            metrics,
+            settings: arguments.metric_options.settings()?,
+            output,
+        })
+    }
+
+    /// The rows of one dataset.
+    fn rows(&self, dataset: &Dataset) -> Result<Vec<Row>, Failure> {
+        if !self.methods.is_empty() {
+            return self.codec_rows(dataset);
+        }
+        let Some(decoded) = &self.arguments.decoded else {
+            return Ok(vec![self.stored_row(
+                dataset,
+                dataset,
+                &Against::Nothing,
+            )?]);
+        };
+        let other = counterpart(dataset, decoded)?;
+        let row = self.stored_row(dataset, &other, &Against::Dataset(&other))?;
+        Ok(vec![row])
+    }
+
+    fn codec_rows(&self, dataset: &Dataset) -> Result<Vec<Row>, Failure> {
+        let limit = match self.arguments.all {
+            true => u64::MAX,
+            false => DEFAULT_SAMPLE_BYTES,
+        };
+        let sample = Sample::read(dataset, limit)?;
+        let mut rows = self.timed_rows(&sample)?;
+        drop(sample.chunks);
+        for (row, method) in rows.iter_mut().zip(&self.methods) {
+            self.add_metrics(row, dataset, &Against::Method(method))?;
+        }
+        Ok(rows)
+    }
+
+    fn timed_rows(&self, sample: &Sample) -> Result<Vec<Row>, Failure> {
+        let steps = self.methods.len() * self.arguments.runs;
+        let bar = progress::bar(self.output, steps as u64, STEPS);
+        let mut rows = Vec::new();
+        for method in &self.methods {
+            bar.set_message(format!("{} {method}", sample.subject.dataset));
+            let row = measure(
+                &sample.subject,
+                method,
+                &sample.chunks,
+                self.arguments.runs,
+                self.arguments.per_chunk,
+                || bar.inc(1),
+            )?;
+            if !row.holds() {
+                self.output
+                    .note(&format!("{}: {} changed values", row.dataset, row.codec));
+            }
+            rows.push(row);
+        }
+        bar.finish_and_clear();
+        Ok(rows)
+    }
+
+    /// The row of a dataset as it is stored, `shown`, beside its original.
+    fn stored_row(
+        &self,
+        original: &Dataset,
+        shown: &Dataset,
+        against: &Against<'_>,
+    ) -> Result<Row, Failure> {
+        let mut row = stored(shown);
+        let source = ChunkSource::new(original, None)?;
+        row.total_chunks = source.len();
+        row.measured_chunks = source.len();
+        if self.arguments.per_chunk {
+            row.chunks = (0..source.len())
+                .map(|at| ChunkRow {
+                    chunk: source.offset(at),
+                    raw_bytes: source.inside_bytes(at),
+                    ..ChunkRow::default()
+                })
+                .collect();
+        }
+        drop(source);
+        self.add_metrics(&mut row, original, against)?;
+        row.max_abs_error = row.metrics.get("max_abs_error").copied();
+        Ok(row)
+    }
+
+    /// Adds what the metrics say of the dataset, and of each chunk that has a row.
+    fn add_metrics(
+        &self,
+        row: &mut Row,
+        dataset: &Dataset,
+        against: &Against<'_>,
+    ) -> Result<(), Failure> {
+        if self.metrics.is_empty() {
+            return Ok(());
+        }
+        let bar = progress::bar(self.output, dataset.raw_bytes(), BYTES);
+        bar.set_message(row.codec.clone());
+        let comparison = Comparison::new(dataset, against, &self.settings, |n| bar.inc(n))?;
+        row.take(comparison.evaluate(&self.metrics, &self.settings)?);
+        bar.finish_and_clear();
+        let mut metrics = self.metrics.clone();
+        metrics.retain(|metric| metric.pass.per_chunk);
+        for chunk in &mut row.chunks {
+            let inside: Vec<u64> = (chunk.chunk.iter().zip(&dataset.shape))
+                .zip(chunk_extents(dataset)?)
+                .map(|((start, extent), chunk)| chunk.min(extent - start))
+                .collect();
+            let part = (chunk.chunk.clone(), inside);
+            let comparison = Comparison::part(dataset, against, &self.settings, part, |_| ())?;
+            chunk.metrics = comparison.evaluate(&metrics, &self.settings)?.values;
+        }
+        Ok(())
+    }
+}
+
+fn chunk_extents(dataset: &Dataset) -> Result<Vec<u64>, Failure> {
+    Ok(ChunkSource::new(dataset, None)?.chunk_shape().to_vec())
+}
+
+/// The dataset of FILE2 that belongs to one of FILE: the one it names, or the one of the same path.
+fn counterpart(dataset: &Dataset, decoded: &Target) -> Result<Dataset, Failure> {
+    let path = decoded.pattern.as_ref().unwrap_or(&dataset.path);
+    let target = Target {
+        file: decoded.file.clone(),
+        pattern: Some(path.clone()),
+    };
+    let mut found = target.datasets(&[])?;
+    // A pattern may mean several datasets; the one of the same path is meant then.
+    if found.len() > 1 {
+        found.retain(|other| other.path == dataset.path);
+    }
+    found.pop().ok_or_else(|| {
+        Failure::arguments(format!(
+            "{} has several datasets that match '{path}', and none is {}",
+            decoded.file.display(),
+            dataset.path
+        ))
+    })
 }
 
 /// The datasets asked for; of a whole file, those that are large enough to say something.
@@ -180,171 +362,5 @@ impl Sample {
             chunk_shape: source.chunk_shape().to_vec(),
             chunks,
         })
-    }
-}
-
-fn measure_dataset(
-    sample: &Sample,
-    methods: &[Method],
-    arguments: &Arguments,
-    output: Output,
-) -> Result<Vec<Row>, Failure> {
-    let bar = progress::bar(output, (methods.len() * arguments.runs) as u64, STEPS);
-    let mut rows = Vec::new();
-    for method in methods {
-        bar.set_message(format!("{} {method}", sample.subject.dataset));
-        let step = || bar.inc(1);
-        let row = measure(
-            &sample.subject,
-            method,
-            &sample.chunks,
-            arguments.runs,
-            arguments.per_chunk,
-            step,
-        )?;
-        if !row.holds() {
-            output.note(&format!("{}: {} changed values", row.dataset, row.codec));
-        }
-        rows.push(row);
-    }
-    bar.finish_and_clear();
-    Ok(rows)
-}
-
-fn print_rows(
-    rows: &[Row],
-    arguments: &Arguments,
-    output: Output,
-    first: bool,
-) -> Result<(), Failure> {
-    if output.json {
-        return Ok(());
-    }
-    let lines = if arguments.csv {
-        csv_lines(rows, first)
-    } else {
-        text_lines(rows, first)
-    };
-    lines.iter().try_for_each(|line| output.line(line))
-}
-
-fn text_lines(rows: &[Row], first: bool) -> Vec<String> {
-    let mut lines = if first {
-        Vec::new()
-    } else {
-        vec![String::new()]
-    };
-    let Some(any) = rows.first() else {
-        return lines;
-    };
-    let sample = if any.measured_chunks < any.total_chunks {
-        format!(
-            ", sample of {} of {} chunks",
-            any.measured_chunks, any.total_chunks
-        )
-    } else {
-        String::new()
-    };
-    lines.push(format!(
-        "{}  {} {}, {} measured{sample}",
-        any.dataset,
-        any.dtype,
-        extents(&any.shape),
-        size(any.raw_bytes)
-    ));
-    let mut table = Table::new(&[
-        "codec",
-        ">ratio",
-        ">stored",
-        ">encode GB/s",
-        ">decode GB/s",
-        ">CV",
-        ">max error",
-    ]);
-    for row in rows {
-        table.row(text_cells(row));
-        for chunk in &row.chunks {
-            table.row([
-                format!("  {:?}", chunk.chunk),
-                format!("{:.2}", chunk.ratio),
-                size(chunk.stored_bytes),
-                format!("{:.3}", chunk.encode_gbps),
-                format!("{:.3}", chunk.decode_gbps),
-                String::new(),
-                chunk.max_abs_error.to_string(),
-            ]);
-        }
-    }
-    lines.extend(table.lines());
-    lines
-}
-
-fn text_cells(row: &Row) -> [String; 7] {
-    [
-        row.codec.clone(),
-        format!("{:.2}", row.ratio),
-        size(row.stored_bytes),
-        format!("{:.3}", row.encode_gbps),
-        format!("{:.3}", row.decode_gbps),
-        format!("{:.1} %", row.cv * 100.0),
-        row.max_abs_error.to_string(),
-    ]
-}
-
-/// RFC 4180; the column `chunk` is empty in the row of a whole dataset.
-fn csv_lines(rows: &[Row], first: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    if first {
-        lines.push(
-            "dataset,dtype,shape,codec,chunk,raw_bytes,stored_bytes,ratio,encode_gbps,decode_gbps,encode_cv,decode_cv,\
-             max_abs_error,measured_chunks,total_chunks"
-                .into(),
-        );
-    }
-    let joined = |numbers: &[u64]| {
-        numbers
-            .iter()
-            .map(u64::to_string)
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    for row in rows {
-        let head = [&row.dataset, &row.dtype, &joined(&row.shape), &row.codec]
-            .map(|field| quoted(field))
-            .join(",");
-        lines.push(format!(
-            "{head},,{},{},{},{},{},{},{},{},{},{}",
-            row.raw_bytes,
-            row.stored_bytes,
-            row.ratio,
-            row.encode_gbps,
-            row.decode_gbps,
-            row.encode_cv,
-            row.decode_cv,
-            row.max_abs_error,
-            row.measured_chunks,
-            row.total_chunks
-        ));
-        lines.extend(row.chunks.iter().map(|chunk| {
-            format!(
-                "{head},{},{},{},{},{},{},,,{},,",
-                joined(&chunk.chunk),
-                chunk.raw_bytes,
-                chunk.stored_bytes,
-                chunk.ratio,
-                chunk.encode_gbps,
-                chunk.decode_gbps,
-                chunk.max_abs_error
-            )
-        }));
-    }
-    lines
-}
-
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
     }
 }

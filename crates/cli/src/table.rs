@@ -7,18 +7,18 @@ pub(crate) struct Table {
 }
 
 struct Column {
-    title: &'static str,
+    title: String,
     right: bool,
 }
 
 impl Table {
     /// A table with these column titles; a title that starts with `>` is of a column of numbers.
-    pub(crate) fn new(titles: &[&'static str]) -> Self {
+    pub(crate) fn new(titles: &[impl AsRef<str>]) -> Self {
         let columns = titles
             .iter()
             .map(|title| Column {
-                title: title.trim_start_matches('>'),
-                right: title.starts_with('>'),
+                title: title.as_ref().trim_start_matches('>').to_owned(),
+                right: title.as_ref().starts_with('>'),
             })
             .collect();
         Self {
@@ -38,7 +38,7 @@ impl Table {
             .map(|at| {
                 let cells = self.rows.iter().map(|row| width(&row[at]));
                 cells
-                    .chain([width(self.columns[at].title)])
+                    .chain([width(&self.columns[at].title)])
                     .max()
                     .unwrap_or(0)
             })
@@ -46,7 +46,7 @@ impl Table {
         let titles: Vec<String> = self
             .columns
             .iter()
-            .map(|column| column.title.into())
+            .map(|column| column.title.clone())
             .collect();
         std::iter::once(&titles)
             .chain(&self.rows)

@@ -27,6 +27,8 @@ pub struct ChunkSource<'a> {
     chunk_bytes: usize,
     /// Numbers in the grid of the chunks that hold data.
     numbers: Vec<u64>,
+    /// The same, ascending.
+    sorted_numbers: Vec<u64>,
     pipeline: Option<Pipeline>,
 }
 
@@ -62,6 +64,13 @@ impl<'a> ChunkSource<'a> {
         };
         let open = OpenDataset::open(&dataset.file, &dataset.path, cache)
             .input(|| format!("cannot open dataset {}", dataset.path))?;
+        let numbers = if is_own {
+            own_numbers(dataset, &grid)?
+        } else {
+            touched_numbers(dataset, &grid)?
+        };
+        let mut sorted_numbers = numbers.clone();
+        sorted_numbers.sort_unstable();
         Ok(Self {
             chunk_bytes: bytes_of(&chunk_shape, dataset.open.element_bytes).ok_or_else(|| {
                 Fault::Input(anyhow!("{}: chunks of {chunk_shape:?}", dataset.path))
@@ -71,11 +80,8 @@ impl<'a> ChunkSource<'a> {
             } else {
                 None
             },
-            numbers: if is_own {
-                own_numbers(dataset, &grid)?
-            } else {
-                touched_numbers(dataset, &grid)?
-            },
+            numbers,
+            sorted_numbers,
             dataset,
             open,
             grid,
@@ -116,6 +122,20 @@ impl<'a> ChunkSource<'a> {
     /// Decoded bytes of that part.
     pub fn inside_bytes(&self, index: usize) -> u64 {
         self.inside(index).iter().product::<u64>() * self.open.element_bytes as u64
+    }
+
+    /// Coordinates of the chunks that hold data and share elements with the box at `offset` of `extents`.
+    pub(crate) fn chunks_in(&self, offset: &[u64], extents: &[u64]) -> Vec<Vec<u64>> {
+        let touching = self.grid.touching(offset, extents).into_iter();
+        touching
+            .filter(|number| self.sorted_numbers.binary_search(number).is_ok())
+            .map(|number| self.grid.offset(number))
+            .collect()
+    }
+
+    /// Extents of the dataset.
+    pub(crate) fn dataset_shape(&self) -> &[u64] {
+        &self.dataset.shape
     }
 
     /// Reads chunk `index` from the file.

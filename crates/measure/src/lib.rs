@@ -5,14 +5,17 @@
 //!   thread;
 //! * [`recompress`]: a copy of a file with its datasets stored by another codec;
 //! * [`method`], [`speed`], [`measure`]: ratio, speed and error of codecs;
+//! * [`compare`]: a dataset beside what was decoded of it, fed to the metrics;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
 //! * [`simulate`], [`random`]: detector frames made up for the demo and for tests.
 
 mod absolute_error;
+mod box_copy;
 mod byte_shuffle;
 pub mod chunk_shape;
 pub mod chunk_source;
+pub mod compare;
 pub mod dataset;
 mod disk_space;
 pub mod doctor;
@@ -37,9 +40,11 @@ mod recode;
 pub mod recompress;
 pub mod simulate;
 pub mod simulated_file;
+mod slabs;
 pub mod source_file;
 pub mod speed;
 mod staged_file;
 mod tree;
 mod tree_copy;
+mod typed_values;
 mod value_copy;

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use etalon_codec::{Error, Layout};
+use etalon_metrics::{Curve, Image, Outcome};
 use serde::Serialize;
 
+use crate::dataset::{Dataset, StoredFilter};
 use crate::method::Method;
+use crate::pipeline_spec::pipeline_spec;
 use crate::speed::{RawChunk, Speed, measure_speed};
 
 /// Raw data that is measured of a dataset, unless all of it is asked for.
@@ -28,8 +31,8 @@ pub struct Subject {
     pub total_chunks: usize,
 }
 
-/// One dataset stored by one method.
-#[derive(Debug, Clone, Serialize)]
+/// One dataset stored by one method, or one dataset beside another.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Row {
     /// Path in the file.
     pub dataset: String,
@@ -37,7 +40,7 @@ pub struct Row {
     pub dtype: String,
     /// Extents, slowest dimension first.
     pub shape: Vec<u64>,
-    /// The method, as a SPEC.
+    /// The method as a SPEC; of a stored dataset its filters.
     pub codec: String,
     /// Whether the method promises every bit.
     pub lossless: bool,
@@ -47,53 +50,80 @@ pub struct Row {
     pub raw_bytes: u64,
     /// Bytes of the measured chunks as stored.
     pub stored_bytes: u64,
-    /// 10⁹ bytes of raw data a second, one thread, median over the runs.
-    pub encode_gbps: f64,
+    /// 10⁹ bytes of raw data a second, one thread, median over the runs; `None` where nothing was timed.
+    pub encode_gbps: Option<f64>,
     /// The same for decoding.
-    pub decode_gbps: f64,
+    pub decode_gbps: Option<f64>,
     /// The larger coefficient of variation of the two.
-    pub cv: f64,
+    pub cv: Option<f64>,
     /// That of the encoding times.
-    pub encode_cv: f64,
+    pub encode_cv: Option<f64>,
     /// That of the decoding times.
-    pub decode_cv: f64,
-    /// Largest difference between a decoded value and the raw one.
-    pub max_abs_error: f64,
+    pub decode_cv: Option<f64>,
+    /// Largest difference between a decoded value and the raw one; `None` where nothing was compared.
+    pub max_abs_error: Option<f64>,
     /// Number of runs.
     pub runs: usize,
     /// Chunks that were measured.
     pub measured_chunks: usize,
     /// Chunks that the dataset has.
     pub total_chunks: usize,
-    /// Further metrics by name.
+    /// Further metrics by name; NaN where one is not defined for these data.
     pub metrics: BTreeMap<String, f64>,
+    /// Curves of the metrics by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub curves: BTreeMap<String, Curve>,
+    /// Pictures of the metrics by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, Image>,
+    /// What a reader of the numbers has to know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The same by chunk, where asked for.
     pub chunks: Vec<ChunkRow>,
 }
 
 /// One chunk stored by one method.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ChunkRow {
     /// Coordinates of the chunk's first element.
     pub chunk: Vec<u64>,
-    /// Raw over stored bytes.
-    pub ratio: f64,
+    /// Raw over stored bytes; `None` where the chunk was not encoded.
+    pub ratio: Option<f64>,
     /// Bytes of raw data.
     pub raw_bytes: u64,
     /// Bytes as stored.
-    pub stored_bytes: u64,
+    pub stored_bytes: Option<u64>,
     /// 10⁹ bytes of raw data a second, median over the runs.
-    pub encode_gbps: f64,
+    pub encode_gbps: Option<f64>,
     /// The same for decoding.
-    pub decode_gbps: f64,
+    pub decode_gbps: Option<f64>,
     /// Largest difference between a decoded value and the raw one.
-    pub max_abs_error: f64,
+    pub max_abs_error: Option<f64>,
+    /// Further metrics by name.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+impl ChunkRow {
+    /// Largest |e|, by whoever measured it.
+    pub fn error(&self) -> Option<f64> {
+        let metric = self.metrics.get("max_abs_error").copied();
+        self.max_abs_error.or(metric)
+    }
 }
 
 impl Row {
     /// Whether what was measured keeps what the method promises.
     pub fn holds(&self) -> bool {
-        !self.lossless || self.max_abs_error == 0.0
+        !self.lossless || self.max_abs_error == Some(0.0)
+    }
+
+    /// Takes what metrics say of the dataset.
+    pub fn take(&mut self, outcome: Outcome) {
+        self.metrics = outcome.values;
+        self.curves = outcome.curves;
+        self.images = outcome.images;
+        self.notes = outcome.notes;
     }
 }
 
@@ -113,41 +143,67 @@ pub fn measure(
         .zip(&measured.chunks)
         .map(|(chunk, speed)| chunk_row(chunk, speed));
     Ok(Row {
-        dataset: subject.dataset.clone(),
-        dtype: subject.dtype.clone(),
-        shape: subject.shape.clone(),
-        codec: method.to_string(),
         lossless: method.is_lossless(),
-        ratio: total.ratio(),
         raw_bytes: total.raw_bytes,
         stored_bytes: total.stored_bytes,
-        encode_gbps: total.encode_gbps,
-        decode_gbps: total.decode_gbps,
-        cv: total.encode_cv.max(total.decode_cv),
-        encode_cv: total.encode_cv,
-        decode_cv: total.decode_cv,
-        max_abs_error: total.max_abs_error,
+        ratio: total.ratio(),
+        encode_gbps: Some(total.encode_gbps),
+        decode_gbps: Some(total.decode_gbps),
+        cv: Some(total.encode_cv.max(total.decode_cv)),
+        encode_cv: Some(total.encode_cv),
+        decode_cv: Some(total.decode_cv),
+        max_abs_error: Some(total.max_abs_error),
         runs,
         measured_chunks: chunks.len(),
-        total_chunks: subject.total_chunks,
-        metrics: BTreeMap::new(),
         chunks: if per_chunk {
             chunk_rows.collect()
         } else {
             Vec::new()
         },
+        dataset: subject.dataset.clone(),
+        dtype: subject.dtype.clone(),
+        shape: subject.shape.clone(),
+        codec: method.to_string(),
+        total_chunks: subject.total_chunks,
+        ..Row::default()
     })
+}
+
+/// The row of a dataset as it lies in a file: what metrics say of it is added with [`Row::take`].
+pub fn stored(dataset: &Dataset) -> Row {
+    let filters = dataset.filters.iter();
+    let spec = pipeline_spec(filters.map(|filter| {
+        let StoredFilter {
+            id,
+            name,
+            cd_values,
+            ..
+        } = filter;
+        (*id, name.as_str(), cd_values.as_slice())
+    }));
+    let (raw_bytes, stored_bytes) = (dataset.raw_bytes(), dataset.stored_bytes);
+    Row {
+        dataset: dataset.path.clone(),
+        dtype: dataset.dtype.clone(),
+        shape: dataset.shape.clone(),
+        codec: spec,
+        ratio: raw_bytes as f64 / stored_bytes as f64,
+        raw_bytes,
+        stored_bytes,
+        ..Row::default()
+    }
 }
 
 fn chunk_row(chunk: &RawChunk, speed: &Speed) -> ChunkRow {
     ChunkRow {
         chunk: chunk.offset.clone(),
-        ratio: speed.ratio(),
+        ratio: Some(speed.ratio()),
         raw_bytes: speed.raw_bytes,
-        stored_bytes: speed.stored_bytes,
-        encode_gbps: speed.encode_gbps,
-        decode_gbps: speed.decode_gbps,
-        max_abs_error: speed.max_abs_error,
+        stored_bytes: Some(speed.stored_bytes),
+        encode_gbps: Some(speed.encode_gbps),
+        decode_gbps: Some(speed.decode_gbps),
+        max_abs_error: Some(speed.max_abs_error),
+        metrics: BTreeMap::new(),
     }
 }
 
