@@ -52,7 +52,7 @@ def test_two_files_are_compared_dataset_by_dataset(files):
     assert answer["decoded_file"].endswith("b.h5") and answer["settings"]["mask"] == [65535]
     for row in answer["datasets"]:
         assert row["metrics"] == pytest.approx(errors(A, B), rel=1e-12), row["dataset"]
-        assert row["max_abs_error"] == 3 and row["encode_gbps"] is None and row["ratio"] > 0.9
+        assert row["max_abs_error"] == 3 and row["encode_gbps"] is None and row["ratio"] > 0.5
 
 
 def test_two_datasets_of_one_file_are_compared(files, tmp_path):
