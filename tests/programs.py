@@ -14,6 +14,8 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 REPO = TESTS.parent
+# A program that takes longer hangs; tests that are told to work longer say so.
+TIMEOUT_S = float(os.environ.get("ETALON_TEST_TIMEOUT_S", 120))
 NOWHERE = "/nonexistent"  # An empty HDF5_PLUGIN_PATH would mean the default folder.
 # The wheels of today, an older wheel, Debian's package: HDF5 2.0, 1.14 and 1.10.
 PYTHONS = {
@@ -81,7 +83,7 @@ def call(command, plugin_path, extra_env=None, succeeds=True, **options):
     """Runs a program and returns the finished process, output as text; `options` are those of subprocess.run."""
     command = [str(part) for part in command]
     env = environment(plugin_path, extra_env)
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, **options)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, **options)
     if succeeds:
         outcome = "%s ended with %d:\n%s" % (command[0], done.returncode, (done.stdout + done.stderr)[-3000:])
         assert done.returncode == 0, outcome
