@@ -371,7 +371,7 @@ impl Demo {
     ) -> Result<DemoRow, Failure> {
         let sample = Sample::read(dataset, SAMPLE_BYTES)?;
         let layout = &sample.subject.layout;
-        let measured = measure_speed(method, layout, &sample.chunks, RUNS, || {})?.total;
+        let measured = measure_speed(method, layout, &sample.chunks, RUNS)?.total;
         let stored_bytes = match stored {
             Some((bytes, _)) => bytes,
             None => (dataset.raw_bytes() as f64 / measured.ratio()).round() as u64,

@@ -108,6 +108,9 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
         print_rows(&measured, &task.metrics, form, rows.is_empty(), output)?;
         rows.extend(measured);
     }
+    if let Some(reason) = refused_everywhere(&rows) {
+        return Err(Failure::arguments(reason));
+    }
     if output.json {
         output.document(&Document {
             machine: Machine::this(),
@@ -119,6 +122,15 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
         })?;
     }
     Ok(Outcome::of_check(rows.iter().all(Row::holds)))
+}
+
+/// Why no codec takes any of the datasets, which is a wrong argument.
+fn refused_everywhere(rows: &[Row]) -> Option<String> {
+    let (first, rest) = rows.split_first()?;
+    let reason = first.refused.as_ref()?;
+    rest.iter()
+        .all(|row| row.refused.is_some())
+        .then(|| format!("{}: {}: {reason}", first.dataset, first.codec))
 }
 
 impl<'a> Task<'a> {
@@ -173,35 +185,36 @@ impl<'a> Task<'a> {
             false => DEFAULT_SAMPLE_BYTES,
         };
         let sample = Sample::read(dataset, limit)?;
-        let mut rows = self.timed_rows(&sample)?;
+        let bar = progress::bar(
+            self.output,
+            (self.methods.len() * self.arguments.runs) as u64,
+            STEPS,
+        );
+        bar.set_message(dataset.path.clone());
+        let mut rows = measure(
+            &sample.subject,
+            &self.methods,
+            &sample.chunks,
+            self.arguments.runs,
+            self.arguments.per_chunk,
+            || bar.inc(1),
+        );
+        bar.finish_and_clear();
         drop(sample.chunks);
         for (row, method) in rows.iter_mut().zip(&self.methods) {
-            self.add_metrics(row, dataset, &Against::Method(method))?;
-        }
-        Ok(rows)
-    }
-
-    fn timed_rows(&self, sample: &Sample) -> Result<Vec<Row>, Failure> {
-        let steps = self.methods.len() * self.arguments.runs;
-        let bar = progress::bar(self.output, steps as u64, STEPS);
-        let mut rows = Vec::new();
-        for method in &self.methods {
-            bar.set_message(format!("{} {method}", sample.subject.dataset));
-            let row = measure(
-                &sample.subject,
-                method,
-                &sample.chunks,
-                self.arguments.runs,
-                self.arguments.per_chunk,
-                || bar.inc(1),
-            )?;
-            if !row.holds() {
-                self.output
-                    .note(&format!("{}: {} changed values", row.dataset, row.codec));
+            match (&row.refused, row.holds()) {
+                (Some(reason), _) => self
+                    .output
+                    .note(&format!("{}: {} refuses: {reason}", row.dataset, row.codec)),
+                (None, false) => self
+                    .output
+                    .note(&format!("{}: {} changed values", row.dataset, row.codec)),
+                (None, true) => {}
             }
-            rows.push(row);
+            if row.refused.is_none() {
+                self.add_metrics(row, dataset, &Against::Method(method))?;
+            }
         }
-        bar.finish_and_clear();
         Ok(rows)
     }
 

@@ -97,6 +97,12 @@ fn codec_table(rows: &[Row]) -> Table {
     let absent = || "–".to_owned();
     let speed = |gbps: Option<f64>| gbps.map_or_else(absent, |gbps| format!("{gbps:.3}"));
     for row in rows {
+        if row.refused.is_some() {
+            let mut cells = vec![row.codec.clone(), "refused".into()];
+            cells.resize_with(7, String::new);
+            table.row(cells);
+            continue;
+        }
         table.row([
             row.codec.clone(),
             format!("{:.2}", row.ratio),
@@ -216,6 +222,7 @@ fn flat(row: &Row, chunk: Option<&ChunkRow>, metrics: &[&'static Metric]) -> Map
         "encode_cv": row.encode_cv.filter(|_| whole),
         "decode_cv": row.decode_cv.filter(|_| whole),
         "max_abs_error": chunk.map_or(row.max_abs_error, ChunkRow::error),
+        "refused": row.refused.as_ref().filter(|_| whole),
         "measured_chunks": whole.then_some(row.measured_chunks),
         "total_chunks": whole.then_some(row.total_chunks),
     });

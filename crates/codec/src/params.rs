@@ -264,7 +264,8 @@ impl Param {
                 .filter(|value| (min..=max).contains(&value))
             {
                 Some(value) => Ok(Value::Number(value)),
-                None => wrong(format!("a number from {min} to {max}")),
+                // Debug writes extremes with an exponent, where Display writes hundreds of digits.
+                None => wrong(format!("a number from {min:?} to {max:?}")),
             },
             Kind::Choice(words) => match words.iter().find(|word| **word == text) {
                 Some(word) => Ok(Value::Choice(word)),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use etalon_codec::{Error, Layout};
+use etalon_codec::Layout;
 use etalon_metrics::{Curve, Image, Outcome};
 use serde::Serialize;
 
 use crate::dataset::{Dataset, StoredFilter};
 use crate::method::Method;
 use crate::pipeline_spec::pipeline_spec;
-use crate::speed::{RawChunk, Speed, measure_speed};
+use crate::speed::{Measured, RawChunk, Speed, measure_speeds};
 
 /// Raw data that is measured of a dataset, unless all of it is asked for.
 pub const DEFAULT_SAMPLE_BYTES: u64 = 256 << 20;
@@ -62,6 +62,9 @@ pub struct Row {
     pub decode_cv: Option<f64>,
     /// Largest difference between a decoded value and the raw one; `None` where nothing was compared.
     pub max_abs_error: Option<f64>,
+    /// Why the method does not take this dataset: nothing else was measured then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// Number of runs.
     pub runs: usize,
     /// Chunks that were measured.
@@ -115,7 +118,7 @@ impl ChunkRow {
 impl Row {
     /// Whether what was measured keeps what the method promises.
     pub fn holds(&self) -> bool {
-        !self.lossless || self.max_abs_error == Some(0.0)
+        !self.lossless || self.refused.is_some() || self.max_abs_error == Some(0.0)
     }
 
     /// Takes what metrics say of the dataset.
@@ -127,23 +130,42 @@ impl Row {
     }
 }
 
-/// Measures `method` on chunks of a dataset; `progress` is called after each run.
+/// Measures `methods` on chunks of a dataset, one row each; `progress` is called after each run of each method. A method
+/// that refuses the dataset has a row that says why.
 pub fn measure(
     subject: &Subject,
-    method: &Method,
+    methods: &[Method],
     chunks: &[RawChunk],
     runs: usize,
     per_chunk: bool,
     progress: impl FnMut(),
-) -> Result<Row, Error> {
-    let measured = measure_speed(method, &subject.layout, chunks, runs, progress)?;
-    let total = measured.total;
-    let chunk_rows = chunks
-        .iter()
-        .zip(&measured.chunks)
-        .map(|(chunk, speed)| chunk_row(chunk, speed));
-    Ok(Row {
-        lossless: method.is_lossless(),
+) -> Vec<Row> {
+    let measured = measure_speeds(methods, &subject.layout, chunks, runs, progress);
+    let rows = methods.iter().zip(measured).map(|(method, measured)| {
+        let row = Row {
+            dataset: subject.dataset.clone(),
+            dtype: subject.dtype.clone(),
+            shape: subject.shape.clone(),
+            codec: method.to_string(),
+            lossless: method.is_lossless(),
+            total_chunks: subject.total_chunks,
+            ..Row::default()
+        };
+        match measured {
+            Ok(measured) => timed(row, &measured, chunks, runs, per_chunk),
+            Err(error) => Row {
+                refused: Some(error.to_string()),
+                ..row
+            },
+        }
+    });
+    rows.collect()
+}
+
+fn timed(row: Row, measured: &Measured, chunks: &[RawChunk], runs: usize, per_chunk: bool) -> Row {
+    let total = &measured.total;
+    let chunk_rows = chunks.iter().zip(&measured.chunks);
+    Row {
         raw_bytes: total.raw_bytes,
         stored_bytes: total.stored_bytes,
         ratio: total.ratio(),
@@ -155,18 +177,14 @@ pub fn measure(
         max_abs_error: Some(total.max_abs_error),
         runs,
         measured_chunks: chunks.len(),
-        chunks: if per_chunk {
-            chunk_rows.collect()
-        } else {
-            Vec::new()
+        chunks: match per_chunk {
+            true => chunk_rows
+                .map(|(chunk, speed)| chunk_row(chunk, speed))
+                .collect(),
+            false => Vec::new(),
         },
-        dataset: subject.dataset.clone(),
-        dtype: subject.dtype.clone(),
-        shape: subject.shape.clone(),
-        codec: method.to_string(),
-        total_chunks: subject.total_chunks,
-        ..Row::default()
-    })
+        ..row
+    }
 }
 
 /// The row of a dataset as it lies in a file: what metrics say of it is added with [`Row::take`].
