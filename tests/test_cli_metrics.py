@@ -139,6 +139,22 @@ def test_a_damaged_chunk_is_named(files, tmp_path):
     assert "/cut" in done.stderr
 
 
+def test_limits_are_judged(files):
+    arguments = ["measure", files / "a.h5", files / "b.h5", "-d", "/cut", *MASK]
+    (row,) = etalon_json(*arguments, "-l", "max_abs_error<=3", "-l", "mean_error>=0")["datasets"]
+    assert [verdict["holds"] for verdict in row["verdicts"]] == [True, True]
+    done = etalon(*arguments, "--limit", "max_abs_error<=2", code=1)
+    assert "max_abs_error<=2 does not hold, it is 3" in done.stderr
+    assert "write it as" in etalon(*arguments, "-l", "max_abs_error", code=2).stderr
+
+
+def test_pictures_of_the_middle_frame_are_in_the_document(files):
+    (row,) = etalon_json("measure", files / "a.h5", files / "b.h5", "-d", "/double", "-m", "preview", *MASK)["datasets"]
+    original, error = (np.array(row["images"][name]["values"], "f8") for name in ("original", "error"))
+    expected = np.where(A == 65535, np.nan, A)[8].ravel()
+    assert np.array_equal(original, expected, equal_nan=True) and np.nanmax(error) == 3
+
+
 def test_metrics_are_listed(files):
     listed = etalon_json("metrics")
     assert {"id", "name", "about", "values", "needs"} <= set(listed[0])

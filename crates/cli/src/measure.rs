@@ -14,7 +14,7 @@ use etalon_measure::measure::{
 use etalon_measure::method::Method;
 use etalon_measure::recompress::LEAST_BYTES;
 use etalon_measure::speed::RawChunk;
-use etalon_metrics::{Metric, Settings, metric_named};
+use etalon_metrics::{Limit, Metric, Settings, metric_named};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
@@ -44,7 +44,7 @@ Examples:
   etalon measure run42.h5 small.h5 --metrics psnr,ssim --set noise.gain=2 --json
   etalon measure saxs.h5::/raw saxs.h5::/lossy --profile saxs --set geometry.center=[512.3,498.1]
 
-Exit code 1: a codec that is lossless changed a value.")]
+Exit code 1: a codec that is lossless changed a value, or a --limit is not kept.")]
 pub(crate) struct Arguments {
     /// File, or file.h5::/dataset
     #[arg(value_name = "FILE")]
@@ -93,6 +93,7 @@ struct Task<'a> {
     arguments: &'a Arguments,
     methods: Vec<Method>,
     metrics: Vec<&'static Metric>,
+    limits: Vec<Limit>,
     settings: Settings,
     output: Output,
 }
@@ -157,6 +158,7 @@ impl<'a> Task<'a> {
             arguments,
             methods,
             metrics,
+            limits: arguments.metric_options.limits()?,
             settings: arguments.metric_options.settings()?,
             output,
         })
@@ -206,10 +208,10 @@ impl<'a> Task<'a> {
                 (Some(reason), _) => self
                     .output
                     .note(&format!("{}: {} refuses: {reason}", row.dataset, row.codec)),
-                (None, false) => self
+                (None, false) if row.lossless => self
                     .output
                     .note(&format!("{}: {} changed values", row.dataset, row.codec)),
-                (None, true) => {}
+                (None, _) => {}
             }
             if row.refused.is_none() {
                 self.add_metrics(row, dataset, &Against::Method(method))?;
@@ -257,7 +259,15 @@ impl<'a> Task<'a> {
         let bar = progress::bar(self.output, dataset.raw_bytes(), BYTES);
         bar.set_message(row.codec.clone());
         let comparison = Comparison::new(dataset, against, &self.settings, |n| bar.inc(n))?;
-        row.take(comparison.evaluate(&self.metrics, &self.settings)?);
+        let outcome = comparison.evaluate(&self.metrics, &self.settings)?;
+        row.take(outcome, &self.limits);
+        for verdict in row.verdicts.iter().filter(|verdict| !verdict.holds) {
+            let (limit, measured) = (&verdict.limit, verdict.measured);
+            self.output.note(&format!(
+                "{}: {}: {limit} does not hold, it is {measured}",
+                row.dataset, row.codec
+            ));
+        }
         bar.finish_and_clear();
         let mut metrics = self.metrics.clone();
         metrics.retain(|metric| metric.pass.per_chunk);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use etalon_metrics::{METRICS, Metric, Settings, metric_named, profile};
+use etalon_metrics::{Limit, METRICS, Metric, Settings, metric_named, profile};
 use toml::{Table, Value};
 
 use crate::failure::Failure;
@@ -18,6 +18,9 @@ pub(crate) struct MetricOptions {
     /// The metrics that suit a method: imaging, tomography, mx, xpcs, saxs, 4dstem, segmentation, lossless
     #[arg(short, long, value_name = "P")]
     profile: Option<String>,
+    /// A limit on a number, as in psnr>=40 or max_abs_error<=2; may be given several times
+    #[arg(short, long = "limit", value_name = "NAME<=X")]
+    limits: Vec<String>,
     /// What the metrics have to know, as TOML: mask, noise, geometry, regions …
     #[arg(long, value_name = "FILE.toml")]
     settings: Option<PathBuf>,
@@ -27,7 +30,15 @@ pub(crate) struct MetricOptions {
 }
 
 impl MetricOptions {
-    /// The metrics asked for, each once, in the order of the table.
+    /// The limits asked for.
+    pub(crate) fn limits(&self) -> Result<Vec<Limit>, Failure> {
+        let limits = self.limits.iter().map(|text| text.parse());
+        limits
+            .collect::<Result<_, etalon_metrics::Error>>()
+            .map_err(Failure::arguments)
+    }
+
+    /// The metrics asked for or limited, each once, in the order of the table.
     pub(crate) fn metrics(&self) -> Result<Vec<&'static Metric>, Failure> {
         let mut names: Vec<&str> = self.metrics.iter().map(String::as_str).collect();
         if let Some(name) = &self.profile {
@@ -41,6 +52,9 @@ impl MetricOptions {
                 "all" => asked.extend(METRICS.iter().filter(|metric| metric.needs.is_empty())),
                 _ => asked.push(metric_named(name).map_err(Failure::arguments)?),
             }
+        }
+        for limit in self.limits()? {
+            asked.push(metric_named(&limit.value).map_err(Failure::arguments)?);
         }
         let mut metrics = METRICS.to_vec();
         metrics.retain(|metric| asked.iter().any(|other| other.name == metric.name));
@@ -104,6 +118,7 @@ mod tests {
         MetricOptions {
             metrics: Vec::new(),
             profile: None,
+            limits: Vec::new(),
             settings: None,
             set: set.iter().map(|text| text.to_string()).collect(),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use etalon_codec::Layout;
-use etalon_metrics::{Curve, Image, Outcome};
+use etalon_metrics::{Curve, Image, Limit, Outcome, Verdict};
 use serde::Serialize;
 
 use crate::dataset::{Dataset, StoredFilter};
@@ -79,6 +79,9 @@ pub struct Row {
     /// Pictures of the metrics by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, Image>,
+    /// Limits on the numbers, and whether they are kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Verdict>,
     /// What a reader of the numbers has to know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -116,13 +119,17 @@ impl ChunkRow {
 }
 
 impl Row {
-    /// Whether what was measured keeps what the method promises.
+    /// Whether what was measured keeps what the method promises, and every limit.
     pub fn holds(&self) -> bool {
+        if self.verdicts.iter().any(|verdict| !verdict.holds) {
+            return false;
+        }
         !self.lossless || self.refused.is_some() || self.max_abs_error == Some(0.0)
     }
 
-    /// Takes what metrics say of the dataset.
-    pub fn take(&mut self, outcome: Outcome) {
+    /// Takes what metrics say of the dataset, and judges it.
+    pub fn take(&mut self, outcome: Outcome, limits: &[Limit]) {
+        self.verdicts = limits.iter().map(|limit| limit.judge(&outcome)).collect();
         self.metrics = outcome.values;
         self.curves = outcome.curves;
         self.images = outcome.images;

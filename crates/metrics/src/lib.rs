@@ -14,16 +14,19 @@
 mod errors;
 mod evaluate;
 mod frames;
+mod limit;
 mod max_abs;
 mod metric;
 mod moments;
 mod outcome;
+mod preview;
 mod settings;
 mod table;
 
 pub use errors::Error;
 pub use evaluate::{FrameSource, evaluate, passes};
 pub use frames::{Frames, Values};
+pub use limit::{Limit, Verdict};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
 pub use outcome::{Curve, Image, Outcome};
