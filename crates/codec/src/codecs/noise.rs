@@ -1,7 +1,7 @@
 //! `noise`: counts to a fraction of their own noise.
 //!
-//! A value becomes the middle of its bin of odd width, see `lattice.rs`; bins are as wide as `sigma` times the noise at
-//! that value. Modes:
+//! A value becomes the middle of its bin, see `lattice.rs`; bins are as wide as `sigma` times the noise at that value.
+//! Modes:
 //!
 //! * `det` — the middle of the value's own bin: |e| ≤ sigma · σ/2.
 //! * `unbiased` — one of the two middles around the value, with the probabilities that make the mean right:
@@ -33,8 +33,8 @@
 //! Index i < n is the middle of bin first + i, clamped to the counts of the element type; n ≤ i < n + s the special
 //! value i − n; n + s ≤ i the dithered step first + i − n − s. Decoding `det` and `unbiased` is the same.
 //!
-//! The example in the tests: u16 values 0, 7, 8, 9, 10, 65535, 9, 9, … with `sigma=1`. Bins 0–7 hold one value, bin 8 is [8, 10]
-//! and decodes to 9; so n = 9, s = 1 (65535), indices 0 7 8 8 8 9.
+//! The example in the tests: u16 values 0, 7, 8, 9, 10, 65535, 9, 9, … with `sigma=1`. Bins 0–7 hold one value, bin 8 is [8, 9]
+//! and decodes to 8, bin 9 is [10, 12] and decodes to 11; so n = 10, s = 1 (65535), indices 0 7 8 8 9 10.
 
 use super::noise_dither;
 use super::noise_encode::{Masks, encode_counts, middle};
@@ -376,7 +376,7 @@ mod tests {
         let encoded = encode(&mut context, &chunk, &mut payload).unwrap().unwrap();
         let header = [
             &[0, 0, 1, 0][..],   // det, one special value
-            &[9, 0, 0, 0],       // nine bins
+            &[10, 0, 0, 0],      // ten bins
             &[0; 8],             // from bin 0
             &1f64.to_le_bytes(), // sigma
             &1f64.to_le_bytes(), // gain
@@ -387,10 +387,10 @@ mod tests {
         assert_eq!(payload[..50], header);
         let rest = &payload[50..encoded.len];
         indices::decode(&mut context, 60, rest).unwrap();
-        assert_eq!(context.indices[..6], [0, 7, 8, 8, 8, 9]);
+        assert_eq!(context.indices[..6], [0, 7, 8, 8, 9, 10]);
         let mut decoded = [0xcc; 120];
         decode(&mut context, &layout, &payload[..encoded.len], &mut decoded).unwrap();
-        assert_eq!(decoded[..12], [0, 0, 7, 0, 9, 0, 9, 0, 9, 0, 0xff, 0xff]);
+        assert_eq!(decoded[..12], [0, 0, 7, 0, 8, 0, 8, 0, 11, 0, 0xff, 0xff]);
         assert_eq!(encoded.certificate.loss.max_abs_error, 1.0);
         assert_eq!(encoded.decoded_crc, Some(crate::frame::crc32c(&decoded)));
     }
