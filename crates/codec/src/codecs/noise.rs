@@ -39,6 +39,7 @@
 use super::noise_dither;
 use super::noise_encode::{Masks, encode_counts, middle};
 use crate::entropy::indices;
+use crate::entropy::palette::expander;
 use crate::frame::array;
 use crate::kernels::levels::Level;
 use crate::kernels::noise::{Count, values_of};
@@ -46,7 +47,9 @@ use crate::labels::refuse_labels;
 use crate::lattice::{Lattice, Model};
 use crate::numbers::{BLOCK, ExactValues, for_number, store};
 use crate::params::MASK;
-use crate::{Chunk, Codec, Context, ElementClass, Encoded, Error, Kind, Layout, Param, Spec};
+use crate::{
+    ByteOrder, Chunk, Codec, Context, ElementClass, Encoded, Error, Kind, Layout, Param, Spec,
+};
 
 pub(crate) static CODEC: Codec = Codec {
     id: 4,
@@ -116,6 +119,9 @@ const DITHER_BYTES: usize = 16;
 pub(super) const MAX_SPECIAL: usize = 4096;
 /// More bins than this are no palette.
 pub(super) const MAX_BINS: i64 = 1 << 19;
+/// Values that an index of two bytes tells apart.
+const MAX_EXPANDED: usize = 1 << 16;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Det = 0,
@@ -303,6 +309,13 @@ pub(super) fn decode_typed<T: Count>(
         .chunks_exact(T::BYTES)
         .map(|bytes| T::read(bytes, order))
         .collect();
+    let count = header.bins as usize + specials.len();
+    let elements = dst.len() / T::BYTES;
+    if header.mode != Mode::Dither && (1..=MAX_EXPANDED.min(elements)).contains(&count) {
+        let stored = &payload[end..];
+        let decoded = decode_expanded(context, &header, &specials, stored, order, dst);
+        return decoded.map_err(|error| error.at(end));
+    }
     indices::decode(context, dst.len() / T::BYTES, &payload[end..])
         .map_err(|error| error.at(end))?;
     let mut lattice = Lattice::new(header.model);
@@ -331,6 +344,45 @@ pub(super) fn decode_typed<T: Count>(
     Ok(())
 }
 
+/// Decodes as `dictionary` does, from the value of every index there is.
+fn decode_expanded<T: Count>(
+    context: &mut Context,
+    header: &Header,
+    specials: &[T],
+    stored: &[u8],
+    order: ByteOrder,
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    let damaged = Error::Damaged {
+        what: "an index beyond the last value",
+        offset: 0,
+        len: stored.len(),
+    };
+    let largest = header.bins + specials.len() as u32 - 1;
+    let mut lattice = Lattice::new(header.model);
+    let values = all_values(header, &mut lattice, specials, largest).ok_or(damaged.clone())?;
+    let patterns = values.iter().map(|value| {
+        let mut bytes = [0; 8];
+        value.write(&mut bytes[..T::BYTES], order);
+        u64::from_le_bytes(bytes)
+    });
+    let patterns: Vec<u64> = patterns.collect();
+    let expander = expander(&patterns, T::BYTES).ok_or(damaged.clone())?;
+    let (width, elements) = (indices::width_for(largest), dst.len() / T::BYTES);
+    let mut dst = dst;
+    let known = indices::decode_narrow(context, width, elements, stored, |indices| {
+        let Some(written) = expander.expand(indices, dst) else {
+            return false;
+        };
+        dst = &mut std::mem::take(&mut dst)[written..];
+        true
+    });
+    match known? {
+        true => Ok(()),
+        false => Err(damaged),
+    }
+}
+
 /// Decoded values of the indices up to `largest`; `None` where that is beyond the last.
 pub(super) fn all_values<T: Count>(
     header: &Header,
@@ -350,7 +402,7 @@ pub(super) fn all_values<T: Count>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ByteOrder, Element};
+    use crate::Element;
 
     #[test]
     fn the_worked_example_of_the_format() {
