@@ -357,16 +357,10 @@ fn low_bytes<const BYTES: usize>(value: &u64) -> [u8; BYTES] {
     bytes
 }
 
-/// Elements from indices below `palette.len()`, which the caller has looked at: the check of each index would take half of
-/// the time.
-#[allow(unsafe_code)]
 fn gather<I: Index, const BYTES: usize>(palette: &[[u8; BYTES]], indices: &[u8], dst: &mut [u8]) {
     let elements = dst.as_chunks_mut::<BYTES>().0;
     for (element, index) in elements.iter_mut().zip(indices.chunks_exact(I::BYTES)) {
-        let index = usize::from(I::index(index));
-        debug_assert!(index < palette.len());
-        // SAFETY: `expand` has compared the largest index with the number of values.
-        *element = unsafe { *palette.get_unchecked(index) };
+        *element = palette[usize::from(I::index(index))];
     }
 }
 
