@@ -1,7 +1,7 @@
 //! `noise`: counts to a fraction of their own noise.
 //!
-//! A value becomes the middle of its bin of odd width, see `lattice.rs`; bins are as wide as `sigma` times the noise at
-//! that value. Modes:
+//! A value becomes the middle of its bin, see `lattice.rs`; bins are as wide as `sigma` times the noise at that value.
+//! Modes:
 //!
 //! * `det` — the middle of the value's own bin: |e| ≤ sigma · σ/2.
 //! * `unbiased` — one of the two middles around the value, with the probabilities that make the mean right:
@@ -33,12 +33,13 @@
 //! Index i < n is the middle of bin first + i, clamped to the counts of the element type; n ≤ i < n + s the special
 //! value i − n; n + s ≤ i the dithered step first + i − n − s. Decoding `det` and `unbiased` is the same.
 //!
-//! The example in the tests: u16 values 0, 7, 8, 9, 10, 65535, 9, 9, … with `sigma=1`. Bins 0–7 hold one value, bin 8 is [8, 10]
-//! and decodes to 9; so n = 9, s = 1 (65535), indices 0 7 8 8 8 9.
+//! The example in the tests: u16 values 0, 7, 8, 9, 10, 65535, 9, 9, … with `sigma=1`. Bins 0–7 hold one value, bin 8 is [8, 9]
+//! and decodes to 8, bin 9 is [10, 12] and decodes to 11; so n = 10, s = 1 (65535), indices 0 7 8 8 9 10.
 
 use super::noise_dither;
 use super::noise_encode::{Masks, encode_counts, middle};
 use crate::entropy::indices;
+use crate::entropy::palette::expander;
 use crate::frame::array;
 use crate::kernels::levels::Level;
 use crate::kernels::noise::{Count, values_of};
@@ -46,7 +47,9 @@ use crate::labels::refuse_labels;
 use crate::lattice::{Lattice, Model};
 use crate::numbers::{BLOCK, ExactValues, for_number, store};
 use crate::params::MASK;
-use crate::{Chunk, Codec, Context, ElementClass, Encoded, Error, Kind, Layout, Param, Spec};
+use crate::{
+    ByteOrder, Chunk, Codec, Context, ElementClass, Encoded, Error, Kind, Layout, Param, Spec,
+};
 
 pub(crate) static CODEC: Codec = Codec {
     id: 4,
@@ -116,6 +119,9 @@ const DITHER_BYTES: usize = 16;
 pub(super) const MAX_SPECIAL: usize = 4096;
 /// More bins than this are no palette.
 pub(super) const MAX_BINS: i64 = 1 << 19;
+/// Values that an index of two bytes tells apart.
+const MAX_EXPANDED: usize = 1 << 16;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Det = 0,
@@ -303,6 +309,13 @@ pub(super) fn decode_typed<T: Count>(
         .chunks_exact(T::BYTES)
         .map(|bytes| T::read(bytes, order))
         .collect();
+    let count = header.bins as usize + specials.len();
+    let elements = dst.len() / T::BYTES;
+    if header.mode != Mode::Dither && (1..=MAX_EXPANDED.min(elements)).contains(&count) {
+        let stored = &payload[end..];
+        let decoded = decode_expanded(context, &header, &specials, stored, order, dst);
+        return decoded.map_err(|error| error.at(end));
+    }
     indices::decode(context, dst.len() / T::BYTES, &payload[end..])
         .map_err(|error| error.at(end))?;
     let mut lattice = Lattice::new(header.model);
@@ -331,6 +344,45 @@ pub(super) fn decode_typed<T: Count>(
     Ok(())
 }
 
+/// Decodes as `dictionary` does, from the value of every index there is.
+fn decode_expanded<T: Count>(
+    context: &mut Context,
+    header: &Header,
+    specials: &[T],
+    stored: &[u8],
+    order: ByteOrder,
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    let damaged = Error::Damaged {
+        what: "an index beyond the last value",
+        offset: 0,
+        len: stored.len(),
+    };
+    let largest = header.bins + specials.len() as u32 - 1;
+    let mut lattice = Lattice::new(header.model);
+    let values = all_values(header, &mut lattice, specials, largest).ok_or(damaged.clone())?;
+    let patterns = values.iter().map(|value| {
+        let mut bytes = [0; 8];
+        value.write(&mut bytes[..T::BYTES], order);
+        u64::from_le_bytes(bytes)
+    });
+    let patterns: Vec<u64> = patterns.collect();
+    let expander = expander(&patterns, T::BYTES).ok_or(damaged.clone())?;
+    let (width, elements) = (indices::width_for(largest), dst.len() / T::BYTES);
+    let mut dst = dst;
+    let known = indices::decode_narrow(context, width, elements, stored, |indices| {
+        let Some(written) = expander.expand(indices, dst) else {
+            return false;
+        };
+        dst = &mut std::mem::take(&mut dst)[written..];
+        true
+    });
+    match known? {
+        true => Ok(()),
+        false => Err(damaged),
+    }
+}
+
 /// Decoded values of the indices up to `largest`; `None` where that is beyond the last.
 pub(super) fn all_values<T: Count>(
     header: &Header,
@@ -350,7 +402,7 @@ pub(super) fn all_values<T: Count>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ByteOrder, Element};
+    use crate::Element;
 
     #[test]
     fn the_worked_example_of_the_format() {
@@ -376,7 +428,7 @@ mod tests {
         let encoded = encode(&mut context, &chunk, &mut payload).unwrap().unwrap();
         let header = [
             &[0, 0, 1, 0][..],   // det, one special value
-            &[9, 0, 0, 0],       // nine bins
+            &[10, 0, 0, 0],      // ten bins
             &[0; 8],             // from bin 0
             &1f64.to_le_bytes(), // sigma
             &1f64.to_le_bytes(), // gain
@@ -387,10 +439,10 @@ mod tests {
         assert_eq!(payload[..50], header);
         let rest = &payload[50..encoded.len];
         indices::decode(&mut context, 60, rest).unwrap();
-        assert_eq!(context.indices[..6], [0, 7, 8, 8, 8, 9]);
+        assert_eq!(context.indices[..6], [0, 7, 8, 8, 9, 10]);
         let mut decoded = [0xcc; 120];
         decode(&mut context, &layout, &payload[..encoded.len], &mut decoded).unwrap();
-        assert_eq!(decoded[..12], [0, 0, 7, 0, 9, 0, 9, 0, 9, 0, 0xff, 0xff]);
+        assert_eq!(decoded[..12], [0, 0, 7, 0, 8, 0, 8, 0, 11, 0, 0xff, 0xff]);
         assert_eq!(encoded.certificate.loss.max_abs_error, 1.0);
         assert_eq!(encoded.decoded_crc, Some(crate::frame::crc32c(&decoded)));
     }

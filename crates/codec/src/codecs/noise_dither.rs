@@ -19,6 +19,7 @@ use std::collections::HashMap;
 
 use super::noise::{Header, MAX_BINS, MAX_SPECIAL, Mode, Settings};
 use super::noise_encode::{Masks, Meter, finish, middle};
+use crate::entropy::indices;
 use crate::kernels::noise::Count;
 use crate::lattice::{Lattice, Model};
 use crate::numbers::{BLOCK, load, store};
@@ -197,7 +198,8 @@ pub(super) fn encode<T: Count>(
         &header,
         &values,
         meter,
-        (layout, largest),
+        layout,
+        |context, dst| indices::encode(context, largest, dst),
         dst,
     )
 }

@@ -7,9 +7,12 @@
 use std::collections::HashMap;
 
 use super::noise::{Header, MAX_BINS, MAX_SPECIAL, Mode, Settings};
-use crate::entropy::indices;
+use super::quantise_codes::Narrow;
+use crate::entropy::indices::{self, Backend};
 use crate::kernels::levels::Level;
-use crate::kernels::noise::{Count, look_up, loss, offsets, range, values_of};
+use crate::kernels::noise::{
+    Count, Entry, draw, look_up, loss, offsets, range, round_up_or_down, values_of,
+};
 use crate::lattice::{Lattice, Model};
 use crate::numbers::{BLOCK, ExactValues, load, store};
 use crate::random::Random;
@@ -17,8 +20,17 @@ use crate::{BoundUnit, Certificate, Context, Encoded, Error, Guarantee, Layout, 
 
 /// Entries of the table that is indexed by value; larger values are looked up by bisection.
 const MAX_TABLE: i64 = 1 << 17;
-/// Table entry of a value that has to be looked at on its own.
+/// Index of a value that has to be looked at on its own.
 const NONE: u32 = u32::MAX;
+
+impl<T: Count> Default for Entry<T> {
+    fn default() -> Self {
+        Self {
+            index: NONE,
+            value: T::default(),
+        }
+    }
+}
 
 /// Values that are exact although they are counts: masks, the fill value, and by [`Count::MOST`] the largest unsigned.
 pub(super) struct Masks<T> {
@@ -89,8 +101,11 @@ struct Palette<'a, T> {
     bins: u32,
     /// Value of the table's first entry.
     low: i64,
-    /// Index of every value from `low` on, [`NONE`] for those that need a look; one `NONE` behind the last.
-    table: Vec<u32>,
+    /// Index and decoded value of every value from `low` on; the index is [`NONE`] for those that need a look, and for
+    /// one entry behind the last.
+    table: Vec<Entry<T>>,
+    /// For `unbiased`: 2³² times the probability that a value of the table moves to the neighbouring bin.
+    thresholds: Vec<u32>,
     /// Decoded value of every index.
     values: Vec<T>,
     /// Index of every special value met.
@@ -106,7 +121,8 @@ impl<'a, T: Count> Palette<'a, T> {
             first: 0,
             bins: 0,
             low: 0,
-            table: vec![NONE],
+            table: vec![Entry::default()],
+            thresholds: Vec::new(),
             values: Vec::new(),
             specials: HashMap::new(),
         };
@@ -135,13 +151,18 @@ impl<'a, T: Count> Palette<'a, T> {
         while let Some(bin) = self.lattice.bin(index).filter(|bin| bin.first <= end) {
             let values = bin.last().min(end) - bin.first.max(self.low) + 1;
             let filled = self.table.len() + values as usize;
-            self.table.resize(filled, (index - self.first) as u32);
+            let index_of_bin = (index - self.first) as u32;
+            let entry = Entry {
+                index: index_of_bin,
+                value: self.values[index_of_bin as usize],
+            };
+            self.table.resize(filled, entry);
             index += 1;
         }
         for mask in self.masks.values() {
             self.exclude(mask);
         }
-        self.table.push(NONE);
+        self.table.push(Entry::default());
     }
 
     /// Takes a masked value out of the table, and its whole bin where that decodes to it.
@@ -162,9 +183,13 @@ impl<'a, T: Count> Palette<'a, T> {
                 .ok()
                 .and_then(|at| self.table.get_mut(at))
             {
-                *entry = NONE;
+                *entry = Entry::default();
             }
         }
+    }
+
+    fn largest(&self) -> u32 {
+        (self.values.len() as u32).saturating_sub(1)
     }
 
     /// The index of a value that the table does not know; `None` where there are too many special values.
@@ -180,49 +205,94 @@ impl<'a, T: Count> Palette<'a, T> {
         (self.specials.len() <= MAX_SPECIAL).then_some(index)
     }
 
-    /// Indices of a block, `det`; false where there are too many special values.
-    fn quantise(&mut self, values: &[T], indices: &mut [u32]) -> bool {
+    /// Indices and decoded values of a block, `det`; false where there are too many special values. `found` gets the
+    /// place of each value in the table.
+    fn quantise(
+        &mut self,
+        values: &[T],
+        found: &mut [u32],
+        indices: &mut [u32],
+        decoded: &mut [T],
+    ) -> bool {
         let len = self.table.len() as u32 - 1;
-        offsets(Level::best(), values, self.low, len, indices);
-        if look_up(Level::best(), &self.table, indices) < NONE {
+        offsets(Level::best(), values, self.low, len, found);
+        indices.copy_from_slice(found);
+        if look_up(Level::best(), &self.table, indices, decoded) < NONE {
             return true;
         }
-        for (index, &value) in indices.iter_mut().zip(values) {
+        for ((index, &value), decoded) in indices.iter_mut().zip(values).zip(decoded) {
             if *index == NONE {
                 match self.index_of(value) {
-                    Some(found) => *index = found,
+                    Some(known) => *index = known,
                     None => return false,
                 }
+                *decoded = self.values[*index as usize];
             }
         }
         true
+    }
+
+    /// Fills `thresholds`, unless that takes longer than asking for the probability of each of `elements`.
+    fn prepare_rounding(&mut self, elements: usize) {
+        if self.table.len() > elements {
+            return;
+        }
+        for at in 0..self.table.len() {
+            let entry = self.table[at];
+            let count = self.low + at as i64;
+            let threshold = match entry.index {
+                NONE => 0,
+                _ => self.threshold(T::from_count(count), entry.index),
+            };
+            self.thresholds.push(threshold);
+        }
+    }
+
+    /// 2³² times the probability that a value moves to the neighbouring bin, from its own one.
+    fn threshold(&mut self, value: T, own: u32) -> u32 {
+        let middle = self.values[own as usize];
+        if own >= self.bins || middle == value {
+            return 0;
+        }
+        let neighbour = if value > middle {
+            own + 1
+        } else {
+            own.wrapping_sub(1)
+        };
+        let probability = self.probability(value, own, neighbour);
+        probability.map_or(0, |probability| probability as u32)
     }
 
     /// Moves indices to the neighbouring bin with the probability that makes the mean right.
     fn round_stochastically(
         &mut self,
         values: &[T],
+        found: &[u32],
         indices: &mut [u32],
-        random: Random,
-        start: usize,
+        decoded: &mut [T],
+        draws: &[u32],
     ) {
-        for (at, (index, &value)) in indices.iter_mut().zip(values).enumerate() {
-            if *index >= self.bins || self.values[*index as usize] == value {
-                continue;
-            }
-            let up = value > self.values[*index as usize];
-            let neighbour = if up {
-                *index + 1
-            } else {
-                index.wrapping_sub(1)
-            };
-            if let Some(probability) = self.probability(value, *index, neighbour) {
-                let draw = random.bits((start + at) as u64) >> 32;
-                if draw < probability {
-                    *index = neighbour;
-                }
+        if !self.thresholds.is_empty() {
+            let level = Level::best();
+            round_up_or_down(
+                level,
+                values,
+                decoded,
+                &self.thresholds,
+                found,
+                draws,
+                indices,
+            );
+        }
+        let in_table = self.thresholds.len().saturating_sub(1) as u32;
+        let elements = values.iter().zip(found).zip(draws);
+        for (((&value, &found), &draw), index) in elements.zip(indices.iter_mut()) {
+            if found >= in_table && draw < self.threshold(value, *index) {
+                let up = value > self.values[*index as usize];
+                *index = if up { *index + 1 } else { *index - 1 };
             }
         }
+        values_of(Level::best(), &self.values, indices, decoded);
     }
 
     /// 2³² times the probability of the bin `other` for a value of the bin `own`; `None` where `other` is no choice.
@@ -258,23 +328,33 @@ pub(super) fn encode_counts<T: Count>(
     let order = layout.element.order;
     let random = (settings.mode == Mode::Unbiased)
         .then(|| Random::new(settings.seed).part(u64::from(crate::frame::crc32c(bytes))));
-    context.indices.clear();
-    context.indices.resize(bytes.len() / T::BYTES, 0);
+    let elements = bytes.len() / T::BYTES;
+    if random.is_some() {
+        palette.prepare_rounding(elements);
+    }
+    let mut narrow = Narrow::new(std::mem::take(&mut context.narrow));
+    narrow.start(elements, palette.bins);
     let mut meter = Meter::new(settings.model);
     let (mut block, mut decoded) = ([T::default(); BLOCK], [T::default(); BLOCK]);
-    let blocks = bytes
-        .chunks(BLOCK * T::BYTES)
-        .zip(context.indices.chunks_mut(BLOCK));
-    for (number, (bytes, indices)) in blocks.enumerate() {
+    let (mut found, mut indices, mut draws) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
+    for (number, bytes) in bytes.chunks(BLOCK * T::BYTES).enumerate() {
         let len = load(bytes, order, &mut block);
-        if !palette.quantise(&block[..len], indices) {
+        let (block, decoded) = (&block[..len], &mut decoded[..len]);
+        let (found, indices) = (&mut found[..len], &mut indices[..len]);
+        if !palette.quantise(block, found, indices, decoded) {
             return Ok(None);
         }
         if let Some(random) = random {
-            palette.round_stochastically(&block[..len], indices, random, number * BLOCK);
+            draw(
+                Level::best(),
+                random,
+                (number * BLOCK) as u64,
+                &mut draws[..len],
+            );
+            palette.round_stochastically(block, found, indices, decoded, &draws[..len]);
         }
-        values_of(Level::best(), &palette.values, indices, &mut decoded[..len]);
-        meter.add(&block[..len], &decoded[..len], order);
+        narrow.push(indices, palette.largest());
+        meter.add(block, decoded, order);
     }
     let header = Header {
         mode: settings.mode,
@@ -285,26 +365,27 @@ pub(super) fn encode_counts<T: Count>(
         first_step: 0,
     };
     let specials = &palette.values[palette.bins as usize..];
-    let largest = (palette.values.len() as u32).saturating_sub(1);
-    finish(
-        context,
-        &settings,
-        &header,
-        specials,
-        meter,
-        (layout, largest),
-        dst,
-    )
+    let pack = |context: &mut Context, dst: &mut [u8]| {
+        let largest = palette.largest();
+        indices::encode_narrow(context, Backend::Auto, largest, &narrow.bytes, dst)
+    };
+    let written = finish(
+        context, &settings, &header, specials, meter, layout, pack, dst,
+    );
+    context.narrow = narrow.bytes;
+    written
 }
 
-/// Writes the payload and the certificate.
+/// Writes the payload, of which `pack` writes the indices, and the certificate.
+#[allow(clippy::too_many_arguments)]
 pub(super) fn finish<T: Count>(
     context: &mut Context,
     settings: &Settings,
     header: &Header,
     specials: &[T],
     meter: Meter,
-    (layout, largest): (&Layout, u32),
+    layout: &Layout,
+    pack: impl FnOnce(&mut Context, &mut [u8]) -> Result<Option<usize>, Error>,
     dst: &mut [u8],
 ) -> Result<Option<Encoded>, Error> {
     let (loss, decoded_crc) = meter.finish();
@@ -322,7 +403,7 @@ pub(super) fn finish<T: Count>(
         return Ok(None);
     };
     start.copy_from_slice(&head);
-    let Some(len) = indices::encode(context, largest, rest)? else {
+    let Some(len) = pack(context, rest)? else {
         return Ok(None);
     };
     Ok(Some(Encoded {

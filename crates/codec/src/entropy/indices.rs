@@ -2,20 +2,21 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd |
-//! | 1 | 1 | bit-packing: bits per index, 0–32; bitshuffle: bytes per index, 1, 2 or 4 |
-//! | 2 | | bit-packing: bit planes (see `entropy/bits.rs`); bitshuffle: a stream (see `codecs/bitshuffle.rs`) |
+//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes |
+//! | 1 | 1 | bit-packing: bits per index, 0–32; others: bytes per index, 1, 2 or 4 |
+//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), or frames (see `entropy/literals.rs`) |
 //!
 //! Indices are held in as few bytes as their maximum needs (1, 2 or 4, little-endian): that is what the kernels read.
 //! [`encode`] and [`decode`] serve callers that hold them as `u32`.
 //!
-//! `Auto` packs bits, whose length is known beforehand, and tries bitshuffle only where zstd shortens a sample of the
-//! packed planes. Bitshuffle is then chosen if it is shorter by a sixth: equally frequent indices whose number is no
-//! power of two gain less than that, and unpack several times as fast from bits.
+//! `Auto` packs bits, whose length is known beforehand, and estimates the others from a sample: bitshuffle from what zstd
+//! makes of packed planes, Huffman codes from frequencies. Bits stay unless bitshuffle is shorter by a seventh or
+//! Huffman codes by more than a fifth: equally frequent indices whose number is no power of two gain less than that, and
+//! unpack several times as fast from bits.
 
 use crate::codecs::bitshuffle;
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
-use crate::entropy::zstd;
+use crate::entropy::{literals, zstd};
 use crate::{Context, Error};
 
 /// Which back end an encoder may choose.
@@ -31,6 +32,7 @@ pub(crate) enum Backend {
 
 const BITS: u8 = 0;
 const BITSHUFFLE: u8 = 1;
+const LITERALS: u8 = 2;
 const HEADER_BYTES: usize = 2;
 
 /// Packs `context.indices`, all of them ≤ `max`, into the front of `dst`; `None` where they do not fit.
@@ -65,8 +67,8 @@ pub(crate) fn encode(
 /// Unpacks `payload` into `context.indices`, exactly `elements` of them.
 pub(crate) fn decode(context: &mut Context, elements: usize, payload: &[u8]) -> Result<(), Error> {
     let width = match *payload {
-        [BITS, 0..=8, ..] | [BITSHUFFLE, 1, ..] => 1,
-        [BITS, 9..=16, ..] | [BITSHUFFLE, 2, ..] => 2,
+        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS, 1, ..] => 1,
+        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS, 2, ..] => 2,
         _ => 4,
     };
     let mut indices = std::mem::take(&mut context.indices);
@@ -132,39 +134,97 @@ pub(crate) fn encode_narrow(
             &mut dst[HEADER_BYTES..HEADER_BYTES + packed],
         );
     }
-    let limit = match backend {
-        Backend::Bits => None,
-        Backend::Bitshuffle => Some(usize::MAX),
-        Backend::Auto if !fits => Some(usize::MAX),
-        Backend::Auto => {
+    let choice = match backend {
+        Backend::Bits => Choice::Bits,
+        Backend::Auto if fits => {
             let packed = &dst[HEADER_BYTES..HEADER_BYTES + packed];
-            may_shrink(context, packed)?.then_some(packed.len() - packed.len() / 6)
+            choose(context, width, bits, indices, packed)?
         }
+        _ => Choice::Bitshuffle(usize::MAX),
     };
-    if let Some(limit) = limit
-        && let Some(len) = encode_bitshuffle(context, width, indices, limit, dst)?
-    {
-        return Ok(Some(len));
+    let shorter = match choice {
+        Choice::Bits => None,
+        Choice::Bitshuffle(limit) => encode_bitshuffle(context, width, indices, limit, dst)?,
+        Choice::Literals(limit) => encode_literals(context, width, indices, limit, dst),
+    };
+    if shorter.is_some() {
+        return Ok(shorter);
+    }
+    if choice != Choice::Bits && fits && backend == Backend::Auto {
+        return encode_narrow(context, Backend::Bits, max, indices, dst);
     }
     Ok((backend != Backend::Bitshuffle && fits).then_some(HEADER_BYTES + packed))
 }
 
-/// Whether zstd makes a sample of the packed planes shorter by more than a seventh.
-fn may_shrink(context: &mut Context, packed: &[u8]) -> Result<bool, Error> {
+/// A back end, with the length from which on bits are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    Bits,
+    Bitshuffle(usize),
+    Literals(usize),
+}
+
+/// Fewer indices are not worth a code of their own.
+const FEWEST_LITERALS: usize = 4096;
+
+fn choose(
+    context: &mut Context,
+    width: usize,
+    bits: u32,
+    indices: &[u8],
+    packed: &[u8],
+) -> Result<Choice, Error> {
+    let limit = packed.len() - packed.len() / 7;
+    let bits = f64::from(bits);
+    let shuffled = bits * shrinkage(context, packed)?;
+    let coded = if indices.len() < FEWEST_LITERALS * width {
+        bits
+    } else {
+        literals::estimated_bits(width, &sample(indices))
+    };
+    Ok(if shuffled < 0.86 * bits && shuffled < 0.95 * coded {
+        Choice::Bitshuffle(limit)
+    } else if coded < 0.78 * bits {
+        Choice::Literals(limit)
+    } else {
+        Choice::Bits
+    })
+}
+
+/// Eight pieces, spread evenly.
+fn sample(bytes: &[u8]) -> Vec<u8> {
     const PIECE: usize = 4 << 10;
     const PIECES: usize = 8;
-    let mut sample = Vec::with_capacity(PIECE * PIECES);
-    if packed.len() <= PIECE * PIECES {
-        sample.extend_from_slice(packed);
-    } else {
-        for piece in 0..PIECES {
-            let start = (packed.len() - PIECE) / (PIECES - 1) * piece;
-            sample.extend_from_slice(&packed[start..start + PIECE]);
-        }
+    if bytes.len() <= PIECE * PIECES {
+        return bytes.to_vec();
     }
+    let stride = (bytes.len() - PIECE) / (PIECES - 1) / PIECES * PIECES; // whole indices
+    (0..PIECES)
+        .flat_map(|piece| &bytes[piece * stride..][..PIECE])
+        .copied()
+        .collect()
+}
+
+/// The length that zstd makes of a sample of packed planes, as a fraction.
+fn shrinkage(context: &mut Context, packed: &[u8]) -> Result<f64, Error> {
+    let sample = sample(packed);
     let mut compressed = vec![0; zstd::bound(sample.len())];
     let len = context.zstd.compress(&sample, &mut compressed, 1)?;
-    Ok(len < sample.len() - sample.len() / 7)
+    Ok(len as f64 / sample.len().max(1) as f64)
+}
+
+/// The back end of Huffman codes, where they are no longer than `limit` and fit.
+fn encode_literals(
+    context: &mut Context,
+    width: usize,
+    indices: &[u8],
+    limit: usize,
+    dst: &mut [u8],
+) -> Option<usize> {
+    let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
+    let len = literals::encode(&mut context.zstd, width, indices, room)?;
+    *header = [LITERALS, width as u8];
+    (len <= limit).then_some(HEADER_BYTES + len)
 }
 
 /// The back end bitshuffle, where its stream is no longer than `limit` and fits.
@@ -235,6 +295,11 @@ pub(crate) fn decode_narrow(
             context.narrow = indices;
             decoded.map_err(|error| error.at(HEADER_BYTES))
         }
+        LITERALS if usize::from(parameter) == width => {
+            let decoded = literals::decode(context, width, elements, packed, consume);
+            decoded.map_err(|error| error.at(HEADER_BYTES))
+        }
+        LITERALS => Err(damaged("indices of another width", payload)),
         _ => Err(damaged("unknown back end of indices", payload)),
     }
 }
@@ -319,5 +384,22 @@ mod tests {
         };
         let even: Vec<u32> = (0..200_000).map(|_| even()).collect();
         assert_eq!(round_trip(&even, 3)[..2], [BITS, 2]);
+    }
+
+    #[test]
+    fn bell_shaped_frequencies_go_to_huffman_codes() {
+        for (spread, width) in [(2, 1), (1700, 2)] {
+            let mut state = 1u64;
+            let mut draw = || {
+                state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+                (0..12).map(|i| state >> (4 * i + 8) & 3).sum::<u64>() as u32 * spread
+            };
+            for elements in [5000, 200_000] {
+                let mut indices: Vec<u32> = (0..elements).map(|_| draw()).collect();
+                indices[elements / 2] = 38 * spread;
+                let packed = round_trip(&indices, 38 * spread);
+                assert_eq!(packed[..2], [LITERALS, width], "{elements} · {spread}");
+            }
+        }
     }
 }

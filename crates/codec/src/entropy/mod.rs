@@ -2,6 +2,7 @@
 
 pub(crate) mod bits;
 pub(crate) mod indices;
+mod literals;
 pub(crate) mod lz4;
 pub(crate) mod palette;
 pub(crate) mod palette_table;

@@ -3,7 +3,7 @@
 //! Creating a context costs more than compressing a block of 8 KiB. A re-used context gives the same bytes as
 //! `ZSTD_compress`, because every call sets all parameters from the level.
 
-use zstd_safe::{CCtx, DCtx};
+use zstd_safe::{CCtx, CParameter, DCtx, Strategy};
 
 use crate::Error;
 
@@ -11,6 +11,8 @@ use crate::Error;
 #[derive(Default)]
 pub(crate) struct Zstd {
     encoder: Option<CCtx<'static>>,
+    /// Its parameters are not those of a level.
+    literals: Option<CCtx<'static>>,
     decoder: Option<DCtx<'static>>,
 }
 
@@ -36,6 +38,25 @@ impl Zstd {
             .get_or_insert_with(CCtx::create)
             .compress(dst, src, level)
             .map_err(|_| Error::Compressor("zstd"))
+    }
+
+    /// Compresses bytes without repetitions into the front of `dst`: Huffman codes, and hardly a look for matches.
+    /// `None` where they do not fit.
+    pub(crate) fn compress_literals(&mut self, src: &[u8], dst: &mut [u8]) -> Option<usize> {
+        let encoder = self.literals.get_or_insert_with(|| {
+            let mut encoder = CCtx::create();
+            for parameter in [
+                CParameter::CompressionLevel(1),
+                CParameter::Strategy(Strategy::ZSTD_fast),
+                CParameter::HashLog(6),
+                CParameter::MinMatch(7),
+            ] {
+                // A parameter that is refused costs time, not correctness.
+                let _ = encoder.set_parameter(parameter);
+            }
+            encoder
+        });
+        encoder.compress2(dst, src).ok()
     }
 
     /// Decompresses `src` into all of `dst`; false where the stream is damaged or has another length.

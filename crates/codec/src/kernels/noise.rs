@@ -5,6 +5,7 @@
 
 use crate::kernels::levels::levels;
 use crate::numbers::Number;
+use crate::random::Random;
 
 /// An element type that can hold counts.
 pub(crate) trait Count: Number {
@@ -122,18 +123,63 @@ fn offsets_kernel<T: Count>(values: &[T], low: i64, len: u32, offsets: &mut [u32
 }
 levels!(pub(crate) fn offsets<T: Count>(values: &[T], low: i64, len: u32, offsets: &mut [u32]) = offsets_kernel);
 
-/// Replaces every offset by its entry in `table`; returns the largest entry.
-#[inline(always)]
-fn look_up_kernel(table: &[u32], indices: &mut [u32]) -> u32 {
-    let mut largest = 0;
-    let last = table.len() - 1;
-    for index in indices {
-        *index = table[(*index as usize).min(last)];
-        largest = largest.max(*index);
-    }
-    largest
+/// What the table knows of a value: its index and what it decodes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Entry<T> {
+    pub index: u32,
+    pub value: T,
 }
-levels!(pub(crate) fn look_up(table: &[u32], indices: &mut [u32]) -> u32 = look_up_kernel);
+
+/// Replaces every offset by the index of its entry in `table` and gives the decoded values; returns all indices or-ed.
+/// Offsets beyond the table count as its last.
+#[inline(always)]
+fn look_up_kernel<T: Count>(table: &[Entry<T>], indices: &mut [u32], decoded: &mut [T]) -> u32 {
+    let mut all = 0;
+    let last = table.len() - 1;
+    for (index, decoded) in indices.iter_mut().zip(decoded) {
+        let entry = table[(*index as usize).min(last)];
+        *index = entry.index;
+        *decoded = entry.value;
+        all |= entry.index;
+    }
+    all
+}
+levels!(pub(crate) fn look_up<T: Count>(table: &[Entry<T>], indices: &mut [u32], decoded: &mut [T]) -> u32 = look_up_kernel);
+
+/// Draws of the elements from `first` on: the high halves of their random numbers.
+#[inline(always)]
+fn draw_kernel(random: Random, first: u64, draws: &mut [u32]) {
+    for (at, draw) in (first..).zip(draws) {
+        *draw = (random.bits(at) >> 32) as u32;
+    }
+}
+levels!(pub(crate) fn draw(random: Random, first: u64, draws: &mut [u32]) = draw_kernel);
+
+/// Random rounding of the values that [`look_up`] has found: moves indices to the neighbour on the other side of the value
+/// where `draws` are below `thresholds`, 2³² times the probability. The threshold of an element is at its offset in the
+/// table of [`offsets`], and zero behind the last.
+#[inline(always)]
+fn round_up_or_down_kernel<T: Count>(
+    values: &[T],
+    decoded: &[T],
+    thresholds: &[u32],
+    offsets: &[u32],
+    draws: &[u32],
+    indices: &mut [u32],
+) {
+    let last = thresholds.len() - 1;
+    let elements = values.iter().zip(decoded).zip(offsets).zip(draws);
+    for ((((value, decoded), &offset), &draw), index) in elements.zip(indices) {
+        let neighbour = if value > decoded {
+            *index + 1
+        } else {
+            index.wrapping_sub(1)
+        };
+        let moves = draw < thresholds[(offset as usize).min(last)];
+        *index = if moves { neighbour } else { *index };
+    }
+}
+levels!(pub(crate) fn round_up_or_down<T: Count>(values: &[T], decoded: &[T], thresholds: &[u32], offsets: &[u32], draws: &[u32], indices: &mut [u32]) = round_up_or_down_kernel);
 
 /// The value of every index; indices beyond the table give its last value.
 #[inline(always)]
@@ -155,47 +201,46 @@ pub(crate) struct BlockLoss {
     pub above: bool,
 }
 
-const LANES: usize = 8;
+/// Accumulators of a reduction, side by side; with fewer LLVM 22 makes scalars of them. `f64::max` where a comparison would
+/// do, because LLVM makes that a masked store, whose result the next load has to wait for.
+const LANES: usize = 64;
 
 /// Adds up decoded − original over a block. Variance is `max(gain · max(x − offset, 0) + read², 1)`. Non-finite
-/// elements must be equal in both and count as no error. Sums run in eight lanes, so every level adds in one order.
+/// elements must be equal in both and count as no error. Sums run in lanes, so every level adds in one order.
 #[inline(always)]
 fn loss_kernel<T: Count>(original: &[T], decoded: &[T], noise: [f64; 3], limit: f64) -> BlockLoss {
     let [gain, offset, variance_read] = noise;
-    let (mut max, mut sum, mut squares) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-    let mut above = [false; LANES];
-    let mut add = |lane: usize, original: f64, decoded: f64| {
-        let error = decoded - original;
-        let error = if error.is_nan() { 0.0 } else { error };
-        let square = error * error;
-        let photons = original - offset;
-        let photons = if photons > 0.0 { photons } else { 0.0 };
-        let variance = gain * photons + variance_read;
-        let variance = if variance > 1.0 { variance } else { 1.0 };
-        max[lane] = if error.abs() > max[lane] {
-            error.abs()
-        } else {
-            max[lane]
-        };
-        sum[lane] += error;
-        squares[lane] += square;
-        above[lane] |= square > limit * variance;
-    };
-    let (originals, decodeds) = (original.chunks_exact(LANES), decoded.chunks_exact(LANES));
-    let (rest, decoded_rest) = (originals.remainder(), decodeds.remainder());
-    for (original, decoded) in originals.zip(decodeds) {
-        for lane in 0..LANES {
-            add(lane, original[lane].to_f64(), decoded[lane].to_f64());
+    let (mut max, mut sum, mut squares) = ([0.0f64; LANES], [0.0; LANES], [0.0; LANES]);
+    let mut above = [0.0f64; LANES];
+    for (original, decoded) in original.chunks(LANES).zip(decoded.chunks(LANES)) {
+        let sums = max
+            .iter_mut()
+            .zip(&mut sum)
+            .zip(&mut squares)
+            .zip(&mut above);
+        for ((original, decoded), (((max, sum), squares), above)) in
+            original.iter().zip(decoded).zip(sums)
+        {
+            let (original, decoded) = (original.to_f64(), decoded.to_f64());
+            let error = decoded - original;
+            let error = if error.abs() >= 0.0 { error } else { 0.0 }; // NaN from infinities
+            let square = error * error;
+            let photons = original - offset;
+            let photons = if photons > 0.0 { photons } else { 0.0 };
+            let variance = gain * photons + variance_read;
+            let variance = if variance > 1.0 { variance } else { 1.0 };
+            let beyond = square - limit * variance;
+            *above = above.max(beyond);
+            *max = max.max(error.abs());
+            *sum += error;
+            *squares += square;
         }
-    }
-    for (lane, (original, decoded)) in rest.iter().zip(decoded_rest).enumerate() {
-        add(lane, original.to_f64(), decoded.to_f64());
     }
     BlockLoss {
         max: max.into_iter().fold(0.0, f64::max),
         sum: sum.iter().sum(),
         squares: squares.iter().sum(),
-        above: above.contains(&true),
+        above: above.into_iter().any(|beyond| beyond > 0.0),
     }
 }
 levels!(pub(crate) fn loss<T: Count>(original: &[T], decoded: &[T], noise: [f64; 3], limit: f64) -> BlockLoss = loss_kernel);
@@ -224,6 +269,7 @@ mod tests {
                         );
                     }
                 }
+                check_table(level, &found, values);
                 let noise = [1.5, 2.0, 0.25];
                 let zeros: Vec<T> = values
                     .iter()
@@ -245,6 +291,60 @@ mod tests {
                     "{level:?}"
                 );
             }
+        }
+    }
+
+    /// Look-up and random rounding against the plain formula, with a table shorter than the offsets.
+    fn check_table<T: Count + std::fmt::Debug>(level: Level, offsets: &[u32], values: &[T]) {
+        let entry = |at: u32| Entry {
+            index: at * 3 + 1,
+            value: T::from_count(i64::from(at % 100)),
+        };
+        let table: Vec<Entry<T>> = (0..50).map(entry).collect();
+        let thresholds: Vec<u32> = (0..50u32).map(|at| at.wrapping_mul(0x9E37_79B9)).collect();
+        let random = Random::new(5);
+        let mut draws = vec![0xcccc_cccc; values.len()];
+        draw(level, random, 77, &mut draws);
+        for (at, &draw) in draws.iter().enumerate() {
+            assert_eq!(
+                u64::from(draw),
+                random.bits(77 + at as u64) >> 32,
+                "{level:?} {at}"
+            );
+        }
+        let (mut indices, mut decoded) = (offsets.to_vec(), vec![T::default(); values.len()]);
+        let all = look_up(level, &table, &mut indices, &mut decoded);
+        let expected = offsets.iter().map(|&offset| table[offset.min(49) as usize]);
+        assert!(
+            expected
+                .clone()
+                .map(|e| e.index)
+                .eq(indices.iter().copied()),
+            "{level:?}"
+        );
+        assert!(
+            expected
+                .clone()
+                .map(|e| e.value)
+                .eq(decoded.iter().copied()),
+            "{level:?}"
+        );
+        assert_eq!(all, expected.fold(0, |all, entry| all | entry.index));
+        let before = indices.clone();
+        round_up_or_down(
+            level,
+            values,
+            &decoded,
+            &thresholds,
+            offsets,
+            &draws,
+            &mut indices,
+        );
+        for at in 0..values.len() {
+            let moves = draws[at] < thresholds[offsets[at].min(49) as usize];
+            let step = if values[at] > decoded[at] { 1 } else { -1 };
+            let expected = before[at].wrapping_add_signed(if moves { step } else { 0 });
+            assert_eq!(indices[at], expected, "{level:?} {at}");
         }
     }
 

@@ -66,6 +66,13 @@ pub const LOSSY: &[&str] = &[
     "quantise:levels=256,range=p1;p99",
     "quantise:bits=7",
     "quantise:otsu=0.9",
+    "noise:mask=3",
+    "noise:sigma=2,gain=1.5,offset=2.25,read=1.25",
+    "noise:sigma=0.25,mode=unbiased,seed=7",
+    "noise:sigma=8,mode=dither",
+    "sigma-clip:force,mask=3",
+    "sigma-clip:variant=global,decode=normal,force",
+    "sigma-clip:variant=lattice,force",
 ];
 
 /// Every codec with its defaults and with each word of each of its choices.
