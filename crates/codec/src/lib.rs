@@ -14,6 +14,7 @@ mod element;
 mod entropy;
 mod error;
 pub mod etalon_filter;
+mod f16_rounding;
 mod filter;
 pub mod frame;
 pub mod kernels;
