@@ -20,6 +20,8 @@ pub struct Context {
     pub(crate) indices: Vec<u32>,
     /// The same in as few bytes as their maximum needs.
     pub(crate) narrow: Vec<u8>,
+    /// A frame that is decoded at once.
+    pub(crate) frame: Vec<u8>,
 }
 
 impl Context {

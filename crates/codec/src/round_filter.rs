@@ -59,31 +59,49 @@ fn encode(
         layout: settings.with_layout()?,
         bytes: src,
     };
-    let certificate = round(context, &chunk, dst)?;
-    if certificate.synthetic_background && !settings.spec.flag("force") {
-        return Err(Error::Settings(format!(
-            "etalon_round: {} draws background from a model, and readers of the plain file could not tell it from data; \
-             use variant=lattice, or add force",
-            settings.spec.codec().name
-        )));
-    }
+    round(context, &chunk, dst)?;
     Ok(src.len())
 }
 
-/// Fills the front of `dst` with the values that `chunk` comes back with; returns the promise and the loss.
+/// Fills the front of `dst` with the values that `chunk` comes back with; returns the promise and the loss. Refuses what
+/// the filter refuses.
 pub fn round(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Certificate, Error> {
-    let mut stored =
-        vec![0; frame::header_bytes(chunk.layout.shape.len(), true) + chunk.bytes.len()];
-    let len = frame::encode(context, chunk, &mut stored)?;
+    check(chunk.spec)?;
+    let needed = frame::header_bytes(chunk.layout.shape.len(), true) + chunk.bytes.len();
+    let mut stored = std::mem::take(&mut context.frame);
+    if stored.len() < needed {
+        stored = vec![0; needed];
+    }
+    let outcome = round_through(context, chunk, &mut stored, dst);
+    context.frame = stored;
+    outcome
+}
+
+/// Encodes `chunk` into `stored` and decodes it into `dst`.
+fn round_through(
+    context: &mut Context,
+    chunk: &Chunk,
+    stored: &mut [u8],
+    dst: &mut [u8],
+) -> Result<Certificate, Error> {
+    let len = frame::encode(context, chunk, stored)?;
+    let certificate = frame::inspect(&stored[..len])?
+        .certificate
+        .unwrap_or_default();
+    if certificate.synthetic_background && !chunk.spec.flag("force") {
+        return Err(Error::Settings(format!(
+            "etalon_round: {} draws background from a model, and readers of the plain file could not tell it from data; \
+             use variant=lattice, or add force",
+            chunk.spec.codec().name
+        )));
+    }
     let given = dst.len();
     let dst = dst.get_mut(..chunk.bytes.len()).ok_or(Error::OutputSize {
         given,
         needed: chunk.bytes.len(),
     })?;
     frame::decode(context, &stored[..len], dst)?;
-    Ok(frame::inspect(&stored[..len])?
-        .certificate
-        .unwrap_or_default())
+    Ok(certificate)
 }
 
 fn decode(
