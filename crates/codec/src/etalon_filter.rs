@@ -13,6 +13,8 @@
 //! The SPEC is kept as text because it is the one notation for settings everywhere: the file says what was asked in the
 //! words that the user would use again.
 
+use std::sync::Arc;
+
 use crate::codec::Chunk;
 use crate::frame::{self, element_code, element_from};
 use crate::{Context, Error, Filter, Layout, Spec};
@@ -45,22 +47,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn read(values: &[u32]) -> Result<Self, Error> {
-        let invalid = || {
-            Error::Settings(
-                "cd_values are not Etalon's; pass those that `etalon args` prints".into(),
-            )
-        };
-        let (&[magic, layout_len], rest) = values.split_first_chunk().ok_or_else(invalid)?;
-        if magic != MAGIC {
-            return Err(if magic >> 16 == MAGIC >> 16 {
-                Error::Settings("cd_values are of a newer version; install a newer h5etalon".into())
-            } else {
-                invalid()
-            });
-        }
-        let (layout, rest) = rest
-            .split_at_checked(layout_len as usize)
-            .ok_or_else(invalid)?;
+        let (layout, rest) = split_layout(values)?;
         let (&spec_len, rest) = rest.split_first().ok_or_else(invalid)?;
         let text = unpack(rest, spec_len as usize).ok_or_else(invalid)?;
         Ok(Self {
@@ -89,14 +76,63 @@ impl Settings {
     }
 
     pub(crate) fn with_layout(&self) -> Result<&Layout, Error> {
-        self.layout.as_ref().ok_or_else(|| {
-            Error::Settings(
-                "cd_values do not name element type and chunk shape, and this program hides its HDF5 library; pass the \
-                 complete ones that `etalon args SPEC --dtype … --chunk …` prints"
-                    .into(),
-            )
-        })
+        self.layout.as_ref().ok_or_else(no_layout)
     }
+}
+
+/// The complete settings that a thread read last: those of a dataset are read for its first chunk only.
+#[derive(Default)]
+pub(crate) struct LastRead(Option<(Vec<u32>, Arc<Settings>)>);
+
+impl LastRead {
+    /// What stored `values` say, after checking that the codec accepts it.
+    pub(crate) fn settings(&mut self, values: &[u32]) -> Result<Arc<Settings>, Error> {
+        if let Some((of, settings)) = &self.0
+            && of == values
+        {
+            return Ok(Arc::clone(settings));
+        }
+        let settings = Arc::new(Settings::read(values)?);
+        check(&settings.spec, settings.with_layout()?)?;
+        self.0 = Some((values.to_vec(), Arc::clone(&settings)));
+        Ok(settings)
+    }
+}
+
+fn invalid() -> Error {
+    Error::Settings("cd_values are not Etalon's; pass those that `etalon args` prints".into())
+}
+
+fn no_layout() -> Error {
+    Error::Settings(
+        "cd_values do not name element type and chunk shape, and this program hides its HDF5 library; pass the complete \
+         ones that `etalon args SPEC --dtype … --chunk …` prints"
+            .into(),
+    )
+}
+
+/// The values that describe the layout, and those after them.
+fn split_layout(values: &[u32]) -> Result<(&[u32], &[u32]), Error> {
+    let (&[magic, layout_len], rest) = values.split_first_chunk().ok_or_else(invalid)?;
+    if magic != MAGIC {
+        return Err(if magic >> 16 == MAGIC >> 16 {
+            Error::Settings("cd_values are of a newer version; install a newer h5etalon".into())
+        } else {
+            invalid()
+        });
+    }
+    rest.split_at_checked(layout_len as usize)
+        .ok_or_else(invalid)
+}
+
+/// Element size and extents, which can be told without reading the SPEC; `None` where they are not there.
+fn stated_shape(values: &[u32]) -> Result<Option<(usize, &[u32])>, Error> {
+    let (layout, _) = split_layout(values)?;
+    let Some((&[element, dimensions], rest)) = layout.split_first_chunk() else {
+        return Ok(None);
+    };
+    let shape = rest.get(..dimensions as usize).ok_or_else(invalid)?;
+    Ok(Some(((element >> 8) as usize, shape)))
 }
 
 fn write_layout(layout: &Layout) -> Vec<u32> {
@@ -186,9 +222,8 @@ fn localise(values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> 
 }
 
 fn bound(values: &[u32], src_len: usize) -> Result<usize, Error> {
-    let settings = Settings::read(values)?;
-    let dimensions = settings.with_layout()?.shape.len();
-    Ok(frame::header_bytes(dimensions, true) + src_len)
+    let (_, shape) = stated_shape(values)?.ok_or_else(no_layout)?;
+    Ok(frame::header_bytes(shape.len(), true) + src_len)
 }
 
 fn encode(
@@ -197,7 +232,7 @@ fn encode(
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
-    let settings = Settings::read(values)?;
+    let settings = context.settings.settings(values)?;
     let layout = settings.with_layout()?;
     if layout.chunk_bytes() != Some(src.len()) {
         return Err(Error::Settings(format!(
@@ -219,9 +254,14 @@ fn encode(
 fn decoded_len(values: &[u32], chunk: &[u8]) -> Result<usize, Error> {
     let info = frame::inspect(chunk)?;
     let len = info.layout.chunk_bytes().unwrap_or(usize::MAX);
-    let announced = Settings::read(values)
+    let announced = stated_shape(values)
         .ok()
-        .and_then(|settings| settings.layout?.chunk_bytes());
+        .flatten()
+        .and_then(|(bytes, shape)| {
+            shape.iter().try_fold(bytes, |product, &extent| {
+                product.checked_mul(extent as usize)
+            })
+        });
     match announced {
         Some(announced) if announced != len => Err(Error::Damaged {
             what: "the frame is of another shape than the dataset's chunks",

@@ -30,7 +30,8 @@ pub struct Filter {
     pub localise: Localise,
     /// Largest number of bytes that `encode` writes for `src_len` bytes.
     pub bound: fn(cd_values: &[u32], src_len: usize) -> Result<usize, Error>,
-    /// Encodes `src` into the front of `dst` and returns the number of bytes written.
+    /// Encodes `src` into the front of `dst` and returns the number of bytes written. Refuses `cd_values` that are not
+    /// stored ones: a short list of them and one of options may look alike, and the filter can tell.
     pub encode: Encode,
     /// Number of bytes `chunk` decodes to, after checking that the chunk is long enough to hold that many.
     pub decoded_len: fn(cd_values: &[u32], chunk: &[u8]) -> Result<usize, Error>,

@@ -136,27 +136,32 @@ fn write_header(
     payload_crc: u32,
     chunk_crc: u32,
 ) {
-    let mut bytes = Vec::with_capacity(header.len());
-    bytes.extend(MAGIC);
-    bytes.extend([
+    let checked_len = header.len() - 4;
+    let mut rest = &mut header[..checked_len];
+    let mut put = |bytes: &[u8]| {
+        let (field, after) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+        field.copy_from_slice(bytes);
+        rest = after;
+    };
+    put(&MAGIC);
+    put(&[
         VERSION,
         codec_id,
         element_code(&layout.element),
         layout.shape.len() as u8,
     ]);
-    bytes.extend((layout.element.bytes as u32).to_le_bytes());
-    bytes.extend([u8::from(certificate.is_some()), 0, 0, 0]);
+    put(&(layout.element.bytes as u32).to_le_bytes());
+    put(&[u8::from(certificate.is_some()), 0, 0, 0]);
     for &extent in &layout.shape {
-        bytes.extend((extent as u32).to_le_bytes());
+        put(&(extent as u32).to_le_bytes());
     }
     if let Some(certificate) = certificate {
-        bytes.extend(certificate.to_bytes());
+        put(&certificate.to_bytes());
     }
-    bytes.extend(payload_crc.to_le_bytes());
-    bytes.extend(chunk_crc.to_le_bytes());
-    let header_crc = crc32c(&bytes);
-    bytes.extend(header_crc.to_le_bytes());
-    header.copy_from_slice(&bytes);
+    put(&payload_crc.to_le_bytes());
+    put(&chunk_crc.to_le_bytes());
+    let header_crc = crc32c(&header[..checked_len]);
+    header[checked_len..].copy_from_slice(&header_crc.to_le_bytes());
 }
 
 /// Reads and checks the header of a chunk, and nothing else: the achieved loss of a dataset at header speed.

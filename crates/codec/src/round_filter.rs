@@ -53,7 +53,7 @@ fn encode(
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
-    let settings = Settings::read(values)?;
+    let settings = context.settings.settings(values)?;
     let chunk = Chunk {
         spec: &settings.spec,
         layout: settings.with_layout()?,

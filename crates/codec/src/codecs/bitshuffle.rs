@@ -142,7 +142,7 @@ pub(super) fn encode(
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
-    let settings = Settings::stored(cd_values)?;
+    let settings = Settings::complete(cd_values)?;
     if !src.len().is_multiple_of(settings.element_bytes) {
         return Err(Error::Settings(format!(
             "a chunk of {} bytes is no whole number of {}-byte elements; put this filter first in the pipeline",
