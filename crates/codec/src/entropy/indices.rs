@@ -153,18 +153,22 @@ pub(crate) fn encode_narrow(
 fn may_shrink(context: &mut Context, packed: &[u8]) -> Result<bool, Error> {
     const PIECE: usize = 4 << 10;
     const PIECES: usize = 8;
-    let mut sample = Vec::with_capacity(PIECE * PIECES);
-    if packed.len() <= PIECE * PIECES {
-        sample.extend_from_slice(packed);
+    let mut memory = std::mem::take(&mut context.stream);
+    // Room for the largest sample, so that a longer one does not ask for more.
+    grow(&mut memory, PIECE * PIECES + zstd::bound(PIECE * PIECES));
+    let sample_len = packed.len().min(PIECE * PIECES);
+    let (sample, compressed) = memory.split_at_mut(sample_len);
+    if packed.len() == sample_len {
+        sample.copy_from_slice(packed);
     } else {
-        for piece in 0..PIECES {
+        for (piece, bytes) in sample.chunks_exact_mut(PIECE).enumerate() {
             let start = (packed.len() - PIECE) / (PIECES - 1) * piece;
-            sample.extend_from_slice(&packed[start..start + PIECE]);
+            bytes.copy_from_slice(&packed[start..start + PIECE]);
         }
     }
-    let mut compressed = vec![0; zstd::bound(sample.len())];
-    let len = context.zstd.compress(&sample, &mut compressed, 1)?;
-    Ok(len < sample.len() - sample.len() / 7)
+    let len = context.zstd.compress(sample, compressed, 1);
+    context.stream = memory;
+    Ok(len? < sample_len - sample_len / 7)
 }
 
 /// The back end bitshuffle, where its stream is no longer than `limit` and fits.
