@@ -32,7 +32,8 @@ pub static FILTER: Filter = Filter {
     localise,
     bound,
     encode,
-    decoded_len,
+    decoded_len: |values, chunk| announced_len(values, chunk, chunk.len()),
+    announced_len,
     decode,
 };
 
@@ -251,8 +252,8 @@ fn encode(
 }
 
 /// The frame's own size, which must be the size that the file announces for its chunks.
-fn decoded_len(values: &[u32], chunk: &[u8]) -> Result<usize, Error> {
-    let info = frame::inspect(chunk)?;
+fn announced_len(values: &[u32], front: &[u8], chunk_len: usize) -> Result<usize, Error> {
+    let info = frame::inspect_front(front, chunk_len)?;
     let len = info.layout.chunk_bytes().unwrap_or(usize::MAX);
     let announced = stated_shape(values)
         .ok()
@@ -266,7 +267,7 @@ fn decoded_len(values: &[u32], chunk: &[u8]) -> Result<usize, Error> {
         Some(announced) if announced != len => Err(Error::Damaged {
             what: "the frame is of another shape than the dataset's chunks",
             offset: 16,
-            len: chunk.len(),
+            len: chunk_len,
         }),
         _ => Ok(len),
     }

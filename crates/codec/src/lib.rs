@@ -31,6 +31,6 @@ pub use codecs::CODECS;
 pub use context::Context;
 pub use element::{ByteOrder, Element, ElementClass, Layout};
 pub use error::Error;
-pub use filter::{Decode, Encode, FILTERS, Filter, Localise};
+pub use filter::{AnnouncedLen, Decode, Encode, FILTERS, Filter, Localise};
 pub use params::{Kind, Param, Spec, Value, nearest};
 pub use round_filter::round;

@@ -22,6 +22,7 @@ pub static FILTER: Filter = Filter {
     bound: |_, src_len| Ok(src_len),
     encode,
     decoded_len: |_, chunk| Ok(chunk.len()),
+    announced_len: |_, _, chunk_len| Ok(chunk_len),
     decode,
 };
 

@@ -181,6 +181,7 @@ mod tests {
             bound: |_, _| panic!("bound"),
             encode: |_, _, _, _| panic!("encode"),
             decoded_len: |_, _| Ok(1000),
+            announced_len: |_, _, _| panic!("announced_len"),
             decode: |_, _, _, _| panic!("decode"),
         };
     }

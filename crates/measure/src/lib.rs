@@ -11,6 +11,8 @@
 
 mod absolute_error;
 mod byte_shuffle;
+mod chunk_check;
+mod chunk_front;
 pub mod chunk_shape;
 pub mod chunk_source;
 pub mod dataset;
