@@ -124,12 +124,9 @@ fn checked_lines(inspections: &[Inspection]) -> Vec<String> {
     let kinds = [
         (
             "headers",
-            "checked by their headers, what follows was not (see --checksums, --deep)",
+            "checked by their headers; damage behind them shows with --checksums or --deep",
         ),
-        (
-            "checksums",
-            "checked by their checksums, without decoding (see --deep)",
-        ),
+        ("checksums", "checked by their checksums, not decoded"),
         ("decoded", "decoded"),
         ("none", "not checked: no filter of Etalon stored them"),
     ];
