@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::codec::Chunk;
 use crate::frame::{self, element_code, element_from};
-use crate::{Context, Error, Filter, Layout, Spec};
+use crate::{ByteOrder, Context, Element, ElementClass, Error, Filter, Layout, Spec};
 
 /// The filter of all own codecs.
 pub static FILTER: Filter = Filter {
@@ -192,11 +192,25 @@ fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
 
 /// The SPEC without layout.
 pub(crate) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
+    check_without_layout(spec)?;
     Settings {
         spec: spec.clone(),
         layout: None,
     }
     .write()
+}
+
+/// Refuses settings that go with no element type: a user should hear of them before there is a dataset.
+fn check_without_layout(spec: &Spec) -> Result<(), Error> {
+    let accepts = |class| {
+        let element = Element {
+            class,
+            bytes: 8,
+            order: ByteOrder::Little,
+        };
+        (spec.codec().accepts)(spec, &Layout::new(element, vec![64, 64]))
+    };
+    accepts(ElementClass::Float).or_else(|error| accepts(ElementClass::Unsigned).map_err(|_| error))
 }
 
 /// Refuses chunks whose extents a frame cannot hold, and what the codec itself refuses.

@@ -181,7 +181,9 @@ pub(crate) use for_number;
 /// Why elements that are no numbers cannot be coded with loss.
 pub(crate) fn no_number(element: &Element) -> Error {
     let class = match element.class {
-        ElementClass::Other => "compound, string, reference or opaque elements",
+        ElementClass::Other => {
+            "compound, enumerated, complex, string, reference or opaque elements"
+        }
         ElementClass::Float => "floats",
         _ => "integers",
     };

@@ -15,7 +15,7 @@ pub static FILTER: Filter = Filter {
     class_name: c"etalon_round; pip install h5etalon",
     in_place: true,
     cd_values,
-    user_values: etalon_filter::user_values,
+    user_values,
     spec_of: etalon_filter::FILTER.spec_of,
     is_lossy: |_| true,
     localise,
@@ -41,6 +41,11 @@ fn check(spec: &Spec) -> Result<(), Error> {
 fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
     check(spec)?;
     (etalon_filter::FILTER.cd_values)(spec, layout)
+}
+
+fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
+    check(spec)?;
+    etalon_filter::user_values(spec)
 }
 
 fn localise(values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> {
