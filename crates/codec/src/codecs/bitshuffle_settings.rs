@@ -156,6 +156,8 @@ pub(super) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
     if compressor == 3 {
         values.push(spec.integer("level") as u32);
     }
+    // What is wrong with elements of one byte is wrong with any.
+    Settings::stored(&[&[VERSION[0], VERSION[1], 1], values.as_slice()].concat())?;
     Ok(values)
 }
 
@@ -256,6 +258,8 @@ mod tests {
         let spec: Spec = "bitshuffle:level=5".parse().unwrap();
         let error = cd_values(&spec, &layout(2)).unwrap_err();
         assert!(error.to_string().contains("compressor=zstd"));
+        let error = user_values(&"bitshuffle:block=12".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("multiple of 8"));
     }
 
     #[test]
