@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use clap::Args;
-use etalon_measure::inspect::{Inspection, inspect};
+use etalon_measure::inspect::{Depth, Inspection, inspect};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
@@ -16,11 +16,14 @@ use crate::target::Target;
 /// Arguments of `etalon inspect`.
 #[derive(Args)]
 #[command(after_help = "\
-Chunks of Etalon's filters are checked by their headers and lengths, without decoding them: that \
-finds chunks that were cut or overwritten. --deep decodes every chunk.
+Of chunks of Etalon's filters only the header is read, which says how long the chunk is and what \
+it lost: that finds chunks whose beginning was overwritten, of another size, or beyond the end of \
+the file. --checksums reads whole chunks: it verifies the checksums of filter 59297 and fletcher32, \
+and the block lengths of bitshuffle, which has no checksums. --deep decodes every chunk.
 
 Examples:
   etalon inspect run42.h5
+  etalon inspect run42.h5 --checksums
   etalon inspect run42.h5::/entry/data --deep
   etalon inspect run42.h5 --json | jq '.datasets[] | {dataset, ratio, damaged}'
 
@@ -32,9 +35,22 @@ pub(crate) struct Arguments {
     /// Only datasets whose path matches; may be given several times
     #[arg(short, long, value_name = "GLOB")]
     dataset: Vec<String>,
+    /// Read whole chunks and verify their checksums
+    #[arg(long, conflicts_with = "deep")]
+    checksums: bool,
     /// Decode every chunk
     #[arg(long)]
     deep: bool,
+}
+
+impl Arguments {
+    fn depth(&self) -> Depth {
+        match (self.checksums, self.deep) {
+            (_, true) => Depth::Decoded,
+            (true, false) => Depth::Checksums,
+            (false, false) => Depth::Headers,
+        }
+    }
 }
 
 /// What `--json` prints.
@@ -52,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
     for dataset in &datasets {
         bar.set_message(dataset.path.clone());
         bar.inc_length(dataset.stored_chunks()?.len() as u64);
-        inspections.push(inspect(dataset, arguments.deep, || bar.inc(1))?);
+        inspections.push(inspect(dataset, arguments.depth(), || bar.inc(1))?);
     }
     bar.finish_and_clear();
     if output.json {
@@ -103,6 +119,31 @@ fn loss_line(inspection: &Inspection) -> Option<String> {
     ))
 }
 
+/// What was checked of how many chunks, and what was not.
+fn checked_lines(inspections: &[Inspection]) -> Vec<String> {
+    let kinds = [
+        (
+            "headers",
+            "checked by their headers; damage behind them shows with --checksums or --deep",
+        ),
+        ("checksums", "checked by their checksums, not decoded"),
+        ("decoded", "decoded"),
+        ("none", "not checked: no filter of Etalon stored them"),
+    ];
+    let chunks = |checked| {
+        let of_kind = inspections
+            .iter()
+            .filter(|inspection| inspection.checked == checked);
+        of_kind.map(|inspection| inspection.chunks).sum::<usize>()
+    };
+    kinds
+        .into_iter()
+        .map(|(checked, text)| (chunks(checked), text))
+        .filter(|(chunks, _)| *chunks > 0)
+        .map(|(chunks, text)| format!("{chunks} chunks: {text}"))
+        .collect()
+}
+
 fn text_lines(inspections: &[Inspection]) -> Vec<String> {
     let mut table = Table::new(&[
         "dataset", "type", "shape", "chunk", ">chunks", "codec", ">raw", ">stored", ">ratio",
@@ -125,6 +166,7 @@ fn text_lines(inspections: &[Inspection]) -> Vec<String> {
     }
     let mut lines = table.lines();
     lines.extend(inspections.iter().filter_map(loss_line));
+    lines.extend(checked_lines(inspections));
     for inspection in inspections {
         for (chunk, reason) in inspection.damaged.iter().zip(&inspection.reasons) {
             lines.push(format!(

@@ -20,7 +20,8 @@
 //!
 //! Errors are those of finite elements; NaN, infinities, masked and fill values are bit-exact and not counted.
 
-use crate::Error;
+use crate::numbers::{Number, for_number};
+use crate::{ByteOrder, Element, Error};
 
 /// What kind of promise a chunk keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -96,6 +97,32 @@ impl Tally {
         self.sum_squared_error += error * error;
     }
 
+    /// The loss of `decoded` against `original`, the same elements as stored; an error where they are no numbers.
+    ///
+    /// A value that is not finite on one side only, and one that is on neither but has other bits, is an infinite
+    /// error. No noise model and no exceptions are known here.
+    pub fn between(element: &Element, original: &[u8], decoded: &[u8]) -> Result<Self, Error> {
+        for_number!(element, T => Ok(Self::between_values::<T>(original, decoded, element.order)))
+    }
+
+    fn between_values<T: Number>(original: &[u8], decoded: &[u8], order: ByteOrder) -> Self {
+        let mut tally = Self::default();
+        let decoded = decoded.chunks_exact(T::BYTES);
+        for (original, decoded) in original.chunks_exact(T::BYTES).zip(decoded) {
+            if original == decoded {
+                continue;
+            }
+            let (before, after) = (T::read(original, order), T::read(decoded, order));
+            let (before, after) = (before.to_f64(), after.to_f64());
+            if before.is_finite() && after.is_finite() {
+                tally.add(before, after);
+            } else {
+                tally.max_abs_error = f64::INFINITY;
+            }
+        }
+        tally
+    }
+
     /// Adds the loss of other elements.
     pub fn merge(&mut self, other: &Self) {
         self.max_abs_error = self.max_abs_error.max(other.max_abs_error);
@@ -109,9 +136,49 @@ impl Tally {
     }
 }
 
+impl Guarantee {
+    /// The class in one word, as in listings and attributes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lossless => "lossless",
+            Self::ByConstruction => "A",
+            Self::Verified => "B",
+        }
+    }
+}
+
+impl BoundUnit {
+    /// The unit in one word; "" for none.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Absolute => "absolute",
+            Self::Range => "range",
+            Self::Element => "element",
+            Self::Sigma => "sigma",
+            Self::Decibel => "decibel",
+            Self::Dice => "dice",
+        }
+    }
+}
+
 impl Certificate {
     /// Bytes a certificate takes.
     pub(crate) const BYTES: usize = 48;
+
+    /// Adds another chunk: the weaker promise, the wider bound, the loss of both.
+    ///
+    /// A chunk that is stored losslessly has no bound, whatever was asked.
+    pub fn merge(&mut self, other: &Self) {
+        self.guarantee = self.guarantee.max(other.guarantee);
+        if self.bound_unit == BoundUnit::None {
+            self.bound_unit = other.bound_unit;
+        }
+        self.synthetic_background |= other.synthetic_background;
+        self.fell_back |= other.fell_back;
+        self.bound_asked = self.bound_asked.max(other.bound_asked);
+        self.loss.merge(&other.loss);
+    }
 
     /// The bytes described above.
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
@@ -172,5 +239,63 @@ impl Certificate {
                 exceptions: u64::from_le_bytes(crate::frame::array(&bytes[40..48])),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ElementClass;
+
+    #[test]
+    fn the_loss_between_two_arrays_is_that_of_the_finite_values() {
+        let element = Element {
+            class: ElementClass::Float,
+            bytes: 4,
+            order: ByteOrder::Big,
+        };
+        let bytes = |values: [f32; 4]| values.map(f32::to_be_bytes).concat();
+        let between = |a, b| Tally::between(&element, &bytes(a), &bytes(b)).unwrap();
+        let loss = between([1.0, f32::NAN, -2.0, 5.0], [1.5, f32::NAN, -2.25, 5.0]);
+        assert_eq!((loss.max_abs_error, loss.sum_error), (0.5, 0.25));
+        assert_eq!(loss.sum_squared_error, 0.3125);
+        for (a, b) in [
+            (f32::NAN, 1.0),
+            (1.0, f32::NAN),
+            (f32::INFINITY, f32::NAN),
+            (1.0, f32::INFINITY),
+        ] {
+            let loss = between([a, 0.0, 0.0, 0.0], [b, 0.0, 0.0, 0.0]);
+            assert_eq!(loss.max_abs_error, f64::INFINITY, "{a} {b}");
+        }
+        let text = Element {
+            class: ElementClass::Other,
+            ..element
+        };
+        assert!(Tally::between(&text, &[0; 4], &[1; 4]).is_err());
+    }
+
+    #[test]
+    fn merging_keeps_the_weaker_promise_and_adds_the_loss() {
+        let lossy = Certificate {
+            guarantee: Guarantee::ByConstruction,
+            bound_unit: BoundUnit::Absolute,
+            bound_asked: 0.5,
+            loss: Tally {
+                max_abs_error: 0.25,
+                sum_error: -1.0,
+                ..Tally::default()
+            },
+            ..Certificate::default()
+        };
+        let mut all = Certificate::default();
+        all.merge(&lossy);
+        all.merge(&Certificate::default());
+        all.merge(&lossy);
+        assert_eq!(
+            (all.guarantee, all.bound_unit, all.bound_asked),
+            (Guarantee::ByConstruction, BoundUnit::Absolute, 0.5)
+        );
+        assert_eq!((all.loss.max_abs_error, all.loss.sum_error), (0.25, -2.0));
     }
 }

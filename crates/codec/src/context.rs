@@ -6,6 +6,7 @@
 
 use crate::entropy::lz4::Lz4;
 use crate::entropy::zstd::Zstd;
+use crate::etalon_filter::LastRead;
 
 /// Compressor states and scratch memory for one thread.
 #[derive(Default)]
@@ -20,6 +21,10 @@ pub struct Context {
     pub(crate) indices: Vec<u32>,
     /// The same in as few bytes as their maximum needs.
     pub(crate) narrow: Vec<u8>,
+    /// A frame that is decoded at once.
+    pub(crate) frame: Vec<u8>,
+    /// Settings that chunk after chunk is encoded with.
+    pub(crate) settings: LastRead,
 }
 
 impl Context {

@@ -13,9 +13,11 @@
 //! The SPEC is kept as text because it is the one notation for settings everywhere: the file says what was asked in the
 //! words that the user would use again.
 
+use std::sync::Arc;
+
 use crate::codec::Chunk;
 use crate::frame::{self, element_code, element_from};
-use crate::{Context, Error, Filter, Layout, Spec};
+use crate::{ByteOrder, Context, Element, ElementClass, Error, Filter, Layout, Spec};
 
 /// The filter of all own codecs.
 pub static FILTER: Filter = Filter {
@@ -30,7 +32,8 @@ pub static FILTER: Filter = Filter {
     localise,
     bound,
     encode,
-    decoded_len,
+    decoded_len: |values, chunk| announced_len(values, chunk, chunk.len()),
+    announced_len,
     decode,
 };
 
@@ -45,22 +48,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn read(values: &[u32]) -> Result<Self, Error> {
-        let invalid = || {
-            Error::Settings(
-                "cd_values are not Etalon's; pass those that `etalon args` prints".into(),
-            )
-        };
-        let (&[magic, layout_len], rest) = values.split_first_chunk().ok_or_else(invalid)?;
-        if magic != MAGIC {
-            return Err(if magic >> 16 == MAGIC >> 16 {
-                Error::Settings("cd_values are of a newer version; install a newer h5etalon".into())
-            } else {
-                invalid()
-            });
-        }
-        let (layout, rest) = rest
-            .split_at_checked(layout_len as usize)
-            .ok_or_else(invalid)?;
+        let (layout, rest) = split_layout(values)?;
         let (&spec_len, rest) = rest.split_first().ok_or_else(invalid)?;
         let text = unpack(rest, spec_len as usize).ok_or_else(invalid)?;
         Ok(Self {
@@ -89,14 +77,63 @@ impl Settings {
     }
 
     pub(crate) fn with_layout(&self) -> Result<&Layout, Error> {
-        self.layout.as_ref().ok_or_else(|| {
-            Error::Settings(
-                "cd_values do not name element type and chunk shape, and this program hides its HDF5 library; pass the \
-                 complete ones that `etalon args SPEC --dtype … --chunk …` prints"
-                    .into(),
-            )
-        })
+        self.layout.as_ref().ok_or_else(no_layout)
     }
+}
+
+/// The complete settings that a thread read last: those of a dataset are read for its first chunk only.
+#[derive(Default)]
+pub(crate) struct LastRead(Option<(Vec<u32>, Arc<Settings>)>);
+
+impl LastRead {
+    /// What stored `values` say, after checking that the codec accepts it.
+    pub(crate) fn settings(&mut self, values: &[u32]) -> Result<Arc<Settings>, Error> {
+        if let Some((of, settings)) = &self.0
+            && of == values
+        {
+            return Ok(Arc::clone(settings));
+        }
+        let settings = Arc::new(Settings::read(values)?);
+        check(&settings.spec, settings.with_layout()?)?;
+        self.0 = Some((values.to_vec(), Arc::clone(&settings)));
+        Ok(settings)
+    }
+}
+
+fn invalid() -> Error {
+    Error::Settings("cd_values are not Etalon's; pass those that `etalon args` prints".into())
+}
+
+fn no_layout() -> Error {
+    Error::Settings(
+        "cd_values do not name element type and chunk shape, and this program hides its HDF5 library; pass the complete \
+         ones that `etalon args SPEC --dtype … --chunk …` prints"
+            .into(),
+    )
+}
+
+/// The values that describe the layout, and those after them.
+fn split_layout(values: &[u32]) -> Result<(&[u32], &[u32]), Error> {
+    let (&[magic, layout_len], rest) = values.split_first_chunk().ok_or_else(invalid)?;
+    if magic != MAGIC {
+        return Err(if magic >> 16 == MAGIC >> 16 {
+            Error::Settings("cd_values are of a newer version; install a newer h5etalon".into())
+        } else {
+            invalid()
+        });
+    }
+    rest.split_at_checked(layout_len as usize)
+        .ok_or_else(invalid)
+}
+
+/// Element size and extents, which can be told without reading the SPEC; `None` where they are not there.
+fn stated_shape(values: &[u32]) -> Result<Option<(usize, &[u32])>, Error> {
+    let (layout, _) = split_layout(values)?;
+    let Some((&[element, dimensions], rest)) = layout.split_first_chunk() else {
+        return Ok(None);
+    };
+    let shape = rest.get(..dimensions as usize).ok_or_else(invalid)?;
+    Ok(Some(((element >> 8) as usize, shape)))
 }
 
 fn write_layout(layout: &Layout) -> Vec<u32> {
@@ -155,11 +192,25 @@ fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
 
 /// The SPEC without layout.
 pub(crate) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
+    check_without_layout(spec)?;
     Settings {
         spec: spec.clone(),
         layout: None,
     }
     .write()
+}
+
+/// Refuses settings that go with no element type: a user should hear of them before there is a dataset.
+fn check_without_layout(spec: &Spec) -> Result<(), Error> {
+    let accepts = |class| {
+        let element = Element {
+            class,
+            bytes: 8,
+            order: ByteOrder::Little,
+        };
+        (spec.codec().accepts)(spec, &Layout::new(element, vec![64, 64]))
+    };
+    accepts(ElementClass::Float).or_else(|error| accepts(ElementClass::Unsigned).map_err(|_| error))
 }
 
 /// Refuses chunks whose extents a frame cannot hold, and what the codec itself refuses.
@@ -186,9 +237,8 @@ fn localise(values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> 
 }
 
 fn bound(values: &[u32], src_len: usize) -> Result<usize, Error> {
-    let settings = Settings::read(values)?;
-    let dimensions = settings.with_layout()?.shape.len();
-    Ok(frame::header_bytes(dimensions, true) + src_len)
+    let (_, shape) = stated_shape(values)?.ok_or_else(no_layout)?;
+    Ok(frame::header_bytes(shape.len(), true) + src_len)
 }
 
 fn encode(
@@ -197,7 +247,7 @@ fn encode(
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
-    let settings = Settings::read(values)?;
+    let settings = context.settings.settings(values)?;
     let layout = settings.with_layout()?;
     if layout.chunk_bytes() != Some(src.len()) {
         return Err(Error::Settings(format!(
@@ -216,17 +266,22 @@ fn encode(
 }
 
 /// The frame's own size, which must be the size that the file announces for its chunks.
-fn decoded_len(values: &[u32], chunk: &[u8]) -> Result<usize, Error> {
-    let info = frame::inspect(chunk)?;
+fn announced_len(values: &[u32], front: &[u8], chunk_len: usize) -> Result<usize, Error> {
+    let info = frame::inspect_front(front, chunk_len)?;
     let len = info.layout.chunk_bytes().unwrap_or(usize::MAX);
-    let announced = Settings::read(values)
+    let announced = stated_shape(values)
         .ok()
-        .and_then(|settings| settings.layout?.chunk_bytes());
+        .flatten()
+        .and_then(|(bytes, shape)| {
+            shape.iter().try_fold(bytes, |product, &extent| {
+                product.checked_mul(extent as usize)
+            })
+        });
     match announced {
         Some(announced) if announced != len => Err(Error::Damaged {
             what: "the frame is of another shape than the dataset's chunks",
             offset: 16,
-            len: chunk.len(),
+            len: chunk_len,
         }),
         _ => Ok(len),
     }

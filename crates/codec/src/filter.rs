@@ -30,10 +30,14 @@ pub struct Filter {
     pub localise: Localise,
     /// Largest number of bytes that `encode` writes for `src_len` bytes.
     pub bound: fn(cd_values: &[u32], src_len: usize) -> Result<usize, Error>,
-    /// Encodes `src` into the front of `dst` and returns the number of bytes written.
+    /// Encodes `src` into the front of `dst` and returns the number of bytes written. Refuses `cd_values` that are not
+    /// stored ones: a short list of them and one of options may look alike, and the filter can tell.
     pub encode: Encode,
     /// Number of bytes `chunk` decodes to, after checking that the chunk is long enough to hold that many.
     pub decoded_len: fn(cd_values: &[u32], chunk: &[u8]) -> Result<usize, Error>,
+    /// Number of bytes that a chunk of `chunk_len` bytes says it decodes to. `front` is its beginning, of
+    /// [`Filter::FRONT_BYTES`] or the whole chunk where that is shorter; what can be seen there is checked.
+    pub announced_len: AnnouncedLen,
     /// Decodes `chunk` into `dst`, which must have exactly `decoded_len` bytes.
     pub decode: Decode,
 }
@@ -43,6 +47,9 @@ pub type Localise = fn(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec
 /// See [`Filter::encode`].
 pub type Encode =
     fn(&mut Context, cd_values: &[u32], src: &[u8], dst: &mut [u8]) -> Result<usize, Error>;
+/// See [`Filter::announced_len`].
+pub type AnnouncedLen =
+    fn(cd_values: &[u32], front: &[u8], chunk_len: usize) -> Result<usize, Error>;
 /// See [`Filter::decode`].
 pub type Decode =
     fn(&mut Context, cd_values: &[u32], chunk: &[u8], dst: &mut [u8]) -> Result<(), Error>;
@@ -55,6 +62,10 @@ pub static FILTERS: &[&Filter] = &[
 ];
 
 impl Filter {
+    /// Bytes of the beginning of a chunk in which `announced_len` finds all it reads: the longest header of a frame, which
+    /// has 204, rounded up.
+    pub const FRONT_BYTES: usize = 256;
+
     /// The filter with this id.
     pub fn by_id(id: u32) -> Option<&'static Filter> {
         FILTERS.iter().copied().find(|filter| filter.id == id)

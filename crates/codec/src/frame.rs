@@ -136,44 +136,69 @@ fn write_header(
     payload_crc: u32,
     chunk_crc: u32,
 ) {
-    let mut bytes = Vec::with_capacity(header.len());
-    bytes.extend(MAGIC);
-    bytes.extend([
+    let checked_len = header.len() - 4;
+    let mut rest = &mut header[..checked_len];
+    let mut put = |bytes: &[u8]| {
+        let (field, after) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+        field.copy_from_slice(bytes);
+        rest = after;
+    };
+    put(&MAGIC);
+    put(&[
         VERSION,
         codec_id,
         element_code(&layout.element),
         layout.shape.len() as u8,
     ]);
-    bytes.extend((layout.element.bytes as u32).to_le_bytes());
-    bytes.extend([u8::from(certificate.is_some()), 0, 0, 0]);
+    put(&(layout.element.bytes as u32).to_le_bytes());
+    put(&[u8::from(certificate.is_some()), 0, 0, 0]);
     for &extent in &layout.shape {
-        bytes.extend((extent as u32).to_le_bytes());
+        put(&(extent as u32).to_le_bytes());
     }
     if let Some(certificate) = certificate {
-        bytes.extend(certificate.to_bytes());
+        put(&certificate.to_bytes());
     }
-    bytes.extend(payload_crc.to_le_bytes());
-    bytes.extend(chunk_crc.to_le_bytes());
-    let header_crc = crc32c(&bytes);
-    bytes.extend(header_crc.to_le_bytes());
-    header.copy_from_slice(&bytes);
+    put(&payload_crc.to_le_bytes());
+    put(&chunk_crc.to_le_bytes());
+    let header_crc = crc32c(&header[..checked_len]);
+    header[checked_len..].copy_from_slice(&header_crc.to_le_bytes());
 }
 
 /// Reads and checks the header of a chunk, and nothing else: the achieved loss of a dataset at header speed.
 pub fn inspect(chunk: &[u8]) -> Result<Info, Error> {
-    Ok(read_header(chunk)?.info)
+    inspect_front(chunk, chunk.len())
+}
+
+/// The same for a chunk of `len` bytes of which only the beginning is at hand.
+pub fn inspect_front(front: &[u8], len: usize) -> Result<Info, Error> {
+    let header = read_header(front, len)?;
+    let info = header.info;
+    let decoded_len = info.layout.chunk_bytes().unwrap_or(usize::MAX);
+    let payload_len = len.saturating_sub(info.header_bytes);
+    let is_possible = match header.codec {
+        None => payload_len == decoded_len,
+        Some(_) => payload_len <= decoded_len,
+    };
+    if !is_possible {
+        return Err(Error::Damaged {
+            what: "payload of a length that the chunk cannot have",
+            offset: info.header_bytes,
+            len,
+        });
+    }
+    Ok(info)
 }
 
 /// Checks the payload against its checksum, without decoding it.
 pub fn verify_payload(chunk: &[u8]) -> Result<Info, Error> {
-    let header = read_header(chunk)?;
+    let header = read_header(chunk, chunk.len())?;
     check_payload(&header, chunk)?;
     Ok(header.info)
 }
 
 /// Decodes a chunk into `dst`, which has the length that its layout announces.
 pub(crate) fn decode(context: &mut Context, chunk: &[u8], dst: &mut [u8]) -> Result<(), Error> {
-    let header = read_header(chunk)?;
+    let header = read_header(chunk, chunk.len())?;
     let needed = header.info.layout.chunk_bytes().unwrap_or(usize::MAX);
     if dst.len() != needed {
         return Err(Error::OutputSize {
@@ -218,8 +243,8 @@ fn check_payload<'a>(header: &Header, chunk: &'a [u8]) -> Result<&'a [u8], Error
     Ok(payload)
 }
 
-fn read_header(chunk: &[u8]) -> Result<Header, Error> {
-    let len = chunk.len();
+/// Reads the header of a chunk of `len` bytes, at least as much of which is at hand as a header takes.
+fn read_header(front: &[u8], len: usize) -> Result<Header, Error> {
     let damaged = |what, offset| Error::Damaged { what, offset, len };
     let truncated = |needed| Error::Truncated {
         what: "the frame header",
@@ -227,7 +252,7 @@ fn read_header(chunk: &[u8]) -> Result<Header, Error> {
         needed,
         len,
     };
-    let fixed = chunk.get(..FIXED_BYTES).ok_or(truncated(FIXED_BYTES))?;
+    let fixed = front.get(..FIXED_BYTES).ok_or(truncated(FIXED_BYTES))?;
     if fixed[..4] != MAGIC {
         return Err(damaged("no Etalon frame begins here (magic differs)", 0));
     }
@@ -242,7 +267,7 @@ fn read_header(chunk: &[u8]) -> Result<Header, Error> {
         return Err(damaged("frame header is not valid", 7));
     }
     let header_len = header_bytes(dimensions, fixed[12] == 1);
-    let header = chunk.get(..header_len).ok_or(truncated(header_len))?;
+    let header = front.get(..header_len).ok_or(truncated(header_len))?;
     let u32_at = |at: usize| u32::from_le_bytes(array(&header[at..at + 4]));
     if crc32c(&header[..header_len - 4]) != u32_at(header_len - 4) {
         return Err(damaged(

@@ -3,6 +3,7 @@
 //! A codec asks [`for_number!`] for the type of its elements once per chunk and then works on [`load`]ed blocks, so
 //! its loops are ordinary code on slices of a Rust number.
 
+use crate::f16_rounding::f16_from_f64;
 use crate::{ByteOrder, Element, ElementClass, Error, Layout, Spec};
 
 /// Elements that a codec handles at once: a block of any type stays in the L1 or L2 cache.
@@ -97,8 +98,8 @@ number!(
     half::f16,
     u16,
     true,
-    half::f16::to_f64,
-    half::f16::from_f64,
+    half::f16::to_f64_const,
+    f16_from_f64,
     half::f16::from_bits,
     half::f16::to_bits
 );
@@ -180,7 +181,9 @@ pub(crate) use for_number;
 /// Why elements that are no numbers cannot be coded with loss.
 pub(crate) fn no_number(element: &Element) -> Error {
     let class = match element.class {
-        ElementClass::Other => "compound, string, reference or opaque elements",
+        ElementClass::Other => {
+            "compound, enumerated, complex, string, reference or opaque elements"
+        }
         ElementClass::Float => "floats",
         _ => "integers",
     };

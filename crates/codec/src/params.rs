@@ -264,8 +264,7 @@ impl Param {
                 .filter(|value| (min..=max).contains(&value))
             {
                 Some(value) => Ok(Value::Number(value)),
-                // Debug writes extremes with an exponent, where Display writes hundreds of digits.
-                None => wrong(format!("a number from {min:?} to {max:?}")),
+                None => wrong(format!("a number from {} to {}", short(*min), short(*max))),
             },
             Kind::Choice(words) => match words.iter().find(|word| **word == text) {
                 Some(word) => Ok(Value::Choice(word)),
@@ -293,6 +292,16 @@ fn integer(text: &str) -> Option<i64> {
     let value: f64 = text.parse().ok()?;
     let exact = value.fract() == 0.0 && value.abs() < 9.0e15;
     exact.then_some(value as i64)
+}
+
+/// A number in digits, or with an exponent where that is shorter.
+fn short(value: f64) -> String {
+    let (digits, exponent) = (value.to_string(), format!("{value:e}"));
+    if digits.len() <= exponent.len().max(6) {
+        digits
+    } else {
+        exponent
+    }
 }
 
 fn unknown(what: &str, given: &str, known: impl Iterator<Item = &'static str> + Clone) -> String {
@@ -361,6 +370,8 @@ mod tests {
         assert!(error("bitshuffle:compressor=zstandard").contains("known: lz4, zstd, none"));
         assert!(error("bitshuffle:level=3.5").contains("whole number from"));
         assert!(error("bitshuffle:level=1,level=2").contains("given twice"));
+        assert!(error("noise:sigma=9").contains("sigma=9 is not a number from 0.001 to 8"));
+        assert!(error("quantise:abs=-1").contains("a number from 1e-300 to 1e300"));
         assert!(error("").contains("unknown codec"));
     }
 }

@@ -15,13 +15,14 @@ pub static FILTER: Filter = Filter {
     class_name: c"etalon_round; pip install h5etalon",
     in_place: true,
     cd_values,
-    user_values: etalon_filter::user_values,
+    user_values,
     spec_of: etalon_filter::FILTER.spec_of,
     is_lossy: |_| true,
     localise,
     bound: |_, src_len| Ok(src_len),
     encode,
     decoded_len: |_, chunk| Ok(chunk.len()),
+    announced_len: |_, _, chunk_len| Ok(chunk_len),
     decode,
 };
 
@@ -42,6 +43,11 @@ fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error> {
     (etalon_filter::FILTER.cd_values)(spec, layout)
 }
 
+fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
+    check(spec)?;
+    etalon_filter::user_values(spec)
+}
+
 fn localise(values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> {
     check(&Settings::read(values)?.spec)?;
     (etalon_filter::FILTER.localise)(values, layout)
@@ -53,37 +59,55 @@ fn encode(
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
-    let settings = Settings::read(values)?;
+    let settings = context.settings.settings(values)?;
     let chunk = Chunk {
         spec: &settings.spec,
         layout: settings.with_layout()?,
         bytes: src,
     };
-    let certificate = round(context, &chunk, dst)?;
-    if certificate.synthetic_background && !settings.spec.flag("force") {
-        return Err(Error::Settings(format!(
-            "etalon_round: {} draws background from a model, and readers of the plain file could not tell it from data; \
-             use variant=lattice, or add force",
-            settings.spec.codec().name
-        )));
-    }
+    round(context, &chunk, dst)?;
     Ok(src.len())
 }
 
-/// Fills the front of `dst` with the values that `chunk` comes back with; returns the promise and the loss.
+/// Fills the front of `dst` with the values that `chunk` comes back with; returns the promise and the loss. Refuses what
+/// the filter refuses.
 pub fn round(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Certificate, Error> {
-    let mut stored =
-        vec![0; frame::header_bytes(chunk.layout.shape.len(), true) + chunk.bytes.len()];
-    let len = frame::encode(context, chunk, &mut stored)?;
+    check(chunk.spec)?;
+    let needed = frame::header_bytes(chunk.layout.shape.len(), true) + chunk.bytes.len();
+    let mut stored = std::mem::take(&mut context.frame);
+    if stored.len() < needed {
+        stored = vec![0; needed];
+    }
+    let outcome = round_through(context, chunk, &mut stored, dst);
+    context.frame = stored;
+    outcome
+}
+
+/// Encodes `chunk` into `stored` and decodes it into `dst`.
+fn round_through(
+    context: &mut Context,
+    chunk: &Chunk,
+    stored: &mut [u8],
+    dst: &mut [u8],
+) -> Result<Certificate, Error> {
+    let len = frame::encode(context, chunk, stored)?;
+    let certificate = frame::inspect(&stored[..len])?
+        .certificate
+        .unwrap_or_default();
+    if certificate.synthetic_background && !chunk.spec.flag("force") {
+        return Err(Error::Settings(format!(
+            "etalon_round: {} draws background from a model, and readers of the plain file could not tell it from data; \
+             use variant=lattice, or add force",
+            chunk.spec.codec().name
+        )));
+    }
     let given = dst.len();
     let dst = dst.get_mut(..chunk.bytes.len()).ok_or(Error::OutputSize {
         given,
         needed: chunk.bytes.len(),
     })?;
     frame::decode(context, &stored[..len], dst)?;
-    Ok(frame::inspect(&stored[..len])?
-        .certificate
-        .unwrap_or_default())
+    Ok(certificate)
 }
 
 fn decode(

@@ -4,33 +4,9 @@
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout as AllocLayout, System};
-use std::cell::Cell;
-
 use etalon_codec::Context;
+use support::allocations::{self, Watching};
 use support::{Random, counts, encode_unless_refused, layout, specs_for, stored};
-
-thread_local! {
-    static LARGEST: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Remembers the largest allocation of this thread.
-struct Watching;
-
-#[allow(unsafe_code)]
-// SAFETY: every call goes to the system allocator unchanged.
-unsafe impl GlobalAlloc for Watching {
-    unsafe fn alloc(&self, layout: AllocLayout) -> *mut u8 {
-        LARGEST.set(LARGEST.get().max(layout.size()));
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: AllocLayout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Watching = Watching;
@@ -88,7 +64,7 @@ fn mutated_chunks_are_refused_or_decoded_without_panic_or_unearned_memory() {
             for round in 0..mutations() {
                 let mut chunk = good.clone();
                 mutate(&mut chunk, &mut random);
-                LARGEST.set(0);
+                allocations::reset();
                 let Ok(len) = (filter.decoded_len)(&values, &chunk) else {
                     continue;
                 };
@@ -104,9 +80,9 @@ fn mutated_chunks_are_refused_or_decoded_without_panic_or_unearned_memory() {
                 }
                 output.clear();
                 output.resize(len, 0xcc);
-                LARGEST.set(0);
+                allocations::reset();
                 let _ = (filter.decode)(&mut context, &values, &chunk, &mut output);
-                let largest = LARGEST.get();
+                let largest = allocations::since_reset().largest;
                 assert!(
                     largest <= len.max(TABLES) + 64,
                     "{spec} round {round}: allocated {largest} for {len}"
@@ -131,12 +107,12 @@ fn a_header_that_promises_terabytes_is_refused_at_once() {
             chunk[..8].copy_from_slice(&u64::to_be_bytes(promised));
             for block in [0, 16, 8192, 0xffff_fff0] {
                 chunk[8..12].copy_from_slice(&u32::to_be_bytes(block));
-                LARGEST.set(0);
+                allocations::reset();
                 assert!(
                     (filter.decoded_len)(&values, &chunk).is_err(),
                     "{spec} {promised} {block}"
                 );
-                assert!(LARGEST.get() < 1024, "{spec}");
+                assert!(allocations::since_reset().largest < 1024, "{spec}");
             }
         }
     }

@@ -5,33 +5,9 @@
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout as AllocLayout, System};
-use std::cell::Cell;
-
 use etalon_codec::{ByteOrder, Chunk, Context, Element, ElementClass, Layout};
+use support::allocations::{self, Watching};
 use support::{Random, counts, specs_for};
-
-thread_local! {
-    static LARGEST: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Remembers the largest allocation of this thread.
-struct Watching;
-
-#[allow(unsafe_code)]
-// SAFETY: every call goes to the system allocator unchanged.
-unsafe impl GlobalAlloc for Watching {
-    unsafe fn alloc(&self, layout: AllocLayout) -> *mut u8 {
-        LARGEST.set(LARGEST.get().max(layout.size()));
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: AllocLayout) {
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Watching = Watching;
@@ -143,12 +119,12 @@ fn mutated_payloads_are_refused_or_decoded_without_panic_or_unearned_memory() {
             for round in 0..mutations() {
                 let mut mutated = payload.clone();
                 mutate(&mut mutated, &mut random);
-                LARGEST.set(0);
+                allocations::reset();
                 let decoded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     (codec.decode)(&mut context, &layout, &mutated, &mut back)
                 }));
                 let case = format!("{spec} on {:?}, round {round}", layout.element);
-                let largest = LARGEST.get();
+                let largest = allocations::since_reset().largest;
                 if decoded.is_err() || largest > allowed {
                     let what = if decoded.is_err() { "panic" } else { "memory" };
                     let start = &mutated[..mutated.len().min(80)];

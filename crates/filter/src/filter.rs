@@ -106,13 +106,11 @@ fn encode(
     cd_values: &[u32],
     buffer: ChunkBuffer<'_>,
 ) -> Result<usize, Failure> {
-    // Where set_local could not ask the host, these are still what the user passed; a short list of stored values and
-    // one of options look alike, and only `localise` can tell.
-    let cd_values = (filter.localise)(cd_values, None)?;
+    // Where set_local could not ask the host, these are still what the user passed; then the codec refuses them.
     let chunk = buffer.chunk();
-    let bound = (filter.bound)(&cd_values, chunk.len())?;
+    let bound = (filter.bound)(cd_values, chunk.len())?;
     let (context, scratch) = work.with_scratch(bound)?;
-    let len = (filter.encode)(context, &cd_values, chunk, scratch)?;
+    let len = (filter.encode)(context, cd_values, chunk, scratch)?;
     buffer.write(&scratch[..len])
 }
 
@@ -183,6 +181,7 @@ mod tests {
             bound: |_, _| panic!("bound"),
             encode: |_, _, _, _| panic!("encode"),
             decoded_len: |_, _| Ok(1000),
+            announced_len: |_, _, _| panic!("announced_len"),
             decode: |_, _, _, _| panic!("decode"),
         };
     }

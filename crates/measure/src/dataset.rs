@@ -2,6 +2,7 @@
 
 use etalon_codec::Element;
 
+use crate::chunk_shape::bytes_of;
 use crate::fault::{Blame, Fault};
 use crate::hdf5::dataset::OpenDataset;
 use crate::hdf5::dataspace::{Extents, extents};
@@ -43,6 +44,8 @@ pub struct StoredChunk {
     pub offset: Vec<u64>,
     /// Bit i is set if filter i was skipped for this chunk.
     pub filter_mask: u32,
+    /// Where it lies in the file, as HDF5 counts.
+    pub(crate) address: u64,
     /// Bytes in the file.
     pub stored_bytes: u64,
 }
@@ -130,6 +133,11 @@ impl Dataset {
             Layout::Chunked(shape) => Some(shape),
             _ => None,
         }
+    }
+
+    /// Decoded size of a chunk, where it can be counted.
+    pub(crate) fn chunk_bytes(&self) -> Option<u64> {
+        bytes_of(self.chunk_shape()?, self.open.element_bytes).map(|bytes| bytes as u64)
     }
 
     /// The chunks that exist in the file, in the order of the index; none unless chunked.

@@ -1,22 +1,21 @@
-//! How a dataset is stored, and which of its chunks are damaged, without decoding them.
+//! How a dataset is stored, what its chunks say they lost, and which of them are damaged.
 //!
-//! A filter of this library says from a chunk's header and block lengths how many bytes the chunk decodes to; a chunk
-//! that says anything but the size of a chunk, or whose lengths do not fit, is damaged. That finds cut and overwritten
-//! chunks. Damage inside a compressed block shows only when it is decoded (`deep`).
-//!
-//! A frame of filter 59297 also has a checksum of its payload and a certificate of its loss: these are checked and added
-//! up here, still without decoding.
+//! By default only the headers of chunks are read, so that ten gigabytes take seconds: a filter of this library says in
+//! the first bytes of a chunk how many it decodes to, and a frame of filter 59297 has a certificate of its loss there.
+//! That finds chunks whose beginning was overwritten, that are of another size, or that lie beyond the end of the file.
+//! Damage behind the header shows in the checksums of whole chunks, or when they are decoded ([`Depth`]).
 
 use std::collections::BTreeMap;
 
-use anyhow::anyhow;
-use etalon_codec::frame::{self, Info};
-use etalon_codec::{Filter, Guarantee, Tally, etalon_filter};
+use etalon_codec::frame::Info;
+use etalon_codec::{Guarantee, Tally};
 use serde::Serialize;
 
+use crate::chunk_check::{ChunkCheck, what_is_checked};
 use crate::chunk_source::{ChunkSource, Loaded};
 use crate::dataset::{Dataset, StoredChunk};
 use crate::fault::Fault;
+use crate::known_filters::is_lossless;
 use crate::pipeline::Pipeline;
 use crate::pipeline_spec::pipeline_spec;
 
@@ -59,7 +58,8 @@ pub struct Inspection {
     pub ratio: f64,
     /// Number of chunks in the file.
     pub chunks: usize,
-    /// How the chunks were checked: `decoded`, `headers`, or `none` where no filter of etalon says anything.
+    /// What was checked of the chunks: `headers`; `checksums` of whole chunks, where there are any; `decoded`; or `none`
+    /// where no filter of etalon says anything.
     pub checked: &'static str,
     /// Coordinates of damaged chunks.
     pub damaged: Vec<Vec<u64>>,
@@ -78,23 +78,41 @@ pub struct FilterSettings {
     pub cd_values: Vec<u32>,
 }
 
-/// Inspects `dataset`; `deep` decodes every chunk. `progress` is called after each chunk.
+/// How much of each chunk is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The header.
+    Headers,
+    /// All of it: checksums of frames and of fletcher32, lengths of all blocks of bitshuffle.
+    Checksums,
+    /// All of it, and it is decoded.
+    Decoded,
+}
+
+/// Inspects `dataset`. `progress` is called after each chunk.
 pub fn inspect(
     dataset: &Dataset,
-    deep: bool,
+    depth: Depth,
     mut progress: impl FnMut(),
 ) -> Result<Inspection, Fault> {
     let chunks = dataset.stored_chunks()?;
-    let checked = how_to_check(dataset, deep);
+    let is_decodable = Pipeline::of(&dataset.filters).is_some() && dataset.chunk_shape().is_some();
+    let checked = match depth {
+        Depth::Decoded if is_decodable => "decoded",
+        _ => what_is_checked(&dataset.filters, depth != Depth::Headers),
+    };
     let mut inspection = describe(dataset, &chunks, checked);
     let mut loss = Loss::default();
     let damaged = match checked {
         "decoded" => {
-            inconsistent(dataset, &chunks, &mut loss, &mut || ());
+            inconsistent(dataset, &chunks, false, &mut loss, &mut || ());
             undecodable(dataset, &mut progress)?
         }
-        "headers" => inconsistent(dataset, &chunks, &mut loss, &mut progress),
-        _ => Vec::new(),
+        "none" => Vec::new(),
+        _ => {
+            let whole = depth != Depth::Headers;
+            inconsistent(dataset, &chunks, whole, &mut loss, &mut progress)
+        }
     };
     loss.describe(&mut inspection);
     (inspection.damaged, inspection.reasons) = damaged.into_iter().unzip();
@@ -160,22 +178,6 @@ impl Loss {
 /// Coordinates of a damaged chunk, and what is wrong with it.
 type Damage = (Vec<u64>, String);
 
-fn how_to_check(dataset: &Dataset, deep: bool) -> &'static str {
-    let is_known = Pipeline::of(&dataset.filters).is_some();
-    let last_is_own = dataset
-        .filters
-        .last()
-        .is_some_and(|filter| own_filter(filter.id).is_some());
-    match (
-        deep && is_known && dataset.chunk_shape().is_some(),
-        last_is_own,
-    ) {
-        (true, _) => "decoded",
-        (false, true) => "headers",
-        (false, false) => "none",
-    }
-}
-
 fn undecodable(dataset: &Dataset, progress: &mut impl FnMut()) -> Result<Vec<Damage>, Fault> {
     let source = ChunkSource::new(dataset, None)?;
     let mut decoder = source.decoder();
@@ -198,29 +200,24 @@ fn undecodable(dataset: &Dataset, progress: &mut impl FnMut()) -> Result<Vec<Dam
     Ok(damaged)
 }
 
+/// Adds up the loss that the chunks state; returns those that state what cannot be.
 fn inconsistent(
     dataset: &Dataset,
     chunks: &[StoredChunk],
+    whole: bool,
     loss: &mut Loss,
     progress: &mut impl FnMut(),
 ) -> Vec<Damage> {
-    let mut bytes = Vec::new();
+    let mut check = ChunkCheck::new(dataset, chunks, whole);
     let mut damaged = Vec::new();
     for chunk in chunks {
-        let verdict = check_header(dataset, chunk, &mut bytes)
-            .map(|info| info.iter().for_each(|info| loss.add(info)));
-        damaged.extend(
-            verdict
-                .err()
-                .map(|error| (chunk.offset.clone(), format!("{error:#}"))),
-        );
+        match check.check(chunk) {
+            Ok(info) => info.iter().for_each(|info| loss.add(info)),
+            Err(error) => damaged.push((chunk.offset.clone(), format!("{error:#}"))),
+        }
         progress();
     }
     damaged
-}
-
-fn own_filter(id: i32) -> Option<&'static Filter> {
-    u32::try_from(id).ok().and_then(Filter::by_id)
 }
 
 fn describe(dataset: &Dataset, chunks: &[StoredChunk], checked: &'static str) -> Inspection {
@@ -229,7 +226,8 @@ fn describe(dataset: &Dataset, chunks: &[StoredChunk], checked: &'static str) ->
         .iter()
         .map(|filter| (filter.id, filter.name.as_str(), filter.cd_values.as_slice()));
     let spec = pipeline_spec(filters);
-    let lossless = dataset.filters.iter().all(|filter| is_lossless(filter.id));
+    let mut all = dataset.filters.iter();
+    let lossless = all.all(|filter| is_lossless(filter.id, &filter.cd_values));
     Inspection {
         dataset: dataset.path.clone(),
         dtype: dataset.dtype.clone(),
@@ -266,14 +264,6 @@ fn describe(dataset: &Dataset, chunks: &[StoredChunk], checked: &'static str) ->
     }
 }
 
-/// Filters that lose nothing whatever their settings; others may.
-fn is_lossless(id: i32) -> bool {
-    matches!(
-        id,
-        1..=4 | 305 | 307 | 32000 | 32001 | 32004 | 32008 | 32015
-    )
-}
-
 /// Counts chunks by what was done to them: a filter mask says that filters were skipped.
 fn codecs_by_chunk(chunks: &[StoredChunk], spec: &str) -> BTreeMap<String, usize> {
     let mut codecs = BTreeMap::new();
@@ -286,33 +276,4 @@ fn codecs_by_chunk(chunks: &[StoredChunk], spec: &str) -> BTreeMap<String, usize
         *codecs.entry(format!("{spec}{skipped}")).or_default() += 1;
     }
     codecs
-}
-
-/// Checks that the last filter's stream says of itself what it should; returns what a frame says.
-fn check_header(
-    dataset: &Dataset,
-    chunk: &StoredChunk,
-    bytes: &mut Vec<u8>,
-) -> anyhow::Result<Option<Info>> {
-    let filter_mask = dataset.read_stored(&chunk.offset, bytes)?;
-    let Some((filter, earlier)) = dataset.filters.split_last() else {
-        return Ok(None);
-    };
-    let (Some(own), 0) = (own_filter(filter.id), filter_mask & 1 << earlier.len()) else {
-        return Ok(None);
-    };
-    let len = (own.decoded_len)(&filter.cd_values, bytes)?;
-    // Only the first filter of a pipeline is given the chunk itself.
-    match chunk_bytes(dataset) {
-        Some(needed) if earlier.is_empty() && len as u64 != needed => {
-            Err(anyhow!("decodes to {len} bytes where {needed} are needed"))
-        }
-        _ if own.id == etalon_filter::FILTER.id => Ok(Some(frame::verify_payload(bytes)?)),
-        _ => Ok(None),
-    }
-}
-
-fn chunk_bytes(dataset: &Dataset) -> Option<u64> {
-    let elements: u64 = dataset.chunk_shape()?.iter().product();
-    Some(elements * dataset.element?.bytes as u64)
 }

@@ -4,6 +4,8 @@
 //! (<https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md>); packages were looked up in
 //! hdf5plugin 7.1 and Debian 12.
 
+use etalon_codec::Filter;
+
 /// A filter id and where to get it.
 pub struct KnownFilter {
     /// The id in the HDF5 file.
@@ -12,6 +14,8 @@ pub struct KnownFilter {
     pub name: &'static str,
     /// What to do where the filter is missing; empty for what HDF5 itself brings.
     pub install: &'static str,
+    /// Whether values come back bit for bit whatever its settings. Those of this library's filters say it better.
+    pub lossless: bool,
 }
 
 const HDF5PLUGIN: &str = "pip install hdf5plugin";
@@ -20,39 +24,39 @@ const NO_PACKAGE: &str = "no common package brings this filter; ask whoever wrot
 
 /// Every filter this program can name, by id.
 pub static KNOWN_FILTERS: &[KnownFilter] = &[
-    known(1, "deflate (gzip)", ""),
-    known(2, "shuffle", ""),
-    known(3, "fletcher32", ""),
-    known(
+    lossless(1, "deflate (gzip)", ""),
+    lossless(2, "shuffle", ""),
+    lossless(3, "fletcher32", ""),
+    lossless(
         4,
         "szip",
         "install an HDF5 library that was built with libaec (apt install hdf5-tools)",
     ),
     known(5, "nbit", ""),
     known(6, "scaleoffset", ""),
-    known(
+    lossless(
         305,
         "LZO",
         "pip install tables, and read the file with PyTables",
     ),
-    known(
+    lossless(
         307,
         "bzip2",
         "pip install hdf5plugin, or apt install hdf5-filter-plugin",
     ),
-    known(
+    lossless(
         32000,
         "LZF",
         "h5py reads it without a plugin; for other programs: apt install hdf5-plugin-lzf",
     ),
-    known(
+    lossless(
         32001,
         "Blosc",
         "pip install hdf5plugin, or apt install hdf5-filter-plugin-blosc-serial",
     ),
     known(32002, "MAFISC", NO_PACKAGE),
-    known(32003, "Snappy", NO_PACKAGE),
-    known(
+    lossless(32003, "Snappy", NO_PACKAGE),
+    lossless(
         32004,
         "LZ4",
         "pip install hdf5plugin, or apt install hdf5-filter-plugin",
@@ -60,7 +64,7 @@ pub static KNOWN_FILTERS: &[KnownFilter] = &[
     known(32005, "APAX", NO_PACKAGE),
     known(32006, "CBF", NO_PACKAGE),
     known(32007, "JPEG-XR", NO_PACKAGE),
-    known(
+    lossless(
         32008,
         "bitshuffle",
         "pip install h5etalon, pip install hdf5plugin, or (LZ4 only) apt install bitshuffle",
@@ -75,7 +79,7 @@ pub static KNOWN_FILTERS: &[KnownFilter] = &[
         "pip install hdf5plugin, or apt install hdf5-filter-plugin-zfp-serial",
     ),
     known(32014, "fpzip", NO_PACKAGE),
-    known(32015, "Zstandard", HDF5PLUGIN),
+    lossless(32015, "Zstandard", HDF5PLUGIN),
     known(32016, "B3D", NO_PACKAGE),
     known(32017, "SZ", HDF5PLUGIN),
     known(32018, "FCIDECOMP", HDF5PLUGIN),
@@ -97,13 +101,33 @@ pub static KNOWN_FILTERS: &[KnownFilter] = &[
 ];
 
 const fn known(id: i32, name: &'static str, install: &'static str) -> KnownFilter {
-    KnownFilter { id, name, install }
+    KnownFilter {
+        id,
+        name,
+        install,
+        lossless: false,
+    }
+}
+
+const fn lossless(id: i32, name: &'static str, install: &'static str) -> KnownFilter {
+    KnownFilter {
+        lossless: true,
+        ..known(id, name, install)
+    }
 }
 
 impl KnownFilter {
     /// The table row with this id.
     pub fn by_id(id: i32) -> Option<&'static KnownFilter> {
         KNOWN_FILTERS.iter().find(|filter| filter.id == id)
+    }
+}
+
+/// Whether a filter with these settings loses nothing, as far as is known.
+pub fn is_lossless(id: i32, cd_values: &[u32]) -> bool {
+    match u32::try_from(id).ok().and_then(Filter::by_id) {
+        Some(own) => !(own.is_lossy)(cd_values),
+        None => KnownFilter::by_id(id).is_some_and(|known| known.lossless),
     }
 }
 
@@ -151,6 +175,24 @@ mod tests {
                 filter.name
             );
         }
+    }
+
+    #[test]
+    fn what_loses_nothing_is_known_by_settings_or_by_id() {
+        use etalon_codec::{ByteOrder, Element, ElementClass, Layout, Spec, etalon_filter};
+        let element = Element {
+            class: ElementClass::Unsigned,
+            bytes: 2,
+            order: ByteOrder::Little,
+        };
+        let layout = Layout::new(element, vec![64, 64]);
+        for (spec, lossless) in [("bitshuffle", true), ("dictionary", true), ("noise", false)] {
+            let spec: Spec = spec.parse().unwrap();
+            let values = (etalon_filter::FILTER.cd_values)(&spec, &layout).unwrap();
+            assert_eq!(is_lossless(59297, &values), lossless, "{spec}");
+        }
+        assert!(is_lossless(1, &[9]) && is_lossless(32008, &[0, 4, 2, 0, 2]));
+        assert!(!is_lossless(59298, &[]) && !is_lossless(32013, &[]) && !is_lossless(40000, &[]));
     }
 
     #[test]

@@ -13,6 +13,8 @@
 mod absolute_error;
 mod box_copy;
 mod byte_shuffle;
+mod chunk_check;
+mod chunk_front;
 pub mod chunk_shape;
 pub mod chunk_source;
 pub mod compare;

@@ -83,6 +83,7 @@ pub static FILTER: Filter = Filter {
     bound,
     encode,
     decoded_len,
+    announced_len,
     decode,
 };
 
@@ -142,7 +143,7 @@ pub(super) fn encode(
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
-    let settings = Settings::stored(cd_values)?;
+    let settings = Settings::complete(cd_values)?;
     if !src.len().is_multiple_of(settings.element_bytes) {
         return Err(Error::Settings(format!(
             "a chunk of {} bytes is no whole number of {}-byte elements; put this filter first in the pipeline",
@@ -209,7 +210,7 @@ fn transpose_blocks(
     Ok(needed)
 }
 
-/// A chunk whose header and lengths have been checked against its size.
+/// What the header of a chunk says.
 struct Checked {
     settings: Settings,
     blocks: Blocks,
@@ -218,8 +219,37 @@ struct Checked {
 
 /// Reads the header and walks the lengths of all blocks, so that nothing is believed that the chunk has not earned.
 fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
-    let settings = Settings::stored(cd_values)?;
     let len = chunk.len();
+    let checked = read_header(cd_values, chunk, len)?;
+    let Checked {
+        settings,
+        blocks,
+        decoded_len,
+    } = checked;
+    if settings.compressor == Compressor::None {
+        return Ok(checked);
+    }
+    let mut at = HEADER_BYTES;
+    for range in blocks.iter() {
+        let compressed = block_at(chunk, at)?.len();
+        check_block(&settings, range.len(), compressed, at, len)?;
+        at += LENGTH_BYTES + compressed;
+    }
+    let left = decoded_len - blocks.blocked;
+    slice(chunk, "the last elements", at, left)?;
+    if at + left != len {
+        return Err(Error::Damaged {
+            what: "bytes are left after the last element",
+            offset: at + left,
+            len,
+        });
+    }
+    Ok(checked)
+}
+
+/// Reads the header of a chunk of `len` bytes of which the beginning is at hand.
+fn read_header(cd_values: &[u32], front: &[u8], len: usize) -> Result<Checked, Error> {
+    let settings = Settings::stored(cd_values)?;
     let damaged = |what, offset| Error::Damaged { what, offset, len };
     if settings.compressor == Compressor::None {
         let blocks = Blocks::of(&settings, len, settings.block_bytes());
@@ -229,7 +259,7 @@ fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
             decoded_len: len,
         });
     }
-    let header = slice(chunk, "the header", 0, HEADER_BYTES)?;
+    let header = slice(front, "the header", 0, HEADER_BYTES)?;
     let decoded_len = u64::from_be_bytes(array(&header[..8]));
     let decoded_len =
         usize::try_from(decoded_len).map_err(|_| damaged("decoded length beyond memory", 0))?;
@@ -250,27 +280,54 @@ fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
             0,
         ));
     }
-    let mut at = HEADER_BYTES;
-    for range in blocks.iter() {
-        let compressed = block_at(chunk, at)?.len();
-        if settings.compressor.max_decoded_len(compressed) < range.len() {
-            return Err(damaged(
-                "block is too short for the length it should decode to",
-                at,
-            ));
-        }
-        at += LENGTH_BYTES + compressed;
-    }
-    let left = decoded_len - blocks.blocked;
-    slice(chunk, "the last elements", at, left)?;
-    if at + left != len {
-        return Err(damaged("bytes are left after the last element", at + left));
-    }
     Ok(Checked {
         settings,
         blocks,
         decoded_len,
     })
+}
+
+fn check_block(
+    settings: &Settings,
+    decoded: usize,
+    compressed: usize,
+    offset: usize,
+    len: usize,
+) -> Result<(), Error> {
+    if settings.compressor.max_decoded_len(compressed) < decoded {
+        return Err(Error::Damaged {
+            what: "block is too short for the length it should decode to",
+            offset,
+            len,
+        });
+    }
+    Ok(())
+}
+
+/// Checks the header and the length of the first block. The others are found by way of it, so they are left to `check`.
+fn announced_len(cd_values: &[u32], front: &[u8], chunk_len: usize) -> Result<usize, Error> {
+    let Checked {
+        settings,
+        blocks,
+        decoded_len,
+    } = read_header(cd_values, front, chunk_len)?;
+    if settings.compressor != Compressor::None
+        && let Some(range) = blocks.iter().next()
+    {
+        let length = slice(front, "the length of a block", HEADER_BYTES, LENGTH_BYTES)?;
+        let compressed = u32::from_be_bytes(array(length)) as usize;
+        let start = HEADER_BYTES + LENGTH_BYTES;
+        if compressed > chunk_len - start {
+            return Err(Error::Truncated {
+                what: "a block",
+                offset: start,
+                needed: compressed,
+                len: chunk_len,
+            });
+        }
+        check_block(&settings, range.len(), compressed, HEADER_BYTES, chunk_len)?;
+    }
+    Ok(decoded_len)
 }
 
 fn block_at(chunk: &[u8], at: usize) -> Result<&[u8], Error> {

@@ -113,6 +113,15 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The same for encoding, which takes nothing else: decoding believes what a file says, but chunks must not be
+    /// written with options that are read as something else.
+    pub(super) fn complete(cd_values: &[u32]) -> Result<Self, Error> {
+        if !is_stored(cd_values) {
+            return Err(no_element_size());
+        }
+        Self::stored(cd_values)
+    }
+
     /// Bytes in a whole block; 8192 bytes, but 128 elements at least, where none are asked for.
     pub(super) fn block_bytes(&self) -> usize {
         let elements = match self.block_elements {
@@ -147,6 +156,8 @@ pub(super) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
     if compressor == 3 {
         values.push(spec.integer("level") as u32);
     }
+    // What is wrong with elements of one byte is wrong with any.
+    Settings::stored(&[&[VERSION[0], VERSION[1], 1], values.as_slice()].concat())?;
     Ok(values)
 }
 
@@ -180,6 +191,14 @@ fn is_stored(cd_values: &[u32]) -> bool {
     }
 }
 
+fn no_element_size() -> Error {
+    Error::Settings(
+        "this program hides its HDF5 library, so the element size cannot be asked for; pass the complete cd_values that \
+         `etalon args` prints"
+            .into(),
+    )
+}
+
 pub(super) fn localise(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> {
     let mut values = if is_stored(cd_values) {
         cd_values.to_vec()
@@ -190,11 +209,7 @@ pub(super) fn localise(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec
             .copied()
             .collect()
     } else {
-        return Err(Error::Settings(
-            "this program hides its HDF5 library, so the element size cannot be asked for; pass the complete cd_values \
-             that `etalon args` prints"
-                .into(),
-        ));
+        return Err(no_element_size());
     };
     if let Some(layout) = layout {
         values[2] = layout.element.bytes as u32;
@@ -243,6 +258,8 @@ mod tests {
         let spec: Spec = "bitshuffle:level=5".parse().unwrap();
         let error = cd_values(&spec, &layout(2)).unwrap_err();
         assert!(error.to_string().contains("compressor=zstd"));
+        let error = user_values(&"bitshuffle:block=12".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("multiple of 8"));
     }
 
     #[test]

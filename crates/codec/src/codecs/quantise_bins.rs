@@ -99,7 +99,7 @@ impl Settings {
 
     /// Refuses settings that cannot lose anything on the element type.
     pub(super) fn check_type<T: Sample>(&self) -> Result<(), Error> {
-        let lossless = "store the data with bitshuffle, counts or predict instead";
+        let lossless = "store the data with bitshuffle or dictionary instead";
         match self.mode {
             Mode::Absolute(bound) if !T::FLOAT && bound < 1.0 => {
                 refuse(format!("abs < 1 on integers is lossless; {lossless}"))

@@ -180,7 +180,11 @@ fn choose(
     let coded = if indices.len() < FEWEST_LITERALS * width {
         bits
     } else {
-        literals::estimated_bits(width, &sample(indices))
+        let mut memory = std::mem::take(&mut context.stream);
+        grow(&mut memory, SAMPLE);
+        let coded = literals::estimated_bits(width, sample(indices, &mut memory));
+        context.stream = memory;
+        coded
     };
     Ok(if shuffled < 0.86 * bits && shuffled < 0.95 * coded {
         Choice::Bitshuffle(limit)
@@ -191,26 +195,35 @@ fn choose(
     })
 }
 
-/// Eight pieces, spread evenly.
-fn sample(bytes: &[u8]) -> Vec<u8> {
-    const PIECE: usize = 4 << 10;
-    const PIECES: usize = 8;
-    if bytes.len() <= PIECE * PIECES {
-        return bytes.to_vec();
+/// Bytes of a piece of a [`sample`], and their number.
+const PIECE: usize = 4 << 10;
+const PIECES: usize = 8;
+const SAMPLE: usize = PIECE * PIECES;
+
+/// Eight pieces, spread evenly, in the front of `room`, which holds [`SAMPLE`] bytes.
+fn sample<'a>(bytes: &[u8], room: &'a mut [u8]) -> &'a [u8] {
+    let sample = &mut room[..bytes.len().min(SAMPLE)];
+    if sample.len() == bytes.len() {
+        sample.copy_from_slice(bytes);
+    } else {
+        let stride = (bytes.len() - PIECE) / (PIECES - 1) / PIECES * PIECES; // whole indices
+        for (piece, room) in sample.chunks_exact_mut(PIECE).enumerate() {
+            room.copy_from_slice(&bytes[piece * stride..][..PIECE]);
+        }
     }
-    let stride = (bytes.len() - PIECE) / (PIECES - 1) / PIECES * PIECES; // whole indices
-    (0..PIECES)
-        .flat_map(|piece| &bytes[piece * stride..][..PIECE])
-        .copied()
-        .collect()
+    sample
 }
 
 /// The length that zstd makes of a sample of packed planes, as a fraction.
 fn shrinkage(context: &mut Context, packed: &[u8]) -> Result<f64, Error> {
-    let sample = sample(packed);
-    let mut compressed = vec![0; zstd::bound(sample.len())];
-    let len = context.zstd.compress(&sample, &mut compressed, 1)?;
-    Ok(len as f64 / sample.len().max(1) as f64)
+    let mut memory = std::mem::take(&mut context.stream);
+    grow(&mut memory, SAMPLE + zstd::bound(SAMPLE));
+    let (room, compressed) = memory.split_at_mut(SAMPLE);
+    let sample = sample(packed, room);
+    let len = context.zstd.compress(sample, compressed, 1);
+    let sample_len = sample.len().max(1);
+    context.stream = memory;
+    Ok(len? as f64 / sample_len as f64)
 }
 
 /// The back end of Huffman codes, where they are no longer than `limit` and fit.

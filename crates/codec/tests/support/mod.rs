@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod allocations;
 pub mod twice;
 
 use etalon_codec::{

@@ -31,7 +31,7 @@ struct Visited {
 unsafe extern "C" fn visit(
     offset: *const hsize_t,
     filter_mask: c_uint,
-    _: haddr_t,
+    address: haddr_t,
     size: hsize_t,
     data: *mut c_void,
 ) -> c_int {
@@ -43,6 +43,7 @@ unsafe extern "C" fn visit(
     visited.chunks.push(StoredChunk {
         offset,
         filter_mask,
+        address,
         stored_bytes: size,
     });
     0
