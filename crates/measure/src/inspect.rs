@@ -5,7 +5,8 @@
 //! chunks. Damage inside a compressed block shows only when it is decoded (`deep`).
 //!
 //! A frame of filter 59297 also has a checksum of its payload and a certificate of its loss: these are checked and added
-//! up here, still without decoding.
+//! up here, still without decoding. A dataset whose values had lost before they were stored losslessly has a record of
+//! that in attributes (`provenance`).
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use crate::dataset::{Dataset, StoredChunk};
 use crate::fault::Fault;
 use crate::pipeline::Pipeline;
 use crate::pipeline_spec::pipeline_spec;
+use crate::provenance;
 
 /// What is known of a dataset.
 #[derive(Debug, Clone, Serialize)]
@@ -41,7 +43,8 @@ pub struct Inspection {
     pub bound_asked: Option<f64>,
     /// The class of a lossy codec's promise.
     pub guarantee: Option<String>,
-    /// The largest error of any value: 0 where all filters are lossless, `None` where it is not known.
+    /// The largest error of any value: 0 where all filters are lossless and no loss before is recorded, `None` where it
+    /// is not known.
     pub max_abs_error: Option<f64>,
     /// The largest error in units of the noise.
     pub max_sigma_error: Option<f64>,
@@ -97,6 +100,7 @@ pub fn inspect(
         _ => Vec::new(),
     };
     loss.describe(&mut inspection);
+    provenance::describe(dataset, &mut inspection)?;
     (inspection.damaged, inspection.reasons) = damaged.into_iter().unzip();
     Ok(inspection)
 }
