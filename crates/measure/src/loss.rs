@@ -1,7 +1,7 @@
 //! What the chunks of one dataset lost: told by the codec chunk by chunk, added up, and checked against what is read back.
 
 use anyhow::anyhow;
-use etalon_codec::{Certificate, Element, Tally, frame};
+use etalon_codec::{BoundUnit, Certificate, Element, Tally, frame};
 
 use crate::fault::Fault;
 use crate::source_digest::Sha;
@@ -49,8 +49,30 @@ impl DatasetLoss {
         self.digests.push((number, chunk.source_digest));
     }
 
+    /// Checks that the loss of all chunks together keeps to the bound, where that is one number for all values. Other
+    /// bounds are of each value or each chunk; the codec compared those.
+    pub(crate) fn check_bound(&self) -> Result<(), Fault> {
+        let Certificate {
+            bound_unit,
+            bound_asked,
+            loss,
+            ..
+        } = &self.certificate;
+        let error = match bound_unit {
+            BoundUnit::Absolute => loss.max_abs_error,
+            // Rounded up to f32.
+            BoundUnit::Sigma => f64::from(loss.max_sigma_error.unwrap_or(0.0)) * (1.0 - 1e-6),
+            _ => return Ok(()),
+        };
+        if error > *bound_asked {
+            let text = format!("an error of {error} is above the bound of {bound_asked}");
+            return Err(Fault::Check(anyhow!(text)));
+        }
+        Ok(())
+    }
+
     /// Checks the values that chunk `index` came back with: they are those that were encoded, and no value is further
-    /// from the source than was recorded. The codec compared the recorded loss with the bound.
+    /// from the source than was recorded.
     pub(crate) fn check(
         &self,
         index: usize,

@@ -273,6 +273,9 @@ impl Run<'_> {
 
     fn verify_dataset(&mut self, copy: &Id, recoded: &Recoded<'_>) -> Result<(), Fault> {
         let source = recoded.dataset;
+        if let Some(loss) = &recoded.loss {
+            loss.check_bound()?;
+        }
         let copy = Dataset::open(copy, &source.path).map_err(|error| {
             Fault::Check(anyhow!(error).context("the copy cannot be opened again"))
         })?;
