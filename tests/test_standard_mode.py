@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from etalon_command import etalon, etalon_json, etalon_json_lines
-from programs import NOWHERE, REPO, call, environment, missing, require, require_python, run_python, shared_data
+from programs import NOWHERE, REPO, call, require, require_python, run_python, shared_data
 
 LZ4, ZSTD = "bitshuffle", "bitshuffle:compressor=zstd"
 STREAMS = {LZ4: (0, 2), ZSTD: (0, 3, 3), "bitshuffle:compressor=zstd,level=1,block=65536": (65536, 3, 1)}
@@ -43,10 +43,6 @@ def counts():
     return data
 
 
-def between(low, high):
-    return lambda a, b: ((low(a) <= b) & (b <= high(a))).all()
-
-
 def within(bound):
     return lambda a, b: (np.abs(b - a) <= bound(a)).all()
 
@@ -58,10 +54,10 @@ LOSSY = {
     "quantise:pw=0.01": (volume, within(lambda a: 0.01 * np.abs(a))),
     "quantise:bits=8": (volume, within(lambda a: 2.0**-9 * np.exp2(np.ceil(np.log2(np.abs(a)))))),
     "quantise:levels=64": (volume, within(lambda a: np.ptp(a) / 63 / 2 * (1 + 1e-6))),
-    "quantise:abs=3": (counts, within(lambda a: 3)),
+    "quantise:abs=3,mask=65535": (counts, within(lambda a: 3)),
     "noise:sigma=0.5,mask=65535": (counts, within(lambda a: 0.5 / 2 * np.sqrt(np.maximum(a, 1)) + 1e-9)),
     "noise:sigma=1,mode=unbiased,mask=65535": (counts, within(lambda a: np.sqrt(np.maximum(a, 1)) + 1)),
-    "sigma-clip:variant=lattice,sigma=1,kappa=4,mask=65535": (counts, within(lambda a: np.sqrt(np.maximum(a, 1)) / 2)),
+    "sigma-clip:variant=lattice,kappa=4,sigma=1,mask=65535": (counts, within(lambda a: np.sqrt(np.maximum(a, 1)) / 2)),
 }
 
 
@@ -114,7 +110,7 @@ def check_record(paths, before, after, said, name="entry/data"):
     """Compares the attributes with what numpy finds."""
     known = record(paths[1], name)
     a, b = before.astype("f8"), after.astype("f8")
-    error = np.where(np.isfinite(a), b - a, 0)
+    error = np.subtract(b, a, out=np.zeros_like(a), where=np.isfinite(a))
     assert known["max_abs_error"] == said["max_abs_error"] == np.abs(error).max() > 0
     scale = np.abs(error).max()
     assert known["mean_error"] == pytest.approx(error.mean(), abs=1e-12 * scale)
@@ -272,7 +268,7 @@ def test_inspect_tells_the_recorded_loss(paths):
     known = record(paths[1])
     assert (shown["guarantee"], shown["bound_asked"]) == ("A", 0.01) == (known["guarantee"], known["bound_asked"])
     assert shown["max_abs_error"] == said["max_abs_error"] and shown["mean_error"] == known["mean_error"]
-    assert shown["exceptions"] == known["exceptions"] and shown["spec"] == ZSTD + ",level=3"
+    assert shown["exceptions"] == known["exceptions"] and shown["spec"] == ZSTD
     assert "guarantee A, bound asked 0.01" in etalon("inspect", paths[1]).stdout
 
 
@@ -326,7 +322,7 @@ def test_chunks_that_were_never_written_count_with_their_fill_value(paths, wheel
         assert 0 < file["entry/data"].id.get_num_chunks() < 35
 
 
-@pytest.mark.parametrize("chunk", ["1,50,71", "5,1,1", "2,7,71"])
+@pytest.mark.parametrize("chunk", ["1,50,71", "5,7,71", "2,33,40"])
 def test_other_chunk_shapes_have_a_record_of_their_own_hash(paths, wheel, chunk):
     with h5py.File(paths[0], "w") as file:
         file["entry/data"] = volume()
@@ -358,8 +354,8 @@ def test_real_data_keep_their_promise_in_streams_for_all(tmp_path, wheel, slug, 
         run_python(wheel, READ, source, name, out, plugin_path=NOWHERE)
         before, after = np.load(out), read_without_us(wheel, target, name)
         known = record(target, name)
-        error = np.abs(after.astype("f8") - before.astype("f8"))[np.isfinite(before)]
-        assert known["max_abs_error"] == said["max_abs_error"] == error.max()
+        error = np.abs(after.astype("f8") - before.astype("f8"))
+        assert known["max_abs_error"] == said["max_abs_error"] == error[np.isfinite(before)].max()
         assert known["source_sha256"] == source_sha256(source, target, name)
         if spec.startswith("noise"):
             assert (error <= 0.25 * np.sqrt(np.maximum(before, 1)) + 1e-9).all()
