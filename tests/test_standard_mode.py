@@ -295,6 +295,16 @@ def test_a_second_loss_is_warned_of_and_both_records_are_kept(paths, wheel, tmp_
     assert np.abs(back[finite].astype("f8") - data[finite]).max() <= shown["max_abs_error"]
 
 
+def test_frames_that_become_plain_streams_keep_their_record(paths, wheel, tmp_path):
+    write(paths[0], volume(), (2, 33, 40))
+    framed = tmp_path / "framed.h5"
+    (said,) = etalon_json_lines("recompress", paths[0], framed, "--codec", "quantise:abs=0.01")[1:-1]
+    etalon("recompress", framed, paths[1], "--codec", "bitshuffle")
+    known = check_record(paths, volume(), read_without_us(wheel, paths[1]), said)
+    (shown,) = etalon_json("inspect", paths[1])["datasets"]
+    assert shown["max_abs_error"] == known["max_abs_error"] and known["mode"] == "max"
+
+
 def test_frames_of_another_writer_are_known_to_have_lost(paths, plugins, wheel, tmp_path):
     script = """
 import h5py

@@ -310,7 +310,7 @@ impl Run<'_> {
         let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
         let raw_bytes = recoded.iter().map(|dataset| dataset.raw_bytes).sum();
         let stored_bytes = recoded.iter().map(|dataset| dataset.stored_bytes).sum();
-        let errors = recoded.iter().map(|dataset| dataset.max_abs_error);
+        let mut errors = recoded.iter().map(|dataset| dataset.max_abs_error);
         Ok(Event::Done {
             datasets: recoded.len(),
             raw_bytes,
@@ -323,7 +323,7 @@ impl Run<'_> {
             source_file_bytes: size(source).input(|| "the source is gone".into())?,
             file_bytes: size(staged.path()).output(|| "the copy is gone".into())?,
             seconds: self.began.elapsed().as_secs_f64(),
-            max_abs_error: errors.fold(Some(0.0), |most, error| Some(most?.max(error?))),
+            max_abs_error: errors.try_fold(0.0, |most, error| Some(error?.max(most))),
             warnings,
         })
     }

@@ -94,19 +94,21 @@ pub(crate) fn runs(
 mod tests {
     use super::*;
 
-    fn of_pairs(chunk: &[u64], inside: &[u64]) -> Vec<Range<usize>> {
-        runs(chunk, inside, 2).collect()
+    /// Start and end of every run, of elements of two bytes.
+    fn of_pairs(chunk: &[u64], inside: &[u64]) -> Vec<(usize, usize)> {
+        let runs = runs(chunk, inside, 2);
+        runs.map(|run| (run.start, run.end)).collect()
     }
 
     #[test]
     fn runs_are_the_rows_inside_and_whole_chunks_are_one() {
-        assert_eq!(of_pairs(&[3, 4], &[3, 4]), [0..24]);
-        assert_eq!(of_pairs(&[3, 4], &[2, 4]), [0..16]);
-        assert_eq!(of_pairs(&[3, 4], &[2, 3]), [0..6, 8..14]);
+        assert_eq!(of_pairs(&[3, 4], &[3, 4]), [(0, 24)]);
+        assert_eq!(of_pairs(&[3, 4], &[2, 4]), [(0, 16)]);
+        assert_eq!(of_pairs(&[3, 4], &[2, 3]), [(0, 6), (8, 14)]);
         // Two rows of each plane.
-        assert_eq!(of_pairs(&[2, 3, 4], &[2, 2, 4]), [0..16, 24..40]);
-        assert_eq!(of_pairs(&[5], &[2]), [0..4]);
-        assert_eq!(of_pairs(&[], &[]), [0..2]);
+        assert_eq!(of_pairs(&[2, 3, 4], &[2, 2, 4]), [(0, 16), (24, 40)]);
+        assert_eq!(of_pairs(&[5], &[2]), [(0, 4)]);
+        assert_eq!(of_pairs(&[], &[]), [(0, 2)]);
     }
 
     #[test]
