@@ -319,17 +319,34 @@ answer(0)
     assert "quantise:abs=0.01" in done["warnings"][0] and record(paths[1], "x")["1_parameters"] == "quantise:abs=0.01"
 
 
-def test_chunks_that_were_never_written_count_with_their_fill_value(paths, wheel):
-    with h5py.File(paths[0], "w") as file:
-        data = file.create_dataset("entry/data", (100, 300), "<f8", chunks=(16, 64), maxshape=(None, 300), fillvalue=-3)
-        data[20:70, 100:250] = np.random.RandomState(2).normal(0, 1, (50, 150))
-        values = data[()]
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("maxshape", [(100, 300), (None, 300), (None, None)])
+def test_chunks_in_any_order_count_and_those_never_written_with_their_fill_value(paths, wheel, maxshape, libver):
+    values = np.full((100, 300), -3.0)
+    values[16:64, 64:256] = np.random.RandomState(2).normal(0, 1, (48, 192))
+    with h5py.File(paths[0], "w", libver=libver) as file:
+        data = file.create_dataset("entry/data", values.shape, "<f8", chunks=(16, 64), maxshape=maxshape, fillvalue=-3)
+        for row, column in reversed([(row, column) for row in range(16, 64, 16) for column in range(64, 256, 64)]):
+            data.id.write_direct_chunk((row, column), values[row:row + 16, column:column + 64].tobytes())
+        assert (data[()] == values).all()
     said, _ = standard(paths, "quantise:abs=0.1")
     back = read_without_us(wheel, paths[1])
     check_record(paths, values, back, said)
     assert (back[values == -3] == -3).all()
     with h5py.File(paths[1], "r") as file:
-        assert 0 < file["entry/data"].id.get_num_chunks() < 35
+        assert file["entry/data"].id.get_num_chunks() == 9
+
+
+def test_a_dataset_without_values_has_a_record_of_no_loss(paths):
+    with h5py.File(paths[0], "w") as file:
+        file.create_dataset("empty", (0, 512), "<f4", chunks=(64, 512), maxshape=(None, 512))
+        file.create_dataset("unwritten", (100, 512), "<f4", chunks=(64, 512), fillvalue=2)
+        file.create_dataset("contiguous", (100, 512), "<f4")
+    standard(paths, "quantise:abs=0.1", "--dataset", "*")
+    for name in ("empty", "unwritten", "contiguous"):
+        known = record(paths[1], name)
+        assert (known["guarantee"], known["max_abs_error"], known["mean_error"]) == ("lossless", 0, 0)
+        assert known["source_sha256"] == source_sha256(*paths, name)
 
 
 @pytest.mark.parametrize("chunk", ["1,50,71", "5,7,71", "2,33,40"])

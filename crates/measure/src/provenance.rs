@@ -77,7 +77,7 @@ pub(crate) fn record(
             _ => "max",
         },
         certificate: loss.certificate,
-        elements: dataset.shape.iter().product(),
+        elements: dataset.raw_bytes() / dataset.open.element_bytes as u64,
         source_file: file.to_string_lossy().into_owned(),
         source_sha256: hexadecimal(&digest),
         source_sha256_chunk: chunks.chunk_shape().to_vec(),
