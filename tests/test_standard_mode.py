@@ -320,7 +320,7 @@ answer(0)
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])
-@pytest.mark.parametrize("maxshape", [(100, 300), (None, 300), (None, None)])
+@pytest.mark.parametrize("maxshape", [(100, 300), (None, 300), (200, None), (None, None)])
 def test_chunks_in_any_order_count_and_those_never_written_with_their_fill_value(paths, wheel, maxshape, libver):
     values = np.full((100, 300), -3.0)
     values[16:64, 64:256] = np.random.RandomState(2).normal(0, 1, (48, 192))
