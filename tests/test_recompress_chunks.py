@@ -136,6 +136,23 @@ def test_chunks_that_were_never_written_stay_away(paths, arguments, expected):
         assert file["entry/data"].fillvalue == -7
 
 
+@pytest.mark.parametrize("maxshape", [(200, None, 160), (200, 300, None), (None, 300, 160), (100, 300, None)])
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("arguments", [["--dataset", "entry/data"], ["--dataset", "other"]])
+def test_any_dimension_may_be_unlimited(paths, maxshape, libver, arguments):
+    """HDF5 names wrong places for chunks of an extensible array whose unlimited dimension is not the first."""
+    with h5py.File(paths[0], "w", libver=libver) as file:
+        options = {"chunks": (16, 64, 40), "maxshape": maxshape, "fillvalue": 9}
+        data = file.create_dataset("entry/data", (100, 300, 160), "<u2", **options, compression=32008, compression_opts=(0, 2))
+        data[20:90, 70:260, 50:] = RANDOM.poisson(2, (70, 190, 110))
+        written, expected = data.id.get_num_chunks(), data[()]
+        file["other"] = COUNTS
+    etalon("recompress", *paths, "--codec", "bitshuffle", *arguments)
+    with h5py.File(paths[1], "r") as file:
+        assert (file["entry/data"][()] == expected).all()
+        assert file["entry/data"].id.get_num_chunks() == written
+
+
 def test_a_dataset_without_any_chunk_stays_empty(paths):
     with h5py.File(paths[0], "w") as file:
         file.create_dataset("entry/data", (100, 700), "<i4", chunks=(10, 300), compression="gzip", fillvalue=5)

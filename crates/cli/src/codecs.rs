@@ -70,7 +70,7 @@ impl Listed {
 fn takes(kind: &Kind) -> String {
     match kind {
         Kind::Integer { min, max } => format!("{min}…{max}"),
-        Kind::Number { min, max } => format!("{min:?}…{max:?}"),
+        Kind::Number { min, max } => format!("{min}…{max}"),
         Kind::Choice(words) => words.join("|"),
         Kind::Flag => "true|false".into(),
         Kind::Values => "v1;v2;…".into(),

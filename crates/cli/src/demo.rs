@@ -339,6 +339,7 @@ impl Demo {
                 .iter()
                 .map(|dataset| dataset.path.clone())
                 .collect(),
+            stream: None,
             chunk: None,
             jobs: self.jobs,
             // The reader checks what is in the file.

@@ -26,8 +26,12 @@ Examples:
   etalon recompress run42.h5 small.h5 --codec bitshuffle:compressor=zstd
   etalon recompress run42.h5 small.h5 -c bitshuffle -d \"/entry/*\" --chunk 1,512,1024
   etalon recompress run42.h5 small.h5 -c bitshuffle --json | tail -1 | jq .ratio
+  etalon recompress run42.h5 small.h5 -c noise:sigma=0.5 --mode standard
+  etalon recompress run42.h5 forxds.h5 -c noise:sigma=0.5 --mode standard --stream bitshuffle
 
-Programs that read DST need the plugin: export HDF5_PLUGIN_PATH=…/h5plugins (`etalon doctor DST` checks).")]
+Programs that read DST need the plugin: export HDF5_PLUGIN_PATH=…/h5plugins (`etalon doctor DST` checks). \
+With --mode standard any plugin for bitshuffle will do, such as hdf5plugin's: the loss is in the values. \
+What was lost stands in attributes etalon_… of the dataset (docs/FORMAT.md), and `etalon inspect` shows it.")]
 pub(crate) struct Arguments {
     /// The file to copy
     #[arg(value_name = "SRC")]
@@ -47,6 +51,10 @@ pub(crate) struct Arguments {
     /// How a loss is stored: in Etalon's own frames, or in streams that every bitshuffle reader knows
     #[arg(long, value_enum, default_value_t = Mode::Max)]
     mode: Mode,
+    /// With --mode standard: how values are stored after the loss; bitshuffle alone is LZ4, which XDS reads
+    /// [default: bitshuffle:compressor=zstd]
+    #[arg(long, value_name = "SPEC")]
+    stream: Option<String>,
     /// Read everything back and compare, which is the default
     #[arg(long, overrides_with = "no_verify")]
     verify: bool,
@@ -66,6 +74,9 @@ enum Mode {
     /// Readable by every program that reads bitshuffle today
     Standard,
 }
+
+/// Every reader of bitshuffle knows zstd since version 0.4 of 2022; it is smaller than LZ4, which only XDS insists on.
+const STANDARD_STREAM: &str = "bitshuffle:compressor=zstd";
 
 /// The filter that programs without any plugin of Etalon's can have.
 const REGISTERED_FILTER: u32 = 32008;
@@ -91,18 +102,12 @@ pub(crate) fn interrupted() -> Result<(), Failure> {
 /// Recompresses SRC into DST.
 pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<Outcome, Failure> {
     let spec: Spec = arguments.codec.parse()?;
-    let codec = spec.codec();
-    if arguments.mode == Mode::Standard && codec.filter.id != REGISTERED_FILTER {
-        return Err(Failure::arguments(format!(
-            "--mode standard: {} has no standard form",
-            codec.name
-        )));
-    }
     if arguments.chunk.contains(&0) {
         return Err(Failure::arguments("--chunk: an extent of 0 holds nothing"));
     }
     let options = Options {
         datasets: arguments.dataset.clone(),
+        stream: standard_stream(arguments, &spec)?,
         chunk: (!arguments.chunk.is_empty()).then(|| arguments.chunk.clone()),
         jobs,
         verify: !arguments.no_verify,
@@ -123,6 +128,36 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
     match result {
         Ok(_) => Ok(Outcome::Done),
         Err(fault) => Err(fault.into()),
+    }
+}
+
+/// The stream that holds the values after a loss; `None` where the codec writes its own.
+fn standard_stream(arguments: &Arguments, spec: &Spec) -> Result<Option<Spec>, Failure> {
+    let codec = spec.codec();
+    let refuse = |text: String| Err(Failure::arguments(text));
+    let is_registered = codec.filter.id == REGISTERED_FILTER;
+    match (arguments.mode, &arguments.stream) {
+        (Mode::Max, None) => Ok(None),
+        (Mode::Max, Some(_)) => refuse("--stream goes with --mode standard".into()),
+        (Mode::Standard, Some(_)) if is_registered => {
+            refuse(format!("--stream: {} is a stream itself", codec.name))
+        }
+        (Mode::Standard, None) if is_registered => Ok(None),
+        (Mode::Standard, _) if codec.lossless => refuse(format!(
+            "--mode standard: {} exists only as Etalon's own frames, and has no loss that could be put into plain values; \
+             use --codec bitshuffle, or --mode max",
+            codec.name
+        )),
+        (Mode::Standard, stream) => {
+            let stream: Spec = stream.as_deref().unwrap_or(STANDARD_STREAM).parse()?;
+            if stream.codec().filter.id != REGISTERED_FILTER {
+                return refuse(format!(
+                    "--stream: {} is not what every reader knows; use bitshuffle",
+                    stream.codec().name
+                ));
+            }
+            Ok(Some(stream))
+        }
     }
 }
 

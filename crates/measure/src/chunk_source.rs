@@ -109,6 +109,22 @@ impl<'a> ChunkSource<'a> {
         &self.chunk_shape
     }
 
+    /// The dataset's extents cut into chunks.
+    pub(crate) fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The number of chunk `index` in that grid.
+    pub(crate) fn number(&self, index: usize) -> u64 {
+        self.numbers[index]
+    }
+
+    /// The value of elements that were never written.
+    pub(crate) fn fill_value(&self) -> Vec<u8> {
+        let fill = self.dataset.fill_value.clone();
+        fill.unwrap_or_else(|| vec![0; self.open.element_bytes])
+    }
+
     /// Coordinates of the first element of chunk `index`.
     pub fn offset(&self, index: usize) -> Vec<u64> {
         self.grid.offset(self.numbers[index])

@@ -39,7 +39,8 @@ pub enum Event {
         chunk: Vec<u64>,
         /// Time for encoding and checking.
         seconds: f64,
-        /// Largest difference between a value read back and the source; absent if not checked.
+        /// Largest error: what a codec that loses recorded, otherwise the difference of what was read back; absent if
+        /// neither is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_abs_error: Option<f64>,
     },
@@ -61,7 +62,7 @@ pub enum Event {
         file_bytes: u64,
         /// Time for everything.
         seconds: f64,
-        /// Largest difference of all datasets; absent if not checked.
+        /// The largest of all datasets; absent if not known for each.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_abs_error: Option<f64>,
         /// What a careful reader should know, such as references that led nowhere.

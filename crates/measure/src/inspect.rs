@@ -4,6 +4,8 @@
 //! the first bytes of a chunk how many it decodes to, and a frame of filter 59297 has a certificate of its loss there.
 //! That finds chunks whose beginning was overwritten, that are of another size, or that lie beyond the end of the file.
 //! Damage behind the header shows in the checksums of whole chunks, or when they are decoded ([`Depth`]).
+//!
+//! A dataset whose values had lost before they were stored losslessly has a record of that in attributes (`provenance`).
 
 use std::collections::BTreeMap;
 
@@ -18,6 +20,7 @@ use crate::fault::Fault;
 use crate::known_filters::is_lossless;
 use crate::pipeline::Pipeline;
 use crate::pipeline_spec::pipeline_spec;
+use crate::provenance;
 
 /// What is known of a dataset.
 #[derive(Debug, Clone, Serialize)]
@@ -40,7 +43,8 @@ pub struct Inspection {
     pub bound_asked: Option<f64>,
     /// The class of a lossy codec's promise.
     pub guarantee: Option<String>,
-    /// The largest error of any value: 0 where all filters are lossless, `None` where it is not known.
+    /// The largest error of any value: 0 where all filters are lossless and no loss before is recorded, `None` where it
+    /// is not known.
     pub max_abs_error: Option<f64>,
     /// The largest error in units of the noise.
     pub max_sigma_error: Option<f64>,
@@ -115,6 +119,7 @@ pub fn inspect(
         }
     };
     loss.describe(&mut inspection);
+    provenance::describe(dataset, &mut inspection)?;
     (inspection.damaged, inspection.reasons) = damaged.into_iter().unzip();
     Ok(inspection)
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::anyhow;
 use etalon_codec::Spec;
+use etalon_codec::codecs::bitshuffle;
 
 use crate::chunk_shape::default_chunk;
 use crate::dataset::{Dataset, Layout, StoredFilter};
@@ -41,6 +42,20 @@ pub(crate) enum Treatment {
 pub(crate) struct Recoding {
     pub(crate) chunk: Vec<u64>,
     pub(crate) filters: Vec<StoredFilter>,
+    /// Whole chunks, as codecs see them.
+    pub(crate) layout: etalon_codec::Layout,
+    pub(crate) loss: Loss,
+}
+
+/// Where a loss is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Nothing is lost.
+    None,
+    /// Into the frames of the codec.
+    InFrame,
+    /// Into the values, before a stream that every reader knows.
+    InValues,
 }
 
 /// Datasets and what happens to them.
@@ -65,6 +80,7 @@ impl Plan {
     /// Decides for every dataset of `source`.
     pub(crate) fn new(source: &SourceFile, spec: &Spec, options: &Options) -> Result<Self, Fault> {
         check_options(source, options)?;
+        check_stream(spec, options)?;
         let mut plan = Self {
             treatments: HashMap::new(),
             recoded: Vec::new(),
@@ -119,6 +135,26 @@ fn check_options(source: &SourceFile, options: &Options) -> Result<(), Fault> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses what is not a loss followed by a stream without one.
+fn check_stream(spec: &Spec, options: &Options) -> Result<(), Fault> {
+    let Some(stream) = &options.stream else {
+        return Ok(());
+    };
+    let (codec, stream) = (spec.codec().name, stream.codec());
+    if spec.codec().lossless {
+        return Err(Fault::Arguments(anyhow!(
+            "{codec} loses nothing: there is nothing to put into values before another stream"
+        )));
+    }
+    if stream.filter.id != bitshuffle::FILTER.id {
+        return Err(Fault::Arguments(anyhow!(
+            "{} is no stream that every reader knows; bitshuffle is",
+            stream.name
+        )));
+    }
+    Ok(())
 }
 
 /// Whether the user, or the default, wants this dataset recoded, and whether it can be.
@@ -208,8 +244,20 @@ fn recoding(dataset: &Dataset, spec: &Spec, options: &Options) -> Result<Recodin
         shape: chunk.iter().map(|&extent| extent as usize).collect(),
         fill: dataset.fill_value.clone(),
     };
-    let cd_values =
-        (codec.filter.cd_values)(spec, &layout).map_err(|error| Fault::Arguments(error.into()))?;
+    let cd_values_of = |spec: &Spec| {
+        (spec.codec().filter.cd_values)(spec, &layout)
+            .map_err(|error| Fault::Arguments(error.into()))
+    };
+    // Also where another stream is written: only the codec knows what it takes.
+    cd_values_of(spec)?;
+    let loss = match (&options.stream, codec.lossless) {
+        (_, true) => Loss::None,
+        (None, false) => Loss::InFrame,
+        (Some(_), false) => Loss::InValues,
+    };
+    let stored = options.stream.as_ref().unwrap_or(spec);
+    let filter = stored.codec().filter;
+    let cd_values = cd_values_of(stored)?;
     let chunk_bytes = chunk.iter().fold(element.bytes as u64, |bytes, &extent| {
         bytes.saturating_mul(extent)
     });
@@ -219,8 +267,8 @@ fn recoding(dataset: &Dataset, spec: &Spec, options: &Options) -> Result<Recodin
         return Err(Fault::Arguments(anyhow!(text)));
     }
     let mut filters = vec![StoredFilter {
-        id: codec.filter.id as i32,
-        name: codec.filter.class_name.to_string_lossy().into_owned(),
+        id: filter.id as i32,
+        name: filter.class_name.to_string_lossy().into_owned(),
         cd_values,
         // As `etalon args` prints it: a writer without the plugin must fail rather than store plain chunks.
         optional: false,
@@ -233,7 +281,12 @@ fn recoding(dataset: &Dataset, spec: &Spec, options: &Options) -> Result<Recodin
             .filter(|filter| filter.id == FLETCHER32)
             .cloned(),
     );
-    Ok(Recoding { chunk, filters })
+    Ok(Recoding {
+        chunk,
+        filters,
+        layout,
+        loss,
+    })
 }
 
 /// The user's chunk shape for datasets of its rank, else the dataset's own, else a default.

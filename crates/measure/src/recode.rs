@@ -9,13 +9,14 @@ use std::sync::atomic::AtomicBool;
 use anyhow::anyhow;
 use etalon_codec::Element;
 
-use crate::absolute_error::max_abs_error;
+use crate::chunk_encoder::{ChunkEncoder, EncoderState};
 use crate::chunk_source::{ChunkSource, Decoder, Loaded};
 use crate::fault::{Blame, Fault};
 use crate::hdf5::chunk;
 use crate::hdf5::dataset::OpenDataset;
+use crate::loss::{ChunkLoss, DatasetLoss};
 use crate::ordered;
-use crate::pipeline::{Pipeline, Workspace};
+use crate::plan::Loss;
 use crate::value_copy::check;
 
 /// Memory for chunks between reading and writing, as long as every thread has one.
@@ -40,24 +41,35 @@ struct Job {
     encoded_len: usize,
     /// The chunk read back.
     copy: Loaded,
-    error: f64,
+    loss: Option<ChunkLoss>,
 }
 
-/// Writes every chunk of `source` to `destination` through `pipeline`; returns the bytes written.
+/// What was written of a dataset.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) stored_bytes: u64,
+    /// Where the codec may lose.
+    pub(crate) loss: Option<DatasetLoss>,
+}
+
+/// Writes every chunk of `source` to `destination` through `encoder`.
 pub(crate) fn encode(
     source: &ChunkSource<'_>,
     destination: &OpenDataset,
-    pipeline: &Pipeline,
+    encoder: &ChunkEncoder<'_>,
     crew: Crew<'_>,
     progress: &mut dyn FnMut(u64),
-) -> Result<u64, Fault> {
-    let mut stored_bytes = 0;
+) -> Result<Written, Fault> {
+    let mut written = Written {
+        stored_bytes: 0,
+        loss: (encoder.loss != Loss::None).then(DatasetLoss::default),
+    };
     let pool = RefCell::new(Vec::new());
     let mut indices = 0..source.len();
     ordered::run(
         crew.jobs,
         in_flight(source, crew.jobs),
-        || (source.decoder(), Workspace::default(), Vec::new()),
+        || (source.decoder(), EncoderState::default(), Vec::new()),
         || {
             check(crew.stop)?;
             let Some(index) = indices.next() else {
@@ -67,42 +79,53 @@ pub(crate) fn encode(
             source.load(index, &mut job.source)?;
             Ok(Some(job))
         },
-        |(decoder, workspace, raw), mut job: Job| {
+        |(decoder, state, raw), mut job: Job| {
             decode(source, decoder, job.index, &mut job.source, raw)?;
-            job.encoded_len = pipeline
-                .encode(workspace, raw, &mut job.encoded)
-                .output(|| {
-                    format!(
-                        "the chunk at {:?} cannot be encoded",
-                        source.offset(job.index)
-                    )
-                })?;
+            let inside = source.inside(job.index);
+            (job.encoded_len, job.loss) = encoder
+                .encode(state, raw, &inside, &mut job.encoded)
+                .map_err(|error| unencodable(error, &source.offset(job.index)))?;
             Ok(job)
         },
         |job| {
             let (offset, bytes) = (source.offset(job.index), &job.encoded[..job.encoded_len]);
             chunk::write(destination, &offset, 0, bytes)
                 .output(|| format!("the chunk at {offset:?} cannot be written"))?;
-            stored_bytes += bytes.len() as u64;
+            written.stored_bytes += bytes.len() as u64;
+            if let (Some(all), Some(chunk)) = (&mut written.loss, &job.loss) {
+                all.add(source.number(job.index), chunk);
+            }
             progress(source.inside_bytes(job.index));
             pool.borrow_mut().push(job);
             Ok(())
         },
     )?;
-    Ok(stored_bytes)
+    Ok(written)
 }
 
-/// Reads every chunk of `source` and of `copy` again and compares them; returns the largest error.
+/// What settings the codec refuses once it sees the values was asked for by the user.
+fn unencodable(error: anyhow::Error, offset: &[u64]) -> Fault {
+    let is_refusal = matches!(error.downcast_ref(), Some(etalon_codec::Error::Settings(_)));
+    let error = error.context(format!("the chunk at {offset:?} cannot be encoded"));
+    if is_refusal {
+        Fault::Arguments(error)
+    } else {
+        Fault::Output(error)
+    }
+}
+
+/// Reads every chunk of `source` and of `copy` again and compares them.
 ///
-/// With `is_lossless` every bit counts, also those of padding and of NaNs.
+/// Where nothing was to be lost every bit counts, also those of padding and of NaNs; otherwise `loss` says what each
+/// chunk must come back as.
 pub(crate) fn compare(
     source: &ChunkSource<'_>,
     copy: &ChunkSource<'_>,
     element: &Element,
-    is_lossless: bool,
+    loss: Option<&DatasetLoss>,
     crew: Crew<'_>,
     progress: &mut dyn FnMut(u64),
-) -> Result<f64, Fault> {
+) -> Result<(), Fault> {
     if source.len() != copy.len() {
         return Err(Fault::Check(anyhow!(
             "{} chunks were written, {} are there",
@@ -110,7 +133,6 @@ pub(crate) fn compare(
             copy.len()
         )));
     }
-    let mut largest = 0.0_f64;
     let pool = RefCell::new(Vec::new());
     let mut indices = 0..source.len();
     ordered::run(
@@ -131,28 +153,22 @@ pub(crate) fn compare(
         |(decoder, copy_decoder, raw, read_back), mut job: Job| {
             decode(source, decoder, job.index, &mut job.source, raw)?;
             decode(copy, copy_decoder, job.index, &mut job.copy, read_back).map_err(of_the_copy)?;
-            let is_equal = raw == read_back;
-            if is_lossless && !is_equal {
-                let offset = source.offset(job.index);
-                return Err(Fault::Check(anyhow!(
-                    "the chunk at {offset:?} comes back with other values"
-                )));
-            }
-            job.error = if is_equal {
-                0.0
-            } else {
-                max_abs_error(element, raw, read_back)
+            let verdict = match loss {
+                Some(loss) => loss.check(job.index, element, raw, read_back),
+                None if raw == read_back => Ok(()),
+                None => Err(Fault::Check(anyhow!("it comes back with other values"))),
             };
+            verdict.map_err(|fault| {
+                fault.context(format!("the chunk at {:?}", source.offset(job.index)))
+            })?;
             Ok(job)
         },
         |job| {
-            largest = largest.max(job.error);
             progress(source.inside_bytes(job.index));
             pool.borrow_mut().push(job);
             Ok(())
         },
-    )?;
-    Ok(largest)
+    )
 }
 
 fn next_job(pool: &RefCell<Vec<Job>>, index: usize) -> Job {

@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::anyhow;
 use etalon_codec::Spec;
 
+use crate::chunk_encoder::ChunkEncoder;
 use crate::chunk_source::ChunkSource;
 use crate::dataset::Dataset;
 use crate::disk_space::free_bytes;
@@ -20,9 +21,11 @@ use crate::events::{Event, Observer, Phase};
 use crate::fault::{Blame, Fault};
 use crate::hdf5::object::Token;
 use crate::hdf5::{BySide, Id, file};
+use crate::loss::DatasetLoss;
 use crate::pipeline::Pipeline;
 use crate::plan::{Plan, Recoding, Treatment};
-use crate::recode::{Crew, compare, encode};
+use crate::provenance;
+use crate::recode::{Crew, Written, compare, encode};
 use crate::source_file::SourceFile;
 use crate::staged_file::StagedFile;
 use crate::tree_copy::TreeCopy;
@@ -34,6 +37,9 @@ pub struct Options {
     /// Glob patterns of dataset paths to recompress; empty means every dataset of [`LEAST_BYTES`] and more that the
     /// codec takes. Everything else is copied as it is.
     pub datasets: Vec<String>,
+    /// Where a loss is put: `None` for the codec's own frames; otherwise into the values, which are then stored losslessly
+    /// in this stream of bitshuffle, readable without any plugin of etalon's.
+    pub stream: Option<Spec>,
     /// Chunk shape to write, for datasets of that rank; others keep theirs.
     pub chunk: Option<Vec<u64>>,
     /// Number of threads, the calling one included.
@@ -96,7 +102,9 @@ struct Recoded<'a> {
     raw_bytes: u64,
     stored_bytes: u64,
     seconds: f64,
+    /// Known from the chunks' certificates, or from reading back.
     max_abs_error: Option<f64>,
+    loss: Option<DatasetLoss>,
 }
 
 impl Run<'_> {
@@ -154,7 +162,7 @@ impl Run<'_> {
         self.copy_untouched(source, plan, &mut copy)?;
         let mut recoded = Vec::new();
         for (token, dataset) in &plan.recoded {
-            recoded.push(self.recode(plan, token, dataset, &mut copy)?);
+            recoded.push(self.recode(plan, token, dataset, &mut copy, warnings)?);
         }
         if copy.dangling > 0 {
             warnings.push(format!(
@@ -198,6 +206,7 @@ impl Run<'_> {
         token: &Token,
         dataset: &'p Dataset,
         copy: &mut TreeCopy<'_>,
+        warnings: &mut Vec<String>,
     ) -> Result<Recoded<'p>, Fault> {
         let began = Instant::now();
         let Treatment::Recode(recoding) = &plan.treatments[token] else {
@@ -209,16 +218,26 @@ impl Run<'_> {
         let chunks = ChunkSource::new(dataset, Some(&recoding.chunk))?;
         let pipeline = Pipeline::of(&recoding.filters)
             .ok_or_else(|| Fault::Arguments(anyhow!("the codec has no filter in this program")))?;
+        let encoder = ChunkEncoder {
+            codec: self.spec,
+            layout: &recoding.layout,
+            loss: recoding.loss,
+            pipeline,
+        };
         let crew = Crew {
             jobs: self.options.jobs,
             stop: self.stop,
         };
         let observer = &mut *self.observer;
         let mut progress = |bytes| observer.advance(Phase::Encode, &dataset.path, bytes);
-        let mut stored_bytes = 0;
+        let mut written = Written::default();
         copy.copy_values(token, |destination, _| {
-            stored_bytes = encode(&chunks, destination, &pipeline, crew, &mut progress)
+            written = encode(&chunks, destination, &encoder, crew, &mut progress)
                 .map_err(|fault| fault.context(dataset.path.clone()))?;
+            if let Some(loss) = &mut written.loss {
+                let record = provenance::record(&encoder, dataset, &chunks, loss)?;
+                warnings.extend(provenance::write(&record, dataset, destination)?);
+            }
             Ok(())
         })?;
         Ok(Recoded {
@@ -228,9 +247,13 @@ impl Run<'_> {
             raw_bytes: (0..chunks.len())
                 .map(|index| chunks.inside_bytes(index))
                 .sum(),
-            stored_bytes,
+            stored_bytes: written.stored_bytes,
             seconds: began.elapsed().as_secs_f64(),
-            max_abs_error: None,
+            max_abs_error: written
+                .loss
+                .as_ref()
+                .map(|loss| loss.certificate.loss.max_abs_error),
+            loss: written.loss,
         })
     }
 
@@ -240,16 +263,19 @@ impl Run<'_> {
             file::open(staged.path()).by_side(|| "the copy cannot be opened again".into())?;
         for dataset in recoded {
             let began = Instant::now();
-            let error = self.verify_dataset(&copy, dataset);
-            dataset.max_abs_error =
-                Some(error.map_err(|fault| fault.context(dataset.dataset.path.clone()))?);
+            self.verify_dataset(&copy, dataset)
+                .map_err(|fault| fault.context(dataset.dataset.path.clone()))?;
+            dataset.max_abs_error = dataset.max_abs_error.or(Some(0.0));
             dataset.seconds += began.elapsed().as_secs_f64();
         }
         Ok(())
     }
 
-    fn verify_dataset(&mut self, copy: &Id, recoded: &Recoded<'_>) -> Result<f64, Fault> {
+    fn verify_dataset(&mut self, copy: &Id, recoded: &Recoded<'_>) -> Result<(), Fault> {
         let source = recoded.dataset;
+        if let Some(loss) = &recoded.loss {
+            loss.check_bound()?;
+        }
         let copy = Dataset::open(copy, &source.path).map_err(|error| {
             Fault::Check(anyhow!(error).context("the copy cannot be opened again"))
         })?;
@@ -264,12 +290,11 @@ impl Run<'_> {
         };
         let observer = &mut *self.observer;
         let mut progress = |bytes| observer.advance(Phase::Verify, &source.path, bytes);
-        let is_lossless = self.spec.codec().lossless;
         compare(
             &source_chunks,
             &copy_chunks,
             element,
-            is_lossless,
+            recoded.loss.as_ref(),
             crew,
             &mut progress,
         )
@@ -285,7 +310,7 @@ impl Run<'_> {
         let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
         let raw_bytes = recoded.iter().map(|dataset| dataset.raw_bytes).sum();
         let stored_bytes = recoded.iter().map(|dataset| dataset.stored_bytes).sum();
-        let errors = recoded.iter().map(|dataset| dataset.max_abs_error);
+        let mut errors = recoded.iter().map(|dataset| dataset.max_abs_error);
         Ok(Event::Done {
             datasets: recoded.len(),
             raw_bytes,
@@ -298,9 +323,7 @@ impl Run<'_> {
             source_file_bytes: size(source).input(|| "the source is gone".into())?,
             file_bytes: size(staged.path()).output(|| "the copy is gone".into())?,
             seconds: self.began.elapsed().as_secs_f64(),
-            max_abs_error: errors.fold(self.options.verify.then_some(0.0), |most, error| {
-                Some(most?.max(error?))
-            }),
+            max_abs_error: errors.try_fold(0.0, |most, error| Some(error?.max(most))),
             warnings,
         })
     }

@@ -1,8 +1,15 @@
-//! Attributes of an object, copied with their exact types.
+//! Attributes of an object: copied with their exact types, or single ones written and read.
+
+use std::ffi::{c_char, c_void};
 
 use hdf5_metno_sys::h5::{H5_index_t, H5_iter_order_t};
 use hdf5_metno_sys::h5a::{
-    H5A_info_t, H5Acreate2, H5Aget_info, H5Aget_name, H5Aget_space, H5Aget_type, H5Aopen_by_idx,
+    H5A_info_t, H5Acreate2, H5Aexists, H5Aget_info, H5Aget_name, H5Aget_space, H5Aget_type,
+    H5Aopen, H5Aopen_by_idx, H5Aread, H5Arename, H5Awrite,
+};
+use hdf5_metno_sys::h5i::hid_t;
+use hdf5_metno_sys::h5t::{
+    H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, H5T_NATIVE_UINT64, H5T_STD_U64LE, H5T_cset_t,
 };
 
 use super::object::{Kind, attribute_count, creation_plist};
@@ -71,4 +78,105 @@ fn copy(
     let mut values = Values::of_attribute(attribute, &source_type, &space)?;
     values.remap(&datatype::anatomy(&source_type)?, remap)?;
     values.write_to_attribute(&copy)
+}
+
+/// Whether `object` has an attribute of this name.
+pub(crate) fn exists(object: &Id, name: &str) -> Result<bool> {
+    let name = c_string(name)?;
+    Ok(h5!(H5Aexists(object.raw(), name.as_ptr()))? > 0)
+}
+
+/// Gives an attribute another name.
+pub(crate) fn rename(object: &Id, from: &str, to: &str) -> Result<()> {
+    let (from, to) = (c_string(from)?, c_string(to)?);
+    h5!(H5Arename(object.raw(), from.as_ptr(), to.as_ptr())).map(drop)
+}
+
+/// Writes a text of any length, which h5py reads as `str`.
+pub(crate) fn write_text(object: &Id, name: &str, value: &str) -> Result<()> {
+    let text = c_string(value)?;
+    let pointer: *const c_char = text.as_ptr();
+    let (datatype, space) = (datatype::text()?, dataspace::scalar()?);
+    let attribute = create(object, name, datatype.raw(), &space)?;
+    let (attribute, buffer): (_, *const *const c_char) = (attribute.raw(), &pointer);
+    h5!(H5Awrite(attribute, datatype.raw(), buffer.cast::<c_void>())).map(drop)
+}
+
+/// Writes a number.
+pub(crate) fn write_number(object: &Id, name: &str, value: f64) -> Result<()> {
+    let attribute = create(object, name, *H5T_IEEE_F64LE, &dataspace::scalar()?)?;
+    let buffer: *const f64 = &value;
+    h5!(H5Awrite(attribute.raw(), *H5T_NATIVE_DOUBLE, buffer.cast())).map(drop)
+}
+
+/// Writes a whole number.
+pub(crate) fn write_count(object: &Id, name: &str, value: u64) -> Result<()> {
+    write_counts_in(object, name, &[value], &dataspace::scalar()?)
+}
+
+/// Writes a list of whole numbers.
+pub(crate) fn write_counts(object: &Id, name: &str, values: &[u64]) -> Result<()> {
+    write_counts_in(
+        object,
+        name,
+        values,
+        &dataspace::simple(&[values.len() as u64])?,
+    )
+}
+
+/// `space` has as many elements as there are values.
+fn write_counts_in(object: &Id, name: &str, values: &[u64], space: &Id) -> Result<()> {
+    let attribute = create(object, name, *H5T_STD_U64LE, space)?;
+    let buffer = values.as_ptr().cast();
+    h5!(H5Awrite(attribute.raw(), *H5T_NATIVE_UINT64, buffer)).map(drop)
+}
+
+fn create(object: &Id, name: &str, datatype: hid_t, space: &Id) -> Result<Id> {
+    let (name, creation) = (
+        c_string(name)?,
+        plist::attribute_plist(H5T_cset_t::H5T_CSET_ASCII)?,
+    );
+    let (object, name, list) = (object.raw(), name.as_ptr(), creation.raw());
+    Ok(Id::own(h5!(H5Acreate2(
+        object,
+        name,
+        datatype,
+        space.raw(),
+        list,
+        DEFAULT
+    ))?))
+}
+
+/// The attribute of this name with its type and space, where there is one.
+fn open(object: &Id, name: &str) -> Result<Option<(Id, Id, Id)>> {
+    if !exists(object, name)? {
+        return Ok(None);
+    }
+    let name = c_string(name)?;
+    let attribute = Id::own(h5!(H5Aopen(object.raw(), name.as_ptr(), DEFAULT))?);
+    let datatype = Id::own(h5!(H5Aget_type(attribute.raw()))?);
+    let space = Id::own(h5!(H5Aget_space(attribute.raw()))?);
+    Ok(Some((attribute, datatype, space)))
+}
+
+/// The attribute of this name, where it is one text of any length.
+pub(crate) fn read_text(object: &Id, name: &str) -> Result<Option<String>> {
+    let Some((attribute, datatype, space)) = open(object, name)? else {
+        return Ok(None);
+    };
+    Ok(Values::of_attribute(&attribute, &datatype, &space)?.text())
+}
+
+/// The attribute of this name, where it is one number.
+pub(crate) fn read_number(object: &Id, name: &str) -> Result<Option<f64>> {
+    let Some((attribute, datatype, space)) = open(object, name)? else {
+        return Ok(None);
+    };
+    if !datatype::is_number(&datatype)? || dataspace::elements(&space)? != 1 {
+        return Ok(None);
+    }
+    let mut value = 0.0_f64;
+    let buffer: *mut f64 = &mut value;
+    h5!(H5Aread(attribute.raw(), *H5T_NATIVE_DOUBLE, buffer.cast()))?;
+    Ok(Some(value))
 }

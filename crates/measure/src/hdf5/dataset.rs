@@ -49,6 +49,11 @@ impl OpenDataset {
         })
     }
 
+    /// Its identifier.
+    pub(crate) fn id(&self) -> &Id {
+        &self.id
+    }
+
     /// Creates a dataset of the shape of `source`.
     pub(crate) fn create(
         parent: &Id,

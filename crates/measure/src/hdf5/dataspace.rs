@@ -1,9 +1,9 @@
 //! Dataspaces: extents and selections.
 
 use hdf5_metno_sys::h5s::{
-    H5S_UNLIMITED, H5S_class_t, H5S_seloper_t, H5Screate_simple, H5Sget_simple_extent_dims,
-    H5Sget_simple_extent_ndims, H5Sget_simple_extent_npoints, H5Sget_simple_extent_type,
-    H5Sselect_hyperslab,
+    H5S_UNLIMITED, H5S_class_t, H5S_seloper_t, H5Screate, H5Screate_simple,
+    H5Sget_simple_extent_dims, H5Sget_simple_extent_ndims, H5Sget_simple_extent_npoints,
+    H5Sget_simple_extent_type, H5Sselect_hyperslab,
 };
 
 use super::{Id, Result};
@@ -45,6 +45,11 @@ pub(crate) fn extents(space: &Id) -> Result<Extents> {
 /// Number of elements of `space`.
 pub(super) fn elements(space: &Id) -> Result<usize> {
     Ok(h5!(H5Sget_simple_extent_npoints(space.raw()))? as usize)
+}
+
+/// The dataspace of a single value.
+pub(super) fn scalar() -> Result<Id> {
+    Ok(Id::own(h5!(H5Screate(H5S_class_t::H5S_SCALAR))?))
 }
 
 /// A dataspace of fixed extents.

@@ -113,6 +113,7 @@ fn is_write(function: &str) -> bool {
         "flush",
         "Fclose",
         "Ocopy",
+        "rename",
         "set_comment",
     ]
     .iter()

@@ -95,6 +95,7 @@ fn copy_of(fill: impl FnOnce(&Id)) -> (tempfile::TempDir, Id) {
     file::close(file).unwrap();
     let options = Options {
         datasets: Vec::new(),
+        stream: None,
         chunk: None,
         jobs: 2,
         verify: true,

@@ -1,6 +1,6 @@
 //! Elements in memory that hold pointers or references: text and sequences of any length, references to objects.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_void};
 
 use hdf5_metno_sys::h5a::{H5Aread, H5Awrite};
 use hdf5_metno_sys::h5d::{H5Dget_space, H5Dread, H5Dwrite};
@@ -97,6 +97,21 @@ impl Values {
             self.words.as_ptr().cast()
         ))
         .map(drop)
+    }
+
+    /// The value, where it is one text of any length.
+    pub(super) fn text(&self) -> Option<String> {
+        let is_text = datatype::anatomy(&self.datatype).is_ok_and(|it| it == Anatomy::Text);
+        if !is_text || self.elements != 1 {
+            return None;
+        }
+        let pointer = *self.words.first()? as usize as *const c_char;
+        if pointer.is_null() {
+            return None;
+        }
+        // SAFETY: HDF5 has put a pointer to a text that ends in zero here, which lives until `self` is dropped.
+        let text = unsafe { CStr::from_ptr(pointer) };
+        Some(text.to_string_lossy().into_owned())
     }
 
     fn pointer(&mut self) -> *mut c_void {

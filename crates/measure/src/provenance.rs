@@ -1,0 +1,215 @@
+//! The record of a loss: attributes of the dataset that say what was done to its values, and what it cost.
+//!
+//! docs/FORMAT.md has the table. A dataset that loses a second time keeps the earlier record under other names:
+//! `etalon_parameters` becomes `etalon_1_parameters`, and so on. There is no date, so that the same input gives the same
+//! file.
+
+use std::path::Path;
+
+use etalon_codec::{Certificate, Filter};
+
+use crate::chunk_encoder::ChunkEncoder;
+use crate::chunk_source::ChunkSource;
+use crate::dataset::Dataset;
+use crate::fault::{Blame, Fault};
+use crate::hdf5::dataset::OpenDataset;
+use crate::hdf5::{Id, Result as H5Result, attribute, file};
+use crate::inspect::Inspection;
+use crate::loss::DatasetLoss;
+use crate::plan::Loss;
+use crate::source_digest::{dataset_digest, hexadecimal};
+
+/// Names without prefix, in the order of writing.
+const NAMES: [&str; 16] = [
+    "codec",
+    "version",
+    "parameters",
+    "mode",
+    "guarantee",
+    "bound_asked",
+    "bound_unit",
+    "max_abs_error",
+    "max_sigma_error",
+    "mean_error",
+    "rms_error",
+    "exceptions",
+    "synthetic_background",
+    "source_file",
+    "source_sha256",
+    "source_sha256_chunk",
+];
+/// The one that every record has.
+const PARAMETERS: &str = "parameters";
+
+/// What happened to a dataset.
+pub(crate) struct Provenance {
+    pub(crate) codec: &'static str,
+    /// The SPEC.
+    pub(crate) parameters: String,
+    /// `max` or `standard`.
+    pub(crate) mode: &'static str,
+    /// Promise and loss of the whole dataset.
+    pub(crate) certificate: Certificate,
+    /// Elements of the dataset, written or not.
+    pub(crate) elements: u64,
+    /// Name of the source file, without folders: those are of no use elsewhere.
+    pub(crate) source_file: String,
+    /// As `source_digest` says.
+    pub(crate) source_sha256: String,
+    pub(crate) source_sha256_chunk: Vec<u64>,
+}
+
+/// What is to be recorded of a dataset whose chunks lost `loss`.
+pub(crate) fn record(
+    encoder: &ChunkEncoder<'_>,
+    dataset: &Dataset,
+    chunks: &ChunkSource<'_>,
+    loss: &mut DatasetLoss,
+) -> Result<Provenance, Fault> {
+    let file = file::name(&dataset.file).input(|| "the source has no name".into())?;
+    let file = Path::new(&file).file_name().unwrap_or_default();
+    let digest = dataset_digest(chunks.grid(), &mut loss.digests, &chunks.fill_value());
+    Ok(Provenance {
+        codec: encoder.codec.codec().name,
+        parameters: encoder.codec.to_string(),
+        mode: match encoder.loss {
+            Loss::InValues => "standard",
+            _ => "max",
+        },
+        certificate: loss.certificate,
+        elements: dataset.raw_bytes() / dataset.open.element_bytes as u64,
+        source_file: file.to_string_lossy().into_owned(),
+        source_sha256: hexadecimal(&digest),
+        source_sha256_chunk: chunks.chunk_shape().to_vec(),
+    })
+}
+
+/// Writes the record to the copy of `source`; returns a warning where the values had lost before.
+pub(crate) fn write(
+    record: &Provenance,
+    source: &Dataset,
+    copy: &OpenDataset,
+) -> Result<Option<String>, Fault> {
+    let earlier = keep_earlier(source, copy).and_then(|earlier| {
+        record.write(copy)?;
+        Ok(earlier)
+    });
+    let earlier = earlier.output(|| format!("{}: the record of its loss", source.path))?;
+    Ok(earlier.map(|(number, spec)| {
+        format!(
+            "{} had lost values before, to {spec}: the errors add up, and that record is kept as etalon_{number}_…",
+            source.path
+        )
+    }))
+}
+
+impl Provenance {
+    /// Writes the attributes.
+    fn write(&self, dataset: &OpenDataset) -> H5Result<()> {
+        let (id, certificate) = (dataset.id(), &self.certificate);
+        let loss = &certificate.loss;
+        let mean = |sum: f64| sum / self.elements.max(1) as f64;
+        let text = |key, value: &str| attribute::write_text(id, &name(None, key), value);
+        let number = |key, value| attribute::write_number(id, &name(None, key), value);
+        let count = |key, value| attribute::write_count(id, &name(None, key), value);
+        text("codec", self.codec)?;
+        text("version", env!("CARGO_PKG_VERSION"))?;
+        text(PARAMETERS, &self.parameters)?;
+        text("mode", self.mode)?;
+        text("guarantee", certificate.guarantee.name())?;
+        number("bound_asked", certificate.bound_asked)?;
+        text("bound_unit", certificate.bound_unit.name())?;
+        number("max_abs_error", loss.max_abs_error)?;
+        if let Some(error) = loss.max_sigma_error {
+            number("max_sigma_error", f64::from(error))?;
+        }
+        number("mean_error", mean(loss.sum_error))?;
+        number("rms_error", mean(loss.sum_squared_error).sqrt())?;
+        count("exceptions", loss.exceptions)?;
+        count(
+            "synthetic_background",
+            u64::from(certificate.synthetic_background),
+        )?;
+        text("source_file", &self.source_file)?;
+        text("source_sha256", &self.source_sha256)?;
+        let chunk = name(None, "source_sha256_chunk");
+        attribute::write_counts(id, &chunk, &self.source_sha256_chunk)
+    }
+}
+
+/// Makes room for a new record in a copy of `source`; returns number and SPEC of the one before, where there is one.
+fn keep_earlier(source: &Dataset, copy: &OpenDataset) -> H5Result<Option<(u32, String)>> {
+    let id = copy.id();
+    let next = records(id)?;
+    for key in NAMES {
+        if attribute::exists(id, &name(None, key))? {
+            attribute::rename(id, &name(None, key), &name(Some(next), key))?;
+        }
+    }
+    let kept = name(Some(next), PARAMETERS);
+    // Frames that another writer made have no attributes, and go away with their certificates.
+    let lossy = source.filters.iter().find_map(|filter| {
+        let own = Filter::by_id(u32::try_from(filter.id).ok()?)?;
+        (own.is_lossy)(&filter.cd_values).then(|| (own.spec_of)(&filter.cd_values))?
+    });
+    let earlier = match (attribute::read_text(id, &kept)?, lossy) {
+        (Some(earlier), _) => earlier,
+        (None, Some(spec)) => {
+            attribute::write_text(id, &kept, &spec.to_string())?;
+            spec.to_string()
+        }
+        (None, None) => return Ok(None),
+    };
+    Ok(Some((next, earlier)))
+}
+
+/// Fills in what attributes say of a dataset whose filters lose nothing; nothing where there is no record.
+///
+/// Where it lost several times the errors are added up, which bounds the error against the first source.
+pub(crate) fn describe(dataset: &Dataset, inspection: &mut Inspection) -> Result<(), Fault> {
+    let stored_exactly = inspection.max_abs_error == Some(0.0);
+    let promised = inspection.guarantee.as_deref().unwrap_or("lossless");
+    if !stored_exactly || promised != "lossless" {
+        return Ok(());
+    }
+    read(dataset.open.id(), inspection)
+        .input(|| format!("{}: its record of loss cannot be read", dataset.path))
+}
+
+fn read(id: &Id, inspection: &mut Inspection) -> H5Result<()> {
+    let earlier = (1..records(id)?).map(Some);
+    for record in earlier.chain([None]) {
+        let text = |key| attribute::read_text(id, &name(record, key));
+        let number = |key| attribute::read_number(id, &name(record, key));
+        if text(PARAMETERS)?.is_none() {
+            continue;
+        }
+        let sum = |so_far: Option<f64>, more: Option<f64>| Some(so_far? + more?);
+        inspection.guarantee = text("guarantee")?;
+        inspection.bound_asked = number("bound_asked")?;
+        inspection.max_abs_error = sum(inspection.max_abs_error, number("max_abs_error")?);
+        let mean_error = inspection.mean_error.or(Some(0.0));
+        inspection.mean_error = sum(mean_error, number("mean_error")?);
+        inspection.max_sigma_error = number("max_sigma_error")?;
+        inspection.exceptions = number("exceptions")?.unwrap_or(0.0) as u64;
+        inspection.synthetic_background |= number("synthetic_background")? == Some(1.0);
+    }
+    Ok(())
+}
+
+/// The number that the next record to be kept gets: 1 more than there are.
+fn records(id: &Id) -> H5Result<u32> {
+    let mut next = 1;
+    while attribute::exists(id, &name(Some(next), PARAMETERS))? {
+        next += 1;
+    }
+    Ok(next)
+}
+
+/// The attribute for `key`, of the latest record or an earlier one.
+fn name(record: Option<u32>, key: &str) -> String {
+    match record {
+        None => format!("etalon_{key}"),
+        Some(number) => format!("etalon_{number}_{key}"),
+    }
+}
