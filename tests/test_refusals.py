@@ -95,6 +95,7 @@ IN_ARGS = {
     "noise:sgma=1": "unknown key 'sgma'; did you mean 'sigma'?",
     "noise:mode=ditherr": "mode cannot be 'ditherr'; did you mean 'dither'?",
     "bitshuffle:compressor=gzip": "known: lz4, zstd, none",
+    "bitshuffle:block=12": "block=12 is not a multiple of 8 elements",
     "noise:sigma=1,sigma=2": "'sigma' is given twice",
     "quantise": "give exactly one of abs=, rel=, pw=, psnr=, levels=, bits=",
     "quantise:abs=1,rel=0.1": "give exactly one of abs=, rel=, pw=, psnr=, levels=, bits=",

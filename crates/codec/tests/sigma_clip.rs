@@ -381,16 +381,16 @@ fn what_is_no_background_of_counts_is_refused() {
             encode(&format!("{spec},force"), &layout, &u16_bytes(counts)).unwrap();
         }
     }
-    let faint: Vec<u32> = (0..n * n).map(|_| poisson(&mut random, 0.03)).collect();
-    let chunk = encode("sigma-clip", &layout, &u16_bytes(&faint)).unwrap();
-    assert!(
-        frame::inspect(&chunk)
-            .unwrap()
-            .certificate
-            .unwrap()
-            .fell_back
-    );
-    for mean in [0.3, 2.0, 40.0, 900.0] {
+    for mean in [0.03, 0.3] {
+        let faint: Vec<u32> = (0..n * n).map(|_| poisson(&mut random, mean)).collect();
+        let chunk = encode("sigma-clip", &layout, &u16_bytes(&faint)).unwrap();
+        let certificate = frame::inspect(&chunk).unwrap().certificate.unwrap();
+        assert!(
+            certificate.fell_back,
+            "{mean}: speckle would not be noticed"
+        );
+    }
+    for mean in [0.7, 2.0, 40.0, 900.0] {
         let flat: Vec<u32> = (0..n * n).map(|_| poisson(&mut random, mean)).collect();
         for decode in ["poisson", "normal", "mean"] {
             let spec = format!("sigma-clip:decode={decode}");

@@ -18,10 +18,14 @@ mod quantise_otsu;
 pub mod sigma_clip;
 mod sigma_clip_background;
 mod sigma_clip_checks;
+mod sigma_clip_decode;
 mod sigma_clip_frame;
+pub(crate) mod sigma_clip_geometry;
 mod sigma_clip_lattice;
 mod sigma_clip_streams;
 mod sigma_clip_synthesis;
+mod sigma_clip_tables;
+mod sigma_clip_totals;
 
 /// Every codec a SPEC can name.
 pub static CODECS: &[&Codec] = &[

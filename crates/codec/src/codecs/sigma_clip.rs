@@ -46,21 +46,20 @@
 //!
 //! The worked example is in the tests.
 
-use super::noise_encode::{Masks, Meter};
-use super::sigma_clip_background::{Geometry, Limits, MASKED, MAX_COUNT, Rule};
-use super::sigma_clip_checks::{Dispersion, refuse_fractions};
-use super::sigma_clip_frame::{Frame, Streams, read_frame};
+use super::sigma_clip_background::Rule;
+use super::sigma_clip_checks::refuse_fractions;
+use super::sigma_clip_decode::Decoder;
+use super::sigma_clip_frame::Encoder;
+use super::sigma_clip_geometry::{Kind, Shape};
 use super::sigma_clip_lattice as lattice;
 use super::sigma_clip_streams::Reader;
-use super::sigma_clip_synthesis::{Draw, synthesise};
+use super::sigma_clip_synthesis::Draw;
 use crate::frame::array;
 use crate::kernels::noise::Count;
-use crate::lattice::Model;
-use crate::numbers::{BLOCK, ExactValues, for_number, load, store};
-use crate::params::MASK;
-use crate::{
-    Certificate, Chunk, Codec, Context, Encoded, Error, Guarantee, Kind, Layout, Param, Spec,
-};
+use crate::kernels::sigma_clip::MAX_COUNT;
+use crate::numbers::{ExactValues, for_number};
+use crate::params::{self, MASK};
+use crate::{Certificate, Chunk, Codec, Context, Encoded, Error, Guarantee, Layout, Param, Spec};
 
 pub use super::sigma_clip_background::clipped_mask;
 
@@ -136,7 +135,7 @@ pub(crate) static CODEC: Codec = Codec {
         integer("seed", 0, i64::MAX, "0", "seed of the background drawn"),
         Param {
             name: "force",
-            kind: Kind::Flag,
+            kind: params::Kind::Flag,
             default: "false",
             about: "encode although the background does not look like counts",
         },
@@ -151,7 +150,7 @@ pub(crate) static CODEC: Codec = Codec {
 const fn choice(name: &'static str, words: &'static [&'static str], about: &'static str) -> Param {
     Param {
         name,
-        kind: Kind::Choice(words),
+        kind: params::Kind::Choice(words),
         default: words[0],
         about,
     }
@@ -166,7 +165,7 @@ const fn number(
 ) -> Param {
     Param {
         name,
-        kind: Kind::Number { min, max },
+        kind: params::Kind::Number { min, max },
         default,
         about,
     }
@@ -181,7 +180,7 @@ const fn integer(
 ) -> Param {
     Param {
         name,
-        kind: Kind::Integer { min, max },
+        kind: params::Kind::Integer { min, max },
         default,
         about,
     }
@@ -295,13 +294,17 @@ impl Header {
         Ok(header)
     }
 
-    pub(super) fn geometry(&self, layout: &Layout, rings: bool) -> Geometry {
+    pub(super) fn shape(&self, layout: &Layout, rings: bool) -> Shape {
         let (rows, columns) = layout.frame_shape();
-        if rings {
-            let [cx, cy] = self.centre;
-            Geometry::rings(rows, columns, cx, cy, self.size as usize)
-        } else {
-            Geometry::tiles(rows, columns, self.size as usize)
+        let size = self.size as usize;
+        let [cx, cy] = self.centre;
+        Shape {
+            rows,
+            columns,
+            kind: match rings {
+                true => Kind::Rings { cx, cy, bins: size },
+                false => Kind::Tiles { side: size },
+            },
         }
     }
 }
@@ -336,8 +339,7 @@ fn encode_typed<T: Count>(
 ) -> Result<Option<Encoded>, Error> {
     let (spec, layout) = (chunk.spec, chunk.layout);
     let header = Header::new(spec, layout);
-    let masks = Masks::<T>::new(&ExactValues::new(spec, layout)?);
-    let order = layout.element.order;
+    let exact = ExactValues::<T>::new(spec, layout)?;
     let (rows, columns) = layout.frame_shape();
     if chunk.bytes.is_empty() {
         return Ok(None);
@@ -349,63 +351,28 @@ fn encode_typed<T: Count>(
         dilate: spec.integer("dilate") as usize,
     };
     if header.kind == LATTICE {
-        return lattice::encode::<T>(context, chunk, &header, &clipping, &masks, dst);
+        return lattice::encode::<T>(context, chunk, &header, &clipping, &exact, dst);
     }
-    let rule = header.rule.for_counts_up_to(T::MOST);
-    let geometry = header.geometry(layout, header.kind == RINGS);
-    let mut streams = Streams::default();
-    let mut meter = Meter::new(Model::counts(1.0));
-    let mut kept_pixels = 0;
-    let (mut before, mut after) = (Dispersion::default(), Dispersion::default());
-    for bytes in chunk.bytes.chunks(rows * columns * T::BYTES) {
-        let mut values = vec![T::default(); rows * columns];
-        load(bytes, order, &mut values);
-        let mut counts = counts_of(&values, &masks);
-        let frame = Frame::new(&counts, &geometry, &rule, &clipping);
-        before.add(&counts, &geometry, &frame);
-        streams.write(&values, &counts, &geometry, &frame);
-        kept_pixels += frame.kept.iter().filter(|kept| **kept).count() as u64;
-        if !synthesise(
-            &mut counts,
-            &frame.limits,
-            &geometry,
-            &frame.totals,
-            header.draw,
-            header.seed,
-        ) {
-            return Ok(None);
-        }
-        after.add(&counts, &geometry, &frame);
-        let decoded: Vec<T> = values
-            .iter()
-            .zip(&counts)
-            .zip(&frame.limits)
-            .map(|((&value, &count), limits)| match limits.is_exact() {
-                true => value,
-                false => T::from_count(i64::from(count)),
-            })
-            .collect();
-        let is_mask = |(&value, limits): (&T, &Limits)| !limits.is_exact() && masks.contains(value);
-        if decoded.iter().zip(&frame.limits).any(is_mask) {
-            return Ok(None);
-        }
-        for (values, decoded) in values.chunks(BLOCK).zip(decoded.chunks(BLOCK)) {
-            meter.add(values, decoded, order);
-        }
-    }
-    if !spec.flag("force") {
-        before.refuse()?;
-        if before.is_too_faint() || after.refuse().is_err() {
-            return Ok(None);
-        }
-    }
-    let payload = streams.payload(context, header.to_bytes())?;
-    let Some(room) = dst.get_mut(..payload.len()) else {
+    let mut memory = std::mem::take(&mut context.clip);
+    let geometry = memory.geometry(header.shape(layout, header.kind == RINGS));
+    let mut encoder = Encoder::new(&header, &clipping, &geometry, &exact, layout.element.order);
+    let drawn = chunk
+        .bytes
+        .chunks(rows * columns * T::BYTES)
+        .all(|bytes| encoder.frame::<T>(&mut memory, bytes).is_some());
+    let force = spec.flag("force");
+    let refused = if force { Ok(()) } else { encoder.refuse() };
+    let trusted = force || encoder.witness.allows_drawing();
+    let finished = encoder.finish(context, header.to_bytes());
+    memory.keep(geometry);
+    context.clip = memory;
+    refused?;
+    let (payload, loss, decoded_crc) = finished?;
+    let room = dst.get_mut(..payload.len()).filter(|_| drawn && trusted);
+    let Some(room) = room else {
         return Ok(None);
     };
     room.copy_from_slice(&payload);
-    let (mut loss, decoded_crc) = meter.finish();
-    loss.exceptions = kept_pixels;
     Ok(Some(Encoded {
         len: payload.len(),
         certificate: Certificate {
@@ -416,17 +383,6 @@ fn encode_typed<T: Count>(
         },
         decoded_crc: Some(decoded_crc),
     }))
-}
-
-/// Counts of a frame, [`MASKED`] where a value is none.
-pub(super) fn counts_of<T: Count>(values: &[T], masks: &Masks<T>) -> Vec<u32> {
-    let count = |&value: &T| match value.count() {
-        Some(count) if (0..=i64::from(MAX_COUNT)).contains(&count) && !masks.contains(value) => {
-            count as u32
-        }
-        _ => MASKED,
-    };
-    values.iter().map(count).collect()
 }
 
 fn decode(
@@ -450,17 +406,26 @@ fn decode_typed<T: Count>(
     dst: &mut [u8],
 ) -> Result<(), Error> {
     let mut at = HEADER_BYTES;
-    let mut streams = Vec::with_capacity(6);
-    for _ in 0..6 {
-        streams.push(Reader::unpack(context, payload, &mut at)?);
-    }
+    let mut unpack = || Reader::unpack(context, payload, &mut at);
+    let mut streams = [
+        unpack()?,
+        unpack()?,
+        unpack()?,
+        unpack()?,
+        unpack()?,
+        unpack()?,
+    ];
     let (rows, columns) = layout.frame_shape();
-    let geometry = header.geometry(layout, header.kind == RINGS);
-    let mut values = vec![T::default(); rows * columns];
-    for dst in dst.chunks_mut((rows * columns * T::BYTES).max(1)) {
-        read_frame(&mut streams, header, &geometry, &mut values)
-            .ok_or(damaged("a frame of sigma-clip", payload))?;
-        store(&values, layout.element.order, dst);
+    let mut memory = std::mem::take(&mut context.clip);
+    let geometry = memory.geometry(header.shape(layout, header.kind == RINGS));
+    let mut decoder = Decoder::new::<T>(header, &geometry, layout.element.order);
+    let decoded = dst
+        .chunks_mut((rows * columns * T::BYTES).max(1))
+        .all(|dst| decoder.frame::<T>(&mut memory, &mut streams, dst).is_some());
+    memory.keep(geometry);
+    context.clip = memory;
+    if !decoded {
+        return Err(damaged("a frame of sigma-clip", payload));
     }
     if at != payload.len() || !streams.iter().all(Reader::is_finished) {
         return Err(damaged("bytes behind the last frame", payload));
@@ -489,7 +454,7 @@ mod tests {
             .flat_map(|count| count.to_le_bytes())
             .collect();
         let chunk = Chunk {
-            spec: &"sigma-clip:decode=mean".parse().unwrap(),
+            spec: &"sigma-clip:decode=mean,force".parse().unwrap(),
             layout: &layout,
             bytes: &bytes,
         };

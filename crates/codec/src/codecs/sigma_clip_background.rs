@@ -22,80 +22,9 @@
 //! A pixel may differ from its background by max(noise, kappa · hypot(std, noise)). Mean and std are those of the tile,
 //! or interpolated linearly between the middles of rings.
 
-/// A pixel that is no count or is masked.
-pub(super) const MASKED: u32 = u32::MAX;
-/// Counts beyond this are treated as masked.
-pub(super) const MAX_COUNT: u32 = i32::MAX as u32;
-
-/// Which pixels belong together.
-pub(super) struct Geometry {
-    pub rows: usize,
-    pub columns: usize,
-    /// Bin of every pixel.
-    pub bin_of: Vec<u32>,
-    /// Number of bins.
-    pub bins: usize,
-    /// Rings only: radius of every pixel in units of the width of a ring.
-    radius: Vec<f32>,
-}
-
-impl Geometry {
-    /// Tiles of `tile` × `tile` pixels, row by row.
-    pub(super) fn tiles(rows: usize, columns: usize, tile: usize) -> Self {
-        let across = columns.div_ceil(tile);
-        let bin_of = (0..rows)
-            .flat_map(|row| {
-                (0..columns).map(move |column| (row / tile * across + column / tile) as u32)
-            })
-            .collect();
-        Self {
-            rows,
-            columns,
-            bin_of,
-            bins: rows.div_ceil(tile) * across,
-            radius: Vec::new(),
-        }
-    }
-
-    /// `bins` rings of equal width around (cx, cy), from 0 to the centre of the farthest pixel. The first pixel spans 0
-    /// to 1 in both directions, its centre is at 0.5.
-    pub(super) fn rings(rows: usize, columns: usize, cx: f64, cy: f64, bins: usize) -> Self {
-        let distance = |row: usize, column: usize| {
-            let (x, y) = (column as f64 + 0.5 - cx, row as f64 + 0.5 - cy);
-            (x * x + y * y).sqrt()
-        };
-        let (last_row, last_column) = (rows.saturating_sub(1), columns.saturating_sub(1));
-        let farthest = [
-            (0, 0),
-            (0, last_column),
-            (last_row, 0),
-            (last_row, last_column),
-        ]
-        .into_iter()
-        .map(|(row, column)| distance(row, column))
-        .fold(0.0, f64::max);
-        let width = (farthest / bins as f64).max(f64::MIN_POSITIVE);
-        let mut geometry = Self {
-            rows,
-            columns,
-            bin_of: Vec::with_capacity(rows * columns),
-            bins,
-            radius: Vec::with_capacity(rows * columns),
-        };
-        for row in 0..rows {
-            for column in 0..columns {
-                let radius = distance(row, column) / width;
-                geometry.bin_of.push((radius as u32).min(bins as u32 - 1));
-                geometry.radius.push(radius as f32);
-            }
-        }
-        geometry
-    }
-
-    pub(super) fn is_rings(&self) -> bool {
-        !self.radius.is_empty()
-    }
-}
+use super::sigma_clip_geometry::Geometry;
+use crate::kernels::levels::Level;
+use crate::kernels::sigma_clip::{EXACT, Inside, MASKED, MAX_COUNT, inside};
 
 /// The pixels of a bin that survive clipping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,25 +38,38 @@ pub(super) struct Survivors {
 }
 
 impl Survivors {
-    const NONE: Self = Self {
-        count: 0,
-        sum: 0,
-        zeros: 0,
-        low: 0,
-        high: MAX_COUNT,
-    };
-
-    #[inline(always)]
-    pub(super) fn add(&mut self, count: u32) {
-        self.count += 1;
-        self.sum += u64::from(count);
-        self.zeros += u64::from(count == 0);
+    /// Nothing is clipped yet.
+    fn all(found: Inside) -> Self {
+        Self {
+            count: found.count,
+            sum: found.sum,
+            zeros: found.zeros,
+            low: 0,
+            high: MAX_COUNT,
+        }
     }
 
-    fn remove(&mut self, count: u32) {
-        self.count -= 1;
-        self.sum -= u64::from(count);
-        self.zeros -= u64::from(count == 0);
+    /// Counts that survive.
+    pub(super) fn window(&self) -> Limits {
+        Limits {
+            low: self.low,
+            high: self.high,
+        }
+    }
+
+    /// Pixels of the bin that are inside the window and marked as exact, to those that are drawn.
+    pub(super) fn add_exact(&mut self, pixels: &[u32]) {
+        let found = inside(Level::best(), pixels, EXACT, self.low, self.high);
+        self.count += found.count;
+        self.sum += found.sum;
+        self.zeros += found.zeros;
+    }
+
+    /// Counts the pixels that are left.
+    fn count_again(&mut self, pixels: &[u32]) -> u32 {
+        let found = inside(Level::best(), pixels, 0, self.low, self.high);
+        (self.count, self.sum, self.zeros) = (found.count, found.sum, found.zeros);
+        found.greatest
     }
 
     pub(super) fn mean(&self) -> f64 {
@@ -167,80 +109,32 @@ impl Survivors {
         self.high = self.high.min(high.clamp(0.0, f64::from(MAX_COUNT)) as u32);
         (self.low, self.high) != before
     }
+
+    /// Discards the greatest count as long as it moves the mean by more than std.
+    fn discard_hot(&mut self, pixels: &[u32], mut greatest: u32, clip: f64) {
+        while self.has_many(clip)
+            && f64::from(greatest) - self.mean() > self.std() * (self.count - 1) as f64
+        {
+            self.high = greatest - 1;
+            greatest = self.count_again(pixels);
+        }
+    }
 }
 
-/// Clips a frame; the survivors of every bin. The codec always asks for `hot` pixels to be discarded first.
-pub(super) fn clip(
-    counts: &[u32],
-    bin_of: &[u32],
-    bins: usize,
-    clip: f64,
-    cycles: usize,
-    hot: bool,
-) -> Vec<Survivors> {
-    let mut survivors = vec![Survivors::NONE; bins];
-    for (&count, &bin) in counts.iter().zip(bin_of) {
-        if count != MASKED {
-            survivors[bin as usize].add(count);
-        }
-    }
+/// Clips the pixels of a bin. The codec always asks for `hot` pixels to be discarded first.
+pub(super) fn clip(pixels: &[u32], clip: f64, cycles: usize, hot: bool) -> Survivors {
+    let found = inside(Level::best(), pixels, 0, 0, MAX_COUNT);
+    let mut survivors = Survivors::all(found);
     if hot {
-        discard_hot(counts, bin_of, &mut survivors, clip);
+        survivors.discard_hot(pixels, found.greatest, clip);
     }
-    // Pixels outside the window of the first cycle are few; later cycles only move the window a little.
     for _ in 0..cycles {
-        let before = windows(&survivors);
-        let mut narrower = false;
-        for bin in survivors.iter_mut().filter(|bin| bin.count > 0) {
-            narrower |= bin.narrow(clip);
-        }
-        if !narrower {
+        if survivors.count == 0 || !survivors.narrow(clip) {
             break;
         }
-        discard(counts, bin_of, &mut survivors, &before);
+        survivors.count_again(pixels);
     }
     survivors
-}
-
-/// Discards the greatest counts of bins as long as they move the mean by more than std.
-fn discard_hot(counts: &[u32], bin_of: &[u32], survivors: &mut [Survivors], clip: f64) {
-    let mut open: Vec<bool> = survivors.iter().map(|bin| bin.has_many(clip)).collect();
-    loop {
-        let mut greatest = vec![0; survivors.len()];
-        for (&count, &bin) in counts.iter().zip(bin_of) {
-            let bin = bin as usize;
-            if count <= survivors[bin].high {
-                greatest[bin] = greatest[bin].max(count);
-            }
-        }
-        let before = windows(survivors);
-        for ((bin, &greatest), open) in survivors.iter_mut().zip(&greatest).zip(&mut open) {
-            *open &= bin.has_many(clip)
-                && f64::from(greatest) - bin.mean() > bin.std() * (bin.count - 1) as f64;
-            if *open {
-                bin.high = greatest - 1;
-            }
-        }
-        if !open.contains(&true) {
-            return;
-        }
-        discard(counts, bin_of, survivors, &before);
-    }
-}
-
-fn windows(survivors: &[Survivors]) -> Vec<(u32, u32)> {
-    survivors.iter().map(|bin| (bin.low, bin.high)).collect()
-}
-
-/// Takes pixels that were inside the windows `before` and are outside those of now out of the sums.
-fn discard(counts: &[u32], bin_of: &[u32], survivors: &mut [Survivors], before: &[(u32, u32)]) {
-    for (&count, &bin) in counts.iter().zip(bin_of) {
-        let bin = bin as usize;
-        let outside = count > survivors[bin].high || count < survivors[bin].low;
-        if outside && count != MASKED && (before[bin].0..=before[bin].1).contains(&count) {
-            survivors[bin].remove(count);
-        }
-    }
 }
 
 /// Mean and std of every bin; those of the nearest bin before (or else after) where a bin has no pixels left.
@@ -250,12 +144,12 @@ pub(super) struct Background {
 }
 
 impl Background {
-    pub(super) fn new(survivors: &[Survivors]) -> Self {
-        let first = survivors.iter().find(|bin| bin.count > 0);
+    pub(super) fn new<'a>(survivors: impl Iterator<Item = &'a Survivors> + Clone) -> Self {
+        let first = survivors.clone().find(|bin| bin.count > 0);
         let (mut mean, mut std) = first.map_or((0.0, 0.0), |bin| (bin.mean(), bin.std()));
         let mut background = Self {
-            mean: Vec::with_capacity(survivors.len()),
-            std: Vec::with_capacity(survivors.len()),
+            mean: Vec::new(),
+            std: Vec::new(),
         };
         for bin in survivors {
             if bin.count > 0 {
@@ -267,18 +161,45 @@ impl Background {
         background
     }
 
-    /// Mean and std at a pixel.
-    pub(super) fn at(&self, geometry: &Geometry, pixel: usize) -> (f64, f64) {
-        let Some(&radius) = geometry.radius.get(pixel) else {
-            let bin = geometry.bin_of[pixel] as usize;
-            return (self.mean[bin], self.std[bin]);
-        };
-        let position = (f64::from(radius) - 0.5).clamp(0.0, (self.mean.len() - 1) as f64);
-        let (bin, part) = (position as usize, position - position.floor());
-        let next = (bin + 1).min(self.mean.len() - 1);
-        let between = |values: &[f64]| values[bin] + part * (values[next] - values[bin]);
-        (between(&self.mean), between(&self.std))
+    /// Mean and std between which half a ring lies (0 the inner half): those of the ring on its inner side first.
+    fn ends(&self, bin: usize, half: usize) -> [(f64, f64); 2] {
+        let at = |bin: usize| (self.mean[bin], self.std[bin]);
+        [
+            at((bin + half).saturating_sub(1)),
+            at((bin + half).min(self.mean.len() - 1)),
+        ]
     }
+
+    /// The mean at every place of a bin.
+    pub(super) fn means(&self, geometry: &Geometry, bin: usize, means: &mut [f32]) {
+        if !geometry.is_rings() {
+            means.fill(self.mean[bin] as f32);
+            return;
+        }
+        let [inner, outer] = geometry.radii(bin);
+        let (in_inner, in_outer) = means.split_at_mut(inner.len());
+        for (half, (radii, means)) in [(inner, in_inner), (outer, in_outer)]
+            .into_iter()
+            .enumerate()
+        {
+            let ends = self.ends(bin, half);
+            for (mean, &radius) in means.iter_mut().zip(radii) {
+                *mean = between(ends, part(radius, bin, half)).0 as f32;
+            }
+        }
+    }
+}
+
+/// How far from the ring on its inner side a pixel is.
+#[inline(always)]
+fn part(radius: f32, bin: usize, half: usize) -> f64 {
+    (f64::from(radius) + 0.5 - (bin + half) as f64).clamp(0.0, 1.0)
+}
+
+#[inline(always)]
+fn between([inner, outer]: [(f64, f64); 2], part: f64) -> (f64, f64) {
+    let at = |inner: f64, outer: f64| inner + part * (outer - inner);
+    (at(inner.0, outer.0), at(inner.1, outer.1))
 }
 
 /// How far a pixel may be from its background.
@@ -300,15 +221,34 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Marks a pixel whose count is given.
-    pub(super) const EXACT: Self = Self { low: 1, high: 0 };
+    /// No limits.
+    pub(super) const ALL: Self = Self {
+        low: 0,
+        high: MAX_COUNT,
+    };
 
-    pub(super) fn is_exact(self) -> bool {
+    /// Whether no count is inside.
+    pub(super) fn is_empty(self) -> bool {
         self.low > self.high
     }
 
+    #[inline(always)]
     pub(super) fn contains(self, count: u32) -> bool {
         self.low <= count && count <= self.high
+    }
+
+    /// The count inside that is nearest; where none is, the greatest.
+    #[inline(always)]
+    pub(super) fn nearest(self, count: u32) -> u32 {
+        count.max(self.low).min(self.high)
+    }
+
+    #[inline(always)]
+    fn within(self, window: Self) -> Self {
+        Self {
+            low: self.low.max(window.low),
+            high: self.high.min(window.high),
+        }
     }
 }
 
@@ -321,35 +261,115 @@ impl Rule {
         }
     }
 
+    #[inline(always)]
     fn limits_for(&self, (mean, std): (f64, f64)) -> Limits {
-        let far = self.kappa * (std * std + self.noise * self.noise).sqrt();
-        let far = far.max(self.noise);
-        let count = |value: f64| value.clamp(0.0, f64::from(self.most)) as u32;
+        let far = self.far(std);
         Limits {
-            low: if self.both_sides {
-                count((mean - far).ceil())
-            } else {
-                0
-            },
-            high: count((mean + far).floor()),
+            low: self.low(mean - far),
+            high: self.high(mean + far),
         }
     }
 
-    /// The limits of every pixel.
-    pub(super) fn limits(&self, geometry: &Geometry, background: &Background) -> Vec<Limits> {
-        if geometry.is_rings() {
-            return (0..geometry.bin_of.len())
-                .map(|pixel| self.limits_for(background.at(geometry, pixel)))
-                .collect();
+    #[inline(always)]
+    fn far(&self, std: f64) -> f64 {
+        let far = self.kappa * (std * std + self.noise * self.noise).sqrt();
+        far.max(self.noise)
+    }
+
+    #[inline(always)]
+    fn low(&self, value: f64) -> u32 {
+        match self.both_sides {
+            true => value.ceil().clamp(0.0, f64::from(self.most)) as u32,
+            false => 0,
         }
-        let of_bin: Vec<Limits> = std::iter::zip(&background.mean, &background.std)
-            .map(|(&mean, &std)| self.limits_for((mean, std)))
-            .collect();
-        geometry
-            .bin_of
-            .iter()
-            .map(|&bin| of_bin[bin as usize])
-            .collect()
+    }
+
+    #[inline(always)]
+    fn high(&self, value: f64) -> u32 {
+        value.floor().clamp(0.0, f64::from(self.most)) as u32
+    }
+
+    /// The limits of all pixels of half a ring, where they are the same: mean and std are monotonic in between. The
+    /// margin is for the rounding of the interpolation.
+    fn common_limits(&self, ends: [(f64, f64); 2]) -> Option<Limits> {
+        const MARGIN: f64 = 1e-9;
+        let [(mean_0, std_0), (mean_1, std_1)] = ends;
+        let (least, most) = (mean_0.min(mean_1), mean_0.max(mean_1));
+        let (near, far) = (self.far(std_0.min(std_1)), self.far(std_0.max(std_1)));
+        let margin = MARGIN * (most + far);
+        let high = self.high(least + near - margin);
+        let low = self.low(least - far - margin);
+        let same = high == self.high(most + far + margin) && low == self.low(most - near + margin);
+        same.then_some(Limits { low, high })
+    }
+
+    /// The limits of the pixels of a bin inside a window; of every pixel, in `room`, where they differ.
+    pub(super) fn limits<'a>(
+        &self,
+        geometry: &Geometry,
+        background: &Background,
+        bin: usize,
+        window: Limits,
+        room: &'a mut Vec<Limits>,
+    ) -> LimitsOf<'a> {
+        if !geometry.is_rings() {
+            let limits = self.limits_for((background.mean[bin], background.std[bin]));
+            return LimitsOf::All(limits.within(window));
+        }
+        let ends = [0, 1].map(|half| background.ends(bin, half));
+        let common = ends.map(|ends| self.common_limits(ends).map(|limits| limits.within(window)));
+        let radii = geometry.radii(bin);
+        if let [Some(inner), Some(outer)] = common
+            && (inner == outer || radii.iter().any(|radii| radii.is_empty()))
+        {
+            return LimitsOf::All(if radii[0].is_empty() { outer } else { inner });
+        }
+        room.clear();
+        for half in 0..2 {
+            match common[half] {
+                Some(limits) => room.resize(room.len() + radii[half].len(), limits),
+                None => room.extend(radii[half].iter().map(|&radius| {
+                    let part = part(radius, bin, half);
+                    self.limits_for(between(ends[half], part)).within(window)
+                })),
+            }
+        }
+        LimitsOf::Each(room)
+    }
+}
+
+/// The limits of the pixels of a bin.
+#[derive(Clone, Copy)]
+pub(super) enum LimitsOf<'a> {
+    All(Limits),
+    Each(&'a [Limits]),
+}
+
+impl LimitsOf<'_> {
+    /// The limits of pixel `at` of the bin.
+    #[inline(always)]
+    pub(super) fn at(&self, at: usize) -> Limits {
+        match self {
+            Self::All(limits) => *limits,
+            Self::Each(limits) => limits[at],
+        }
+    }
+
+    /// Limits that contain those of all pixels.
+    pub(super) fn hull(&self) -> Limits {
+        match self {
+            Self::All(limits) => *limits,
+            Self::Each(limits) => limits.iter().fold(
+                Limits {
+                    low: MASKED,
+                    high: 0,
+                },
+                |hull, limits| Limits {
+                    low: hull.low.min(limits.low),
+                    high: hull.high.max(limits.high),
+                },
+            ),
+        }
     }
 }
 
@@ -363,7 +383,14 @@ pub fn clipped_mask(
     hot: bool,
 ) -> Vec<bool> {
     let number = bins.iter().max().map_or(0, |&bin| bin as usize + 1);
-    let survivors = clip(counts, bins, number, cutoff, cycles, hot);
+    let mut pixels = vec![Vec::new(); number];
+    for (&count, &bin) in std::iter::zip(counts, bins) {
+        pixels[bin as usize].push(if count > MAX_COUNT { MASKED } else { count });
+    }
+    let survivors: Vec<Survivors> = pixels
+        .iter()
+        .map(|pixels| clip(pixels, cutoff, cycles, hot))
+        .collect();
     std::iter::zip(counts, bins)
         .map(|(&count, &bin)| {
             let bin = survivors[bin as usize];
@@ -374,6 +401,7 @@ pub fn clipped_mask(
 
 #[cfg(test)]
 mod tests {
+    use super::super::sigma_clip_geometry::{Kind, Shape};
     use super::*;
 
     #[test]
@@ -401,27 +429,73 @@ mod tests {
             high: (100.0 + far).floor() as u32,
         };
         assert_eq!(rule.limits_for((100.0, 10.0)), expected);
-        let geometry = Geometry::rings(1, 4, 0.0, 0.5, 2);
+        let geometry = Geometry::new(Shape {
+            rows: 1,
+            columns: 4,
+            kind: Kind::Rings {
+                cx: 0.0,
+                cy: 0.5,
+                bins: 2,
+            },
+        });
         // Centres 0.5, 1.5, 2.5, 3.5; rings of 1.75.
-        assert_eq!(geometry.bin_of, [0, 0, 1, 1]);
-        let survivors = [
-            Survivors {
-                count: 1,
-                sum: 10,
-                ..Survivors::NONE
-            },
-            Survivors {
-                count: 1,
-                sum: 20,
-                ..Survivors::NONE
-            },
-        ];
-        let background = Background::new(&survivors);
-        let means: Vec<f64> = (0..4)
-            .map(|pixel| background.at(&geometry, pixel).0)
-            .collect();
+        let survivors = [10, 20].map(|sum| Survivors {
+            count: 1,
+            sum,
+            ..Survivors::default()
+        });
+        let background = Background::new(survivors.iter());
+        let mut means = [0.0; 4];
+        for bin in 0..2 {
+            background.means(&geometry, bin, &mut means[geometry.bin(bin)]);
+        }
         assert_eq!(means[0], 10.0);
         assert!((means[1] - (10.0 + 10.0 * (1.5 / 1.75 - 0.5))).abs() < 1e-5);
         assert_eq!(means[3], 20.0);
+    }
+
+    #[test]
+    fn limits_of_a_ring_are_those_of_its_pixels() {
+        let geometry = Geometry::new(Shape {
+            rows: 60,
+            columns: 60,
+            kind: Kind::Rings {
+                cx: 20.0,
+                cy: 31.5,
+                bins: 25,
+            },
+        });
+        let survivors: Vec<Survivors> = (0..25)
+            .map(|bin| Survivors {
+                count: 100,
+                sum: 400 + bin * bin * 31 % 190,
+                ..Survivors::default()
+            })
+            .collect();
+        let background = Background::new(survivors.iter());
+        let rule = Rule {
+            kappa: 3.0,
+            noise: 1.0,
+            both_sides: true,
+            most: MAX_COUNT,
+        };
+        let window = Limits { low: 0, high: 15 };
+        let (mut room, mut common) = (Vec::new(), 0);
+        for bin in 0..25 {
+            let limits = rule.limits(&geometry, &background, bin, window, &mut room);
+            common += u32::from(matches!(limits, LimitsOf::All(_)));
+            let mut means = vec![0.0; geometry.bin(bin).len()];
+            background.means(&geometry, bin, &mut means);
+            for (at, mean) in means.into_iter().map(f64::from).enumerate() {
+                // A hundred pixels and no zeros: the variance is the mean.
+                let far = 3.0 * (mean + 1.0).sqrt();
+                let found = limits.at(at);
+                assert!(f64::from(found.high) <= mean + far + 0.01);
+                assert!(f64::from(found.high) > (mean + far - 1.01).min(14.0));
+                assert!(f64::from(found.low) < (mean - far + 1.01).max(0.5));
+                assert!(limits.hull().contains(found.high));
+            }
+        }
+        assert!((1..25).contains(&common), "{common}");
     }
 }

@@ -1,82 +1,293 @@
-//! A frame of `sigma-clip` taken apart into what is stored exactly and what is drawn, written to streams and read back.
-//! The format is that of `sigma_clip.rs`.
+//! A frame of `sigma-clip` taken apart into what is stored exactly and what is drawn. The format is that of
+//! `sigma_clip.rs`; inside, pixels lie in the order of `sigma_clip_geometry.rs`.
 
+use super::noise_encode::Meter;
 use super::sigma_clip::{Clipping, Header};
-use super::sigma_clip_background::{
-    Background, Geometry, Limits, MASKED, MAX_COUNT, Rule, Survivors, clip,
-};
-use super::sigma_clip_streams::{Reader, Writer, read_positions, write_positions};
-use super::sigma_clip_synthesis::{Totals, synthesise};
-use crate::kernels::noise::Count;
-use crate::{Context, Error};
+use super::sigma_clip_background::{Background, Limits, LimitsOf, Rule, Survivors, clip};
+use super::sigma_clip_checks::Witness;
+use super::sigma_clip_geometry::{Geometry, Memory};
+use super::sigma_clip_streams::{MaskedRuns, Positions, Writer};
+use super::sigma_clip_synthesis::{Synthesis, Totals};
+use super::sigma_clip_totals::BinWriter;
+use crate::kernels::levels::Level;
+use crate::kernels::noise::{Count, offsets};
+use crate::kernels::sigma_clip::{EXACT, MASKED, MAX_COUNT, mark, masked};
+use crate::lattice::Model;
+use crate::numbers::{BLOCK, ExactValues, load};
+use crate::{ByteOrder, Context, Error, Tally};
 
-/// A frame taken apart.
-pub(super) struct Frame {
-    pub survivors: Vec<Survivors>,
-    pub background: Background,
-    /// Pixels stored exactly, masked ones left out.
-    pub kept: Vec<bool>,
-    /// Limits of every pixel that is to be drawn.
-    pub limits: Vec<Limits>,
-    /// Totals of the pixels that are to be drawn.
-    pub totals: Vec<Totals>,
-    /// Pixels beyond their limits.
-    pub outlier: Vec<bool>,
+/// Which values of an element type are counts.
+pub(super) struct Counts {
+    /// One more than the greatest count.
+    end: u32,
+    /// Counts that are masked.
+    masks: Vec<u32>,
 }
 
-impl Frame {
-    pub(super) fn new(
-        counts: &[u32],
-        geometry: &Geometry,
-        rule: &Rule,
-        clipping: &Clipping,
-    ) -> Self {
-        let survivors = clip(
-            counts,
-            &geometry.bin_of,
-            geometry.bins,
-            clipping.cutoff,
-            clipping.cycles,
-            true,
-        );
-        let background = Background::new(&survivors);
-        let mut limits = rule.limits(geometry, &background);
-        let outlier: Vec<bool> = counts
-            .iter()
-            .zip(&limits)
-            .map(|(&count, limits)| count != MASKED && !limits.contains(count))
-            .collect();
-        let mut kept = dilated(&outlier, geometry.columns, clipping.dilate);
-        let mut totals = vec![Totals::default(); geometry.bins];
-        for (pixel, &count) in counts.iter().enumerate() {
-            let bin = geometry.bin_of[pixel] as usize;
-            let window = within(limits[pixel], &survivors[bin]);
-            kept[pixel] = count != MASKED && (kept[pixel] || !window.contains(count));
-            limits[pixel] = window;
-            if kept[pixel] || count == MASKED {
-                limits[pixel] = Limits::EXACT;
-            } else {
-                totals[bin].pixels += 1;
-                totals[bin].sum += u64::from(count);
-                totals[bin].zeros += u64::from(count == 0);
-            }
-        }
+impl Counts {
+    pub(super) fn new<T: Count>(exact: &ExactValues<T>) -> Self {
+        let count = |&bits: &u64| u32::try_from(T::from_bits(bits).count()?).ok();
         Self {
-            survivors,
-            background,
-            kept,
-            limits,
-            totals,
-            outlier,
+            end: T::MOST.min(i64::from(MAX_COUNT)) as u32 + 1,
+            masks: exact.bits().iter().filter_map(count).collect(),
         }
+    }
+
+    /// Counts of values, [`MASKED`] where a value is none; whether there is such.
+    pub(super) fn of<T: Count>(&self, values: &[T], counts: &mut [u32]) -> bool {
+        offsets(Level::best(), values, 0, self.end, counts);
+        masked(Level::best(), counts, self.end, &self.masks)
     }
 }
 
-/// Limits inside the window of clipping.
-fn within(limits: Limits, survivors: &Survivors) -> Limits {
-    Limits {
-        low: limits.low.max(survivors.low),
-        high: limits.high.min(survivors.high),
+/// The streams of a payload.
+#[derive(Default)]
+struct Streams {
+    masked: Writer,
+    positions: Writer,
+    values: Writer,
+    sums: Writer,
+    zeros: Writer,
+    windows: Writer,
+}
+
+/// Encodes frame after frame.
+pub(super) struct Encoder<'a> {
+    geometry: &'a Geometry,
+    rule: Rule,
+    clipping: &'a Clipping,
+    counts: Counts,
+    order: ByteOrder,
+    synthesis: Synthesis,
+    streams: Streams,
+    meter: Meter,
+    pub witness: Witness,
+    kept: u64,
+    /// Those of them that are kept only for an outlier nearby.
+    nearby: u64,
+    room: Vec<Limits>,
+}
+
+impl<'a> Encoder<'a> {
+    pub(super) fn new<T: Count>(
+        header: &Header,
+        clipping: &'a Clipping,
+        geometry: &'a Geometry,
+        exact: &ExactValues<T>,
+        order: ByteOrder,
+    ) -> Self {
+        let rule = header.rule.for_counts_up_to(T::MOST);
+        Self {
+            geometry,
+            rule,
+            clipping,
+            counts: Counts::new(exact),
+            order,
+            synthesis: Synthesis::new(header.draw, header.seed),
+            streams: Streams::default(),
+            meter: Meter::new(Model::counts(1.0)),
+            witness: Witness::new(rule),
+            kept: 0,
+            nearby: 0,
+            room: Vec::new(),
+        }
+    }
+
+    /// Encodes a frame; `None` where it cannot be drawn again.
+    pub(super) fn frame<T: Count>(&mut self, memory: &mut Memory, bytes: &[u8]) -> Option<()> {
+        let geometry = self.geometry;
+        memory.pixels.resize(bytes.len() / T::BYTES, 0);
+        self.load::<T>(&mut memory.pixels, bytes);
+        let (pixels, means) = (&mut memory.pixels[..], &mut memory.means);
+        let survivors: Vec<Survivors> = (0..geometry.bins)
+            .map(|bin| {
+                let (cutoff, cycles) = (self.clipping.cutoff, self.clipping.cycles);
+                clip(&pixels[geometry.bin(bin)], cutoff, cycles, true)
+            })
+            .collect();
+        let background = Background::new(survivors.iter());
+        means.resize(pixels.len(), 0.0);
+        for bin in 0..geometry.bins {
+            background.means(geometry, bin, &mut means[geometry.bin(bin)]);
+        }
+        if self.clipping.dilate > 0 {
+            self.mark_around_outliers(pixels, &background);
+        }
+        self.draw(pixels, &survivors, &background)?;
+        self.put_together::<T>(memory, bytes)?;
+        let (counts, order) = (&self.counts, self.order);
+        self.witness.look(geometry, memory, |row, room| {
+            counts.row::<T>(bytes, order, row, room)
+        });
+        Some(())
+    }
+
+    /// Brings the counts of a frame to their places and writes the runs of masked ones.
+    fn load<T: Count>(&mut self, pixels: &mut [u32], bytes: &[u8]) {
+        let columns = self.geometry.shape.columns;
+        let mut runs = MaskedRuns::default();
+        let (mut values, mut counts) = (vec![T::default(); columns], vec![0; columns]);
+        for (row, bytes) in bytes.chunks((columns * T::BYTES).max(1)).enumerate() {
+            load(bytes, self.order, &mut values);
+            if self.counts.of(&values, &mut counts) {
+                runs.add(row * columns, &values, &counts);
+            }
+            self.geometry.scatter(row, &counts, pixels);
+        }
+        runs.write(&mut self.streams.masked);
+    }
+
+    /// Marks outliers and the pixels near them, where more than outliers are to be kept.
+    fn mark_around_outliers(&mut self, pixels: &mut [u32], background: &Background) {
+        let (geometry, columns) = (self.geometry, self.geometry.shape.columns);
+        let mut outliers = vec![false; pixels.len()];
+        for bin in 0..geometry.bins {
+            let limits = self
+                .rule
+                .limits(geometry, background, bin, Limits::ALL, &mut self.room);
+            let of_bin = geometry.bin(bin);
+            let found = std::iter::zip(&pixels[of_bin.clone()], &mut outliers[of_bin]);
+            for (at, (&count, outlier)) in found.enumerate() {
+                *outlier = count != MASKED && !limits.at(at).contains(count);
+            }
+        }
+        let mut in_frame = vec![false; pixels.len()];
+        for (row, outlier) in in_frame.chunks_mut(columns).enumerate() {
+            geometry.gather(row, &outliers, outlier);
+        }
+        let near = dilated(&in_frame, columns, self.clipping.dilate);
+        let set = |set: &[bool]| set.iter().filter(|set| **set).count() as u64;
+        self.nearby += set(&near) - set(&in_frame);
+        for (row, near) in near.chunks(columns).enumerate() {
+            geometry.scatter(row, near, &mut outliers);
+        }
+        for (pixel, near) in pixels.iter_mut().zip(outliers) {
+            *pixel |= if near { EXACT } else { 0 };
+        }
+    }
+
+    /// Marks what is stored exactly, writes the bins and draws the rest.
+    fn draw(
+        &mut self,
+        pixels: &mut [u32],
+        survivors: &[Survivors],
+        background: &Background,
+    ) -> Option<()> {
+        let mut writer = BinWriter::default();
+        for (bin, survivors) in survivors.iter().enumerate() {
+            let pixels = &mut pixels[self.geometry.bin(bin)];
+            if survivors.count == 0 && pixels.iter().all(|&pixel| pixel == MASKED) {
+                continue;
+            }
+            let window = survivors.window();
+            let room = &mut self.room;
+            let limits = self
+                .rule
+                .limits(self.geometry, background, bin, window, room);
+            match limits {
+                LimitsOf::All(limits) => mark(Level::best(), pixels, limits.low, limits.high),
+                LimitsOf::Each(each) => {
+                    for (pixel, limits) in pixels.iter_mut().zip(each) {
+                        *pixel |= if limits.contains(*pixel) { 0 } else { EXACT };
+                    }
+                }
+            }
+            let totals = Totals::of(pixels);
+            let Streams {
+                sums,
+                zeros,
+                windows,
+                ..
+            } = &mut self.streams;
+            writer.write(&totals, survivors, [sums, zeros, windows]);
+            self.witness.expect(&totals, limits);
+            if !self.synthesis.bin(bin, pixels, limits, &totals) {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// Compares the frame with what it decodes to, and writes the pixels that are kept; `None` where a drawn pixel would
+    /// be a masked one.
+    fn put_together<T: Count>(&mut self, memory: &mut Memory, bytes: &[u8]) -> Option<()> {
+        let columns = self.geometry.shape.columns;
+        let mut positions = Positions::new(memory.pixels.len());
+        memory.strong.clear();
+        memory.strong.resize(memory.pixels.len(), 0);
+        let mut row_pixels = vec![0; columns];
+        let (mut original, mut decoded) = ([T::default(); BLOCK], [T::default(); BLOCK]);
+        for (row, bytes) in bytes.chunks((columns * T::BYTES).max(1)).enumerate() {
+            self.geometry.gather(row, &memory.pixels, &mut row_pixels);
+            let blocks = row_pixels.chunks(BLOCK).zip(bytes.chunks(BLOCK * T::BYTES));
+            for (pixels, bytes) in blocks {
+                let len = load(bytes, self.order, &mut original);
+                for ((decoded, &original), &pixel) in decoded.iter_mut().zip(&original).zip(pixels)
+                {
+                    let drawn = T::from_count(i64::from(pixel & !EXACT));
+                    *decoded = if pixel == MASKED { original } else { drawn };
+                }
+                let is_mask = |pixel: &u32| self.counts.masks.contains(pixel);
+                if !self.counts.masks.is_empty() && pixels.iter().any(is_mask) {
+                    return None;
+                }
+                self.meter
+                    .add(&original[..len], &decoded[..len], self.order);
+            }
+            for (column, &pixel) in row_pixels.iter().enumerate() {
+                if pixel >= EXACT && pixel != MASKED {
+                    let (position, count) = (row * columns + column, pixel & !EXACT);
+                    positions.add(position);
+                    self.streams.values.number(u64::from(count));
+                    let mean = memory.means[self.geometry.place(position)];
+                    memory.strong[position] = u8::from(self.witness.is_strong(count, mean));
+                }
+            }
+        }
+        self.kept += positions.len();
+        positions.write(&mut self.streams.positions);
+        Some(())
+    }
+
+    /// An error where the background is none of counts.
+    pub(super) fn refuse(&self) -> Result<(), Error> {
+        self.witness.refuse(self.kept.saturating_sub(self.nearby))
+    }
+
+    /// The payload behind its header, the loss and the checksum of what it decodes to.
+    pub(super) fn finish(
+        self,
+        context: &mut Context,
+        mut payload: Vec<u8>,
+    ) -> Result<(Vec<u8>, Tally, u32), Error> {
+        let Streams {
+            masked,
+            positions,
+            values,
+            sums,
+            zeros,
+            windows,
+        } = &self.streams;
+        for stream in [masked, positions, values, sums, zeros, windows] {
+            stream.pack(context, &mut payload)?;
+        }
+        let (mut loss, decoded_crc) = self.meter.finish();
+        loss.exceptions = self.kept;
+        Ok((payload, loss, decoded_crc))
+    }
+}
+
+impl Counts {
+    /// Counts of a row of a frame.
+    fn row<T: Count>(&self, bytes: &[u8], order: ByteOrder, row: usize, counts: &mut [u32]) {
+        let mut values = [T::default(); BLOCK];
+        let start = row * counts.len();
+        for (block, counts) in counts.chunks_mut(BLOCK).enumerate() {
+            let start = (start + block * BLOCK) * T::BYTES;
+            let bytes = &bytes[start..start + counts.len() * T::BYTES];
+            let len = load(bytes, order, &mut values);
+            self.of(&values[..len], counts);
+        }
     }
 }
 
@@ -96,249 +307,4 @@ pub(super) fn dilated(set: &[bool], columns: usize, reach: usize) -> Vec<bool> {
         }
     }
     result
-}
-
-/// The streams of a payload.
-#[derive(Default)]
-pub(super) struct Streams {
-    masked: Writer,
-    positions: Writer,
-    values: Writer,
-    sums: Writer,
-    zeros: Writer,
-    windows: Writer,
-}
-
-impl Streams {
-    pub(super) fn write<T: Count>(
-        &mut self,
-        values: &[T],
-        counts: &[u32],
-        geometry: &Geometry,
-        frame: &Frame,
-    ) {
-        self.write_masked(values, counts);
-        write_positions(&mut self.positions, &frame.kept);
-        for (&count, _) in counts.iter().zip(&frame.kept).filter(|(_, kept)| **kept) {
-            self.values.number(u64::from(count));
-        }
-        let in_use = bins_in_use(geometry, counts.iter().map(|&count| count != MASKED));
-        let mut predictor = Predictor::default();
-        for ((totals, survivors), _) in frame
-            .totals
-            .iter()
-            .zip(&frame.survivors)
-            .zip(in_use)
-            .filter(|(_, in_use)| *in_use)
-        {
-            let (sum, zeros) = predictor.expected(totals.pixels);
-            self.sums.signed(totals.sum as i64 - sum);
-            self.zeros.signed(totals.zeros as i64 - zeros);
-            self.windows
-                .signed(i64::from(survivors.low) - predictor.low);
-            self.windows
-                .signed(i64::from(survivors.high) - predictor.high);
-            predictor.learn(totals, survivors.low, survivors.high);
-        }
-    }
-
-    fn write_masked<T: Count>(&mut self, values: &[T], counts: &[u32]) {
-        let mut runs = Vec::new();
-        let mut pixel = 0;
-        while pixel < counts.len() {
-            let bits = values[pixel].to_bits();
-            let run = if counts[pixel] == MASKED {
-                let same = |&at: &usize| counts[at] == MASKED && values[at].to_bits() == bits;
-                (pixel..counts.len()).take_while(same).count()
-            } else {
-                0
-            };
-            if run > 0 {
-                runs.push((pixel, run, bits));
-            }
-            pixel += run.max(1);
-        }
-        self.masked.number(runs.len() as u64);
-        let mut next = 0;
-        for (start, run, bits) in runs {
-            self.masked.number((start - next) as u64);
-            self.masked.number(run as u64 - 1);
-            self.masked.number(bits);
-            next = start + run;
-        }
-    }
-
-    pub(super) fn payload(&self, context: &mut Context, header: Vec<u8>) -> Result<Vec<u8>, Error> {
-        let mut payload = header;
-        let Self {
-            masked,
-            positions,
-            values,
-            sums,
-            zeros,
-            windows,
-        } = self;
-        for stream in [masked, positions, values, sums, zeros, windows] {
-            stream.pack(context, &mut payload)?;
-        }
-        Ok(payload)
-    }
-}
-
-/// Bins with a pixel that is not masked.
-fn bins_in_use(geometry: &Geometry, counts: impl Iterator<Item = bool>) -> Vec<bool> {
-    let mut in_use = vec![false; geometry.bins];
-    for (&bin, _) in geometry
-        .bin_of
-        .iter()
-        .zip(counts)
-        .filter(|(_, counts)| *counts)
-    {
-        in_use[bin as usize] = true;
-    }
-    in_use
-}
-
-/// Totals of a bin as those of the bin before suggest.
-#[derive(Default)]
-struct Predictor {
-    totals: Totals,
-    low: i64,
-    high: i64,
-}
-
-impl Predictor {
-    fn expected(&self, pixels: u64) -> (i64, i64) {
-        let scaled = |total: u64| {
-            let scaled = u128::from(total) * u128::from(pixels);
-            (scaled / u128::from(self.totals.pixels.max(1))) as i64
-        };
-        (scaled(self.totals.sum), scaled(self.totals.zeros))
-    }
-
-    fn learn(&mut self, totals: &Totals, low: u32, high: u32) {
-        (self.totals, self.low, self.high) = (*totals, i64::from(low), i64::from(high));
-    }
-}
-
-/// Decodes one frame; `None` where a stream is damaged.
-pub(super) fn read_frame<T: Count>(
-    streams: &mut [Reader],
-    header: &Header,
-    geometry: &Geometry,
-    values: &mut [T],
-) -> Option<()> {
-    let [masked, positions, kept_values, sums, zeros, windows] = streams else {
-        return None;
-    };
-    let mut exact = vec![false; values.len()];
-    read_masked(masked, values, &mut exact)?;
-    let in_use = bins_in_use(geometry, exact.iter().map(|masked| !masked));
-    let mut kept = Vec::new();
-    for pixel in read_positions(positions, values.len())? {
-        let count = u32::try_from(kept_values.number()?).ok()?;
-        if std::mem::replace(&mut exact[pixel], true) {
-            return None;
-        }
-        values[pixel] = T::from_count(i64::from(count));
-        kept.push((geometry.bin_of[pixel] as usize, count));
-    }
-    let mut totals = vec![Totals::default(); geometry.bins];
-    for (&bin, _) in geometry
-        .bin_of
-        .iter()
-        .zip(&exact)
-        .filter(|(_, exact)| !**exact)
-    {
-        totals[bin as usize].pixels += 1;
-    }
-    let mut survivors = vec![Survivors::default(); geometry.bins];
-    let mut predictor = Predictor::default();
-    for (bin, _) in in_use.iter().enumerate().filter(|(_, in_use)| **in_use) {
-        let (totals, survivors) = (&mut totals[bin], &mut survivors[bin]);
-        read_bin(totals, survivors, &predictor, sums, zeros, windows)?;
-        predictor.learn(totals, survivors.low, survivors.high);
-    }
-    for (bin, count) in kept {
-        let survivors = &mut survivors[bin];
-        if (survivors.low..=survivors.high).contains(&count) {
-            survivors.add(count);
-        }
-    }
-    let rule = header.rule.for_counts_up_to(T::MOST);
-    let mut limits = rule.limits(geometry, &Background::new(&survivors));
-    for (pixel, limits) in limits.iter_mut().enumerate() {
-        let bin = geometry.bin_of[pixel] as usize;
-        *limits = if exact[pixel] {
-            Limits::EXACT
-        } else {
-            within(*limits, &survivors[bin])
-        };
-        if !exact[pixel] && limits.is_exact() {
-            return None;
-        }
-    }
-    let mut counts = vec![0; values.len()];
-    synthesise(
-        &mut counts,
-        &limits,
-        geometry,
-        &totals,
-        header.draw,
-        header.seed,
-    )
-    .then_some(())?;
-    for (pixel, value) in values
-        .iter_mut()
-        .enumerate()
-        .filter(|(pixel, _)| !exact[*pixel])
-    {
-        *value = T::from_count(i64::from(counts[pixel]));
-    }
-    Some(())
-}
-
-fn read_masked<T: Count>(stream: &mut Reader, values: &mut [T], exact: &mut [bool]) -> Option<()> {
-    let mut next = 0usize;
-    for _ in 0..stream.number()? {
-        let start = next.checked_add(usize::try_from(stream.number()?).ok()?)?;
-        let end = start
-            .checked_add(usize::try_from(stream.number()?).ok()?)?
-            .checked_add(1)?;
-        values
-            .get_mut(start..end)?
-            .fill(T::from_bits(stream.number()?));
-        exact[start..end].fill(true);
-        next = end;
-    }
-    Some(())
-}
-
-fn read_bin(
-    totals: &mut Totals,
-    survivors: &mut Survivors,
-    predictor: &Predictor,
-    sums: &mut Reader,
-    zeros: &mut Reader,
-    windows: &mut Reader,
-) -> Option<()> {
-    let (sum, expected_zeros) = predictor.expected(totals.pixels);
-    let largest = totals.pixels.checked_mul(u64::from(MAX_COUNT))?;
-    let total = |stream: &mut Reader, expected: i64, most: u64| {
-        let total = u64::try_from(stream.signed()?.checked_add(expected)?).ok()?;
-        (total <= most).then_some(total)
-    };
-    totals.sum = total(sums, sum, largest)?;
-    totals.zeros = total(zeros, expected_zeros, totals.pixels)?;
-    let window = |stream: &mut Reader, before: i64| {
-        u32::try_from(stream.signed()?.checked_add(before)?).ok()
-    };
-    *survivors = Survivors {
-        count: totals.pixels,
-        sum: totals.sum,
-        zeros: totals.zeros,
-        low: window(windows, predictor.low)?,
-        high: window(windows, predictor.high)?,
-    };
-    Some(())
 }

@@ -13,6 +13,8 @@
 
 use crate::entropy::zstd;
 use crate::frame::array;
+use crate::kernels::noise::Count;
+use crate::kernels::sigma_clip::MASKED;
 use crate::{Context, Error};
 
 const LEVEL: i32 = 3;
@@ -134,30 +136,87 @@ impl Reader {
     }
 }
 
-/// Writes where `set` holds: the shorter of the gaps between (number 0 first) and a bitmap (1 first).
-pub(super) fn write_positions(writer: &mut Writer, set: &[bool]) {
-    let count = set.iter().filter(|set| **set).count();
-    // Two bytes per gap is what sparse positions need; zstd shortens both.
-    if count * 16 > set.len() {
-        writer.number(1);
-        writer.bytes.extend(set.chunks(8).map(|eight| {
-            eight
-                .iter()
-                .enumerate()
-                .fold(0, |byte, (bit, &set)| byte | u8::from(set) << bit)
-        }));
-        return;
+/// Positions of kept pixels, ascending.
+pub(super) struct Positions {
+    places: usize,
+    positions: Vec<u32>,
+}
+
+impl Positions {
+    /// None yet, of so many places.
+    pub(super) fn new(places: usize) -> Self {
+        Self {
+            places,
+            positions: Vec::new(),
+        }
     }
-    writer.number(0);
-    writer.number(count as u64);
-    let mut next = 0;
-    for position in (0..set.len()).filter(|&position| set[position]) {
-        writer.number((position - next) as u64);
-        next = position + 1;
+
+    #[inline(always)]
+    pub(super) fn add(&mut self, position: usize) {
+        self.positions.push(position as u32);
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.positions.len() as u64
+    }
+
+    /// Writes the shorter of the gaps between (number 0 first) and a bitmap (1 first).
+    pub(super) fn write(&self, writer: &mut Writer) {
+        // Two bytes per gap is what sparse positions need; zstd shortens both.
+        if self.positions.len() * 16 > self.places {
+            writer.number(1);
+            let start = writer.bytes.len();
+            writer.bytes.resize(start + self.places.div_ceil(8), 0);
+            for &position in &self.positions {
+                writer.bytes[start + position as usize / 8] |= 1 << (position % 8);
+            }
+            return;
+        }
+        writer.number(0);
+        writer.number(self.positions.len() as u64);
+        let mut next = 0;
+        for &position in &self.positions {
+            writer.number(u64::from(position - next));
+            next = position + 1;
+        }
     }
 }
 
-/// Reads what [`write_positions`] wrote, for `len` places; `None` where it is damaged.
+/// Runs of equal masked pixels of a frame.
+#[derive(Default)]
+pub(super) struct MaskedRuns {
+    /// Start, length and bit pattern.
+    runs: Vec<(usize, usize, u64)>,
+}
+
+impl MaskedRuns {
+    /// Adds those of a row, whose first pixel is `start`.
+    pub(super) fn add<T: Count>(&mut self, start: usize, values: &[T], counts: &[u32]) {
+        let masked = |at: &usize| counts[*at] == MASKED;
+        for at in (0..counts.len()).filter(masked) {
+            let bits = values[at].to_bits();
+            match self.runs.last_mut() {
+                Some((first, run, same)) if *first + *run == start + at && *same == bits => {
+                    *run += 1
+                }
+                _ => self.runs.push((start + at, 1, bits)),
+            }
+        }
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer) {
+        writer.number(self.runs.len() as u64);
+        let mut next = 0;
+        for &(start, run, bits) in &self.runs {
+            writer.number((start - next) as u64);
+            writer.number(run as u64 - 1);
+            writer.number(bits);
+            next = start + run;
+        }
+    }
+}
+
+/// Reads what [`Positions::write`] wrote, for `len` places; `None` where it is damaged.
 pub(super) fn read_positions(reader: &mut Reader, len: usize) -> Option<Vec<usize>> {
     if reader.number()? == 1 {
         let bitmap = reader.bytes(len.div_ceil(8))?;
@@ -191,8 +250,13 @@ mod tests {
             .iter()
             .map(|step| (0..1003).map(|i| i % step == 0).collect())
             .collect();
-        sets.iter()
-            .for_each(|set| write_positions(&mut writer, set));
+        for set in &sets {
+            let mut positions = Positions::new(set.len());
+            (0..set.len())
+                .filter(|&i| set[i])
+                .for_each(|i| positions.add(i));
+            positions.write(&mut writer);
+        }
         let mut payload = vec![9; 3];
         let mut context = Context::new();
         writer.pack(&mut context, &mut payload).unwrap();

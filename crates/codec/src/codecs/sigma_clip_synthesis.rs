@@ -1,23 +1,26 @@
 //! Background drawn from a model, with the totals of the original: for every bin the number of pixels n, the sum of
 //! their counts and the number of zeros among them are given and come out exactly.
 //!
-//! Per pixel a count is drawn: from the Poisson distribution of the bin's mean λ = sum / n by an alias table,
-//! from the normal distribution with λ and the bin's std as a sum of twelve uniform numbers, or λ rounded down or up
-//! in turn (`mean`). A draw outside the pixel's limits is repeated, three times at most, and then clamped. Above
-//! λ = 1000, and above 16 in bins of fewer than 256 pixels, the normal distribution stands in for Poisson's, so that
-//! tables take little memory. Afterwards, for every bin:
+//! Per pixel a count is drawn: from the Poisson distribution of the bin's mean λ = sum / n within the limits of the bin,
+//! from the normal distribution with λ and the bin's std, or λ rounded down or up in turn (`mean`). A draw outside
+//! the pixel's own limits is repeated, three times at most, and then clamped. Above λ = 1000, and above 16 in bins of
+//! fewer than 256 pixels, the normal distribution stands in for Poisson's, so that tables take little memory. See
+//! `sigma_clip_tables.rs`. Afterwards, for every bin:
 //!
 //! 1. zeros become ones, or ones zeros (then any count a zero), until the number of zeros is right;
-//! 2. counts above zero go up or down by one, within their limits, until the sum is right. Rounds of this change
-//!    pixels at equal distances among those that can be changed, each by one at most; where a round is not enough,
+//! 2. counts above zero go up or down by one, within their limits, until the sum is right; where a round is not enough,
 //!    all pixels of the bin are moved by the whole number that each of its n pixels lacks on average, and so on.
 //!
-//! Random number i of a bin comes from the stream of (seed, bin, sum, zeros), i = pixel + repetition · pixels; so equal
-//! contents give equal background, wherever a frame stands and whatever happened to other bins.
+//! To change k pixels of a bin of m, for i = 0 … k − 1 the first pixel that can be changed is, from place ⌊i m / k⌋ and
+//! behind the one before; if that does not yield k, all pixels in turn.
 //!
-//! All arithmetic is on integers or by +, −, ×, /, √ and comparisons of f64, which IEEE 754 defines to the bit.
+//! Random number i of a bin is number i (its place in the bin) of the stream of (seed, bin, sum, zeros); so equal
+//! contents give equal background, wherever a frame stands and whatever happened to other bins.
 
-use super::sigma_clip_background::{Geometry, Limits};
+use super::sigma_clip_background::{Limits, LimitsOf};
+use super::sigma_clip_tables::{NORMAL, NORMAL_WIDTH, Table};
+use crate::kernels::levels::Level;
+use crate::kernels::sigma_clip::{self as kernel, EXACT, MAX_COUNT, inside};
 use crate::random::Random;
 
 /// How a background is drawn.
@@ -41,228 +44,207 @@ const MAX_POISSON: f64 = 1000.0;
 /// A table for fewer pixels has to be small: for means up to [`MAX_POISSON_OF_FEW`].
 const FEW: u64 = 256;
 const MAX_POISSON_OF_FEW: f64 = 16.0;
-const REPETITIONS: u64 = 4;
+const REPETITIONS: u64 = 3;
 /// Rounds until the sums are right; one or two in practice.
 const MAX_ROUNDS: usize = 64;
 
-/// Draws all pixels whose limits are not [`Limits::EXACT`]; false where the totals cannot be met.
-pub(super) fn synthesise(
-    counts: &mut [u32],
-    limits: &[Limits],
-    geometry: &Geometry,
-    totals: &[Totals],
-    draw: Draw,
-    seed: u64,
-) -> bool {
-    let mut models: Vec<Model> = totals
-        .iter()
-        .enumerate()
-        .map(|(bin, totals)| Model::new(draw, seed, bin, totals))
-        .collect();
-    let mut zeros = vec![0i64; totals.len()];
-    let mut start = 0;
-    for run in geometry.bin_of.chunk_by(|a, b| a == b) {
-        let bin = run[0] as usize;
-        let pixels = start..start + run.len();
-        let drawn = std::iter::zip(&mut counts[pixels.clone()], &limits[pixels]);
-        for (pixel, (count, &limits)) in drawn.enumerate().filter(|(_, (_, l))| !l.is_exact()) {
-            *count = models[bin].draw(start + pixel, geometry.bin_of.len() as u64, limits);
-            zeros[bin] += i64::from(*count == 0);
+impl Totals {
+    /// Totals of the pixels that are not marked.
+    pub(super) fn of(pixels: &[u32]) -> Self {
+        let found = inside(Level::best(), pixels, 0, 0, MAX_COUNT);
+        Self {
+            pixels: found.count,
+            sum: found.sum,
+            zeros: found.zeros,
         }
-        start += run.len();
     }
-    let mut missing: Vec<i64> = totals
-        .iter()
-        .zip(&zeros)
-        .map(|(totals, zeros)| zeros - totals.zeros as i64)
-        .collect();
-    // +1 turns a zero into a one; −1 a one into a zero.
-    let mut change = Change {
-        counts,
-        limits,
-        bin_of: &geometry.bin_of,
-    };
-    change.spread(&mut missing, |count, limits, up| match up {
-        true => (count == 0 && limits.high > 0).then_some(1),
-        false => (count == 1 && limits.low == 0).then_some(0),
-    });
-    change.spread(&mut missing, |count, limits, up| {
-        (!up && count > 0 && limits.low == 0).then_some(0)
-    });
-    if missing.iter().any(|&missing| missing != 0) {
-        return false;
+
+    pub(super) fn mean(&self) -> f64 {
+        self.sum as f64 / self.pixels.max(1) as f64
     }
-    let mut missing = change.missing_sums(totals);
-    for _ in 0..MAX_ROUNDS {
-        change.spread(&mut missing, |count, limits, up| match up {
-            true => (count > 0 && count < limits.high).then_some(count.wrapping_add(1)),
-            false => (count > limits.low.max(1)).then_some(count.wrapping_sub(1)),
-        });
-        if missing.iter().all(|&missing| missing == 0) {
-            return true;
-        }
-        change.shift(&mut missing, totals);
+
+    fn std(&self) -> f64 {
+        ((self.sum + self.zeros) as f64 / self.pixels.max(1) as f64).sqrt()
     }
-    false
+
+    pub(super) fn allow_a_table(&self) -> bool {
+        let mean = self.mean();
+        mean <= MAX_POISSON_OF_FEW || (mean <= MAX_POISSON && self.pixels >= FEW)
+    }
 }
 
-/// Corrections to a frame that has been drawn.
-struct Change<'a> {
-    counts: &'a mut [u32],
-    limits: &'a [Limits],
-    bin_of: &'a [u32],
+/// Draws the pixels of a bin.
+pub(super) struct Synthesis {
+    pub draw: Draw,
+    pub random: Random,
+    table: Table,
 }
 
-impl Change<'_> {
-    /// What the sum of every bin lacks.
-    fn missing_sums(&self, totals: &[Totals]) -> Vec<i64> {
-        let mut missing: Vec<i64> = totals.iter().map(|totals| totals.sum as i64).collect();
-        for (pixel, &count) in self.counts.iter().enumerate() {
-            if !self.limits[pixel].is_exact() {
-                missing[self.bin_of[pixel] as usize] -= i64::from(count);
-            }
+impl Synthesis {
+    pub(super) fn new(draw: Draw, seed: u64) -> Self {
+        Self {
+            draw,
+            random: Random::new(seed),
+            table: Table::default(),
         }
-        missing
     }
 
-    /// Moves pixels that `change` can move up (true) or down, as many as are missing, at equal distances among them.
-    fn spread(&mut self, missing: &mut [i64], change: impl Fn(u32, Limits, bool) -> Option<u32>) {
-        if missing.iter().all(|&missing| missing == 0) {
-            return;
+    /// Draws all pixels of a bin that are not marked; false where the totals cannot be met within the limits.
+    pub(super) fn bin(
+        &mut self,
+        bin: usize,
+        pixels: &mut [u32],
+        limits: LimitsOf,
+        totals: &Totals,
+    ) -> bool {
+        if totals.pixels == 0 {
+            return totals.sum == 0 && totals.zeros == 0;
         }
-        let changed = |(&count, &limits): (&u32, &Limits), up: bool| match limits.is_exact() {
-            true => None,
-            false => change(count, limits, up),
-        };
-        let mut able = vec![0u64; missing.len()];
-        let mut end = 0;
-        for run in self.bin_of.chunk_by(|a, b| a == b) {
-            let (bin, start) = (run[0] as usize, end);
-            end += run.len();
-            if missing[bin] != 0 {
-                let pixels = std::iter::zip(&self.counts[start..end], &self.limits[start..end]);
-                let up = missing[bin] > 0;
-                able[bin] += pixels
-                    .map(|pixel| u64::from(changed(pixel, up).is_some()))
-                    .sum::<u64>();
-            }
-        }
-        let up: Vec<bool> = missing.iter().map(|&missing| missing > 0).collect();
-        let wanted: Vec<u64> = missing
-            .iter()
-            .zip(&able)
-            .map(|(missing, &able)| missing.unsigned_abs().min(able))
-            .collect();
-        for (missing, &wanted) in missing.iter_mut().zip(&wanted) {
-            *missing -= missing.signum() * wanted as i64;
-        }
-        let mut due = vec![0u64; missing.len()];
-        end = 0;
-        for run in self.bin_of.chunk_by(|a, b| a == b) {
-            let (bin, start) = (run[0] as usize, end);
-            end += run.len();
-            if wanted[bin] == 0 {
-                continue;
-            }
-            let pixels = std::iter::zip(&mut self.counts[start..end], &self.limits[start..end]);
-            for (count, limits) in pixels {
-                if let Some(new) = changed((count, limits), up[bin]) {
-                    due[bin] += wanted[bin];
-                    if due[bin] >= able[bin] {
-                        due[bin] -= able[bin];
-                        *count = new;
-                    }
+        let random = self
+            .random
+            .part(bin as u64)
+            .part(totals.sum)
+            .part(totals.zeros);
+        match self.draw {
+            Draw::Mean => {
+                let mut turn = InTurn::new(totals);
+                for (at, pixel) in drawn(pixels) {
+                    *pixel = limits.at(at).nearest(turn.next());
                 }
             }
+            Draw::Poisson if totals.allow_a_table() => {
+                self.table.poisson(totals.mean(), limits.hull());
+                let Table { first, cells, .. } = &self.table;
+                kernel::draw(Level::best(), cells, *first, random.bits(0), pixels);
+                if let LimitsOf::Each(each) = limits {
+                    repeat(pixels, each.iter().copied(), |at, repetition| {
+                        let number = kernel::random32(random.bits(repetition), at);
+                        first + kernel::alias(cells, cells.len() - 1, number)
+                    });
+                }
+            }
+            Draw::Poisson | Draw::Normal => {
+                let (cells, spread) = (&NORMAL[..], [totals.mean(), totals.std()]);
+                let (level, key) = (Level::best(), random.bits(0));
+                kernel::draw_normal(level, cells, NORMAL_WIDTH, spread, key, pixels);
+                let each = (0..pixels.len()).map(|at| limits.at(at));
+                repeat(pixels, each, |at, repetition| {
+                    kernel::normal(cells, NORMAL_WIDTH, spread, random.bits(repetition), at)
+                });
+            }
+        }
+        let mut change = Change { pixels, limits };
+        change.correct_zeros(totals) && change.correct_sum(totals)
+    }
+}
+
+/// The pixels that are not marked, with their index.
+fn drawn(pixels: &mut [u32]) -> impl Iterator<Item = (usize, &mut u32)> {
+    pixels
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, pixel)| **pixel < EXACT)
+}
+
+/// Draws pixels outside their limits again.
+fn repeat(
+    pixels: &mut [u32],
+    limits: impl Iterator<Item = Limits>,
+    draw: impl Fn(u32, u64) -> u32,
+) {
+    for (at, (pixel, limits)) in pixels.iter_mut().zip(limits).enumerate() {
+        if !limits.contains(*pixel) && *pixel < EXACT {
+            let again = (1..=REPETITIONS).map(|repetition| draw(at as u32, repetition));
+            *pixel = again
+                .into_iter()
+                .find(|count| limits.contains(*count))
+                .unwrap_or(limits.nearest(*pixel));
         }
     }
 }
 
+/// Corrections to a bin that has been drawn.
+struct Change<'a> {
+    pixels: &'a mut [u32],
+    limits: LimitsOf<'a>,
+}
+
 impl Change<'_> {
-    /// Moves all counts above zero of a bin by what is missing per pixel, within their limits.
-    fn shift(&mut self, missing: &mut [i64], totals: &[Totals]) {
-        let steps: Vec<i64> = missing
-            .iter()
-            .zip(totals)
-            .map(|(missing, totals)| missing / (totals.pixels as i64).max(1))
-            .collect();
-        for (pixel, count) in self.counts.iter_mut().enumerate() {
-            let (bin, limits) = (self.bin_of[pixel] as usize, self.limits[pixel]);
-            if steps[bin] != 0 && !limits.is_exact() && *count > 0 && limits.high > 0 {
+    fn correct_zeros(&mut self, totals: &Totals) -> bool {
+        let zeros = Totals::of(self.pixels).zeros;
+        let mut missing = zeros as i64 - totals.zeros as i64;
+        // +1 turns a zero into a one; −1 a one into a zero.
+        self.spread(&mut missing, |count, limits, up| match up {
+            true => (count == 0 && limits.high > 0).then_some(1),
+            false => (count == 1 && limits.low == 0).then_some(0),
+        });
+        self.spread(&mut missing, |count, limits, up| {
+            (!up && count > 0 && limits.low == 0).then_some(0)
+        });
+        missing == 0
+    }
+
+    fn correct_sum(&mut self, totals: &Totals) -> bool {
+        let mut missing = totals.sum as i64 - Totals::of(self.pixels).sum as i64;
+        for _ in 0..MAX_ROUNDS {
+            self.spread(&mut missing, |count, limits, up| match up {
+                true => (count > 0 && count < limits.high).then_some(count.wrapping_add(1)),
+                false => (count > limits.low.max(1)).then_some(count.wrapping_sub(1)),
+            });
+            if missing == 0 {
+                return true;
+            }
+            self.shift(&mut missing, totals);
+        }
+        false
+    }
+
+    /// Changes as many pixels up (missing > 0) or down as are missing.
+    fn spread(&mut self, missing: &mut i64, change: impl Fn(u32, Limits, bool) -> Option<u32>) {
+        let (up, len) = (*missing > 0, self.pixels.len() as u64);
+        let wanted = missing.unsigned_abs();
+        let mut left = wanted;
+        let mut try_at = |at: usize| match self.pixels[at] {
+            count if count < EXACT => change(count, self.limits.at(at), up)
+                .map(|changed| self.pixels[at] = changed)
+                .is_some(),
+            _ => false,
+        };
+        let mut next = 0;
+        for number in 0..wanted.min(len) {
+            let from = next.max((number * len / wanted) as usize);
+            match (from..len as usize).find(|&at| try_at(at)) {
+                Some(at) => next = at + 1,
+                None => break,
+            }
+            left -= 1;
+        }
+        for at in 0..len as usize {
+            if left == 0 {
+                break;
+            }
+            left -= u64::from(try_at(at));
+        }
+        *missing = missing.signum() * left as i64;
+    }
+
+    /// Moves all counts above zero by what is missing per pixel, within their limits.
+    fn shift(&mut self, missing: &mut i64, totals: &Totals) {
+        let step = *missing / (totals.pixels as i64).max(1);
+        if step == 0 {
+            return;
+        }
+        let limits = self.limits;
+        for (at, count) in drawn(self.pixels).filter(|(_, count)| **count > 0) {
+            let limits = limits.at(at);
+            if limits.high > 0 {
                 let (low, high) = (i64::from(limits.low.max(1)), i64::from(limits.high));
-                let moved = (i64::from(*count) + steps[bin]).clamp(low, high);
-                missing[bin] -= moved - i64::from(*count);
+                let moved = (i64::from(*count) + step).clamp(low, high);
+                *missing -= moved - i64::from(*count);
                 *count = moved as u32;
             }
         }
     }
-}
-
-/// What the pixels of one bin are drawn from.
-struct Model {
-    random: Random,
-    kind: Kind,
-}
-
-enum Kind {
-    Table(Table),
-    Normal { mean: f64, std: f64 },
-    Mean(InTurn),
-}
-
-impl Model {
-    fn new(draw: Draw, seed: u64, bin: usize, totals: &Totals) -> Self {
-        let random = Random::new(seed)
-            .part(bin as u64)
-            .part(totals.sum)
-            .part(totals.zeros);
-        let mean = totals.sum as f64 / totals.pixels.max(1) as f64;
-        let kind = match draw {
-            Draw::Mean => Kind::Mean(InTurn::new(totals)),
-            Draw::Poisson
-                if mean <= MAX_POISSON_OF_FEW || (mean <= MAX_POISSON && totals.pixels >= FEW) =>
-            {
-                Kind::Table(Table::new(mean))
-            }
-            Draw::Poisson | Draw::Normal => Kind::Normal {
-                mean,
-                std: ((totals.sum + totals.zeros) as f64 / totals.pixels.max(1) as f64).sqrt(),
-            },
-        };
-        Self { random, kind }
-    }
-
-    #[inline(always)]
-    fn draw(&mut self, pixel: usize, pixels: u64, limits: Limits) -> u32 {
-        let mut count = 0;
-        for repetition in 0..REPETITIONS {
-            let number = pixel as u64 + repetition * pixels;
-            count = match &mut self.kind {
-                Kind::Table(table) => table.count(self.random.bits(number)),
-                Kind::Normal { mean, std } => {
-                    let value = *mean + *std * normal(self.random, number) + 0.5;
-                    value.clamp(0.0, f64::from(u32::MAX)) as u32
-                }
-                Kind::Mean(turn) => turn.next(),
-            };
-            if limits.contains(count) || matches!(self.kind, Kind::Mean(_)) {
-                break;
-            }
-        }
-        count.clamp(limits.low, limits.high)
-    }
-}
-
-/// A number of mean 0 and variance 1, nearly normal: the sum of twelve uniform numbers of 16 bits, less its mean.
-fn normal(random: Random, number: u64) -> f64 {
-    let mut sum = 0;
-    for part in 0..3 {
-        let bits = random.part(part).bits(number);
-        sum += (0..4)
-            .map(|i| i64::from((bits >> (16 * i)) as u16))
-            .sum::<i64>();
-    }
-    (sum - 6 * 65_535) as f64 / 65_536.0
 }
 
 /// Counts of equal mean: zeros spread evenly, the others ⌊m⌋ or ⌊m⌋ + 1 in turn.
@@ -296,172 +278,75 @@ impl InTurn {
     }
 }
 
-/// Poisson counts from an alias table (Walker 1977): cell i is hit with probability 1/m and gives count first + i, or,
-/// where the second half of the random number is not below its threshold, another count. One comparison, no search.
-struct Table {
-    first: u32,
-    cells: Vec<Cell>,
-}
-
-#[derive(Clone, Copy)]
-struct Cell {
-    threshold: u32,
-    other: u32,
-}
-
-impl Table {
-    fn new(mean: f64) -> Self {
-        let (first, shares) = poisson_shares(mean);
-        let cells = shares.len() as u64;
-        // A cell holds 2³² parts; shares times m cells are dealt out so that no cell holds more than two counts.
-        let mut parts: Vec<u64> = shares.iter().map(|share| share * cells).collect();
-        let full = |cell: &usize, parts: &[u64]| parts[*cell] >= 1 << 32;
-        let (mut large, mut small): (Vec<usize>, Vec<usize>) =
-            (0..parts.len()).partition(|cell| full(cell, &parts));
-        let mut table = vec![
-            Cell {
-                threshold: u32::MAX,
-                other: 0
-            };
-            parts.len()
-        ];
-        for (number, cell) in table.iter_mut().enumerate() {
-            cell.other = number as u32;
-        }
-        while let (Some(cell), Some(&donor)) = (small.pop(), large.last()) {
-            table[cell] = Cell {
-                threshold: parts[cell] as u32,
-                other: donor as u32,
-            };
-            parts[donor] -= (1 << 32) - parts[cell];
-            if !full(&donor, &parts) {
-                large.pop();
-                small.push(donor);
-            }
-        }
-        Self {
-            first,
-            cells: table,
-        }
-    }
-
-    #[inline(always)]
-    fn count(&self, random: u64) -> u32 {
-        let number = (((random >> 32) * self.cells.len() as u64) >> 32) as u32;
-        let cell = self.cells[number as usize];
-        let own = (random as u32) < cell.threshold;
-        self.first + if own { number } else { cell.other }
-    }
-}
-
-/// Poisson probabilities as parts of 2³², and the first count. They are computed relative to that of the mode, from
-/// there downwards and upwards until they are below 2⁻⁴⁰, and divided by their sum: no exponential is needed. What
-/// rounding down leaves goes to the mode.
-fn poisson_shares(mean: f64) -> (u32, Vec<u64>) {
-    const LEAST: f64 = 1.0 / (1u64 << 40) as f64;
-    const WHOLE: f64 = (1u64 << 32) as f64;
-    let mode = mean.floor();
-    let (mut below, mut above) = (Vec::new(), Vec::new());
-    let (mut weight, mut count) = (1.0, mode);
-    while count > 0.0 && weight > LEAST {
-        weight = weight * count / mean;
-        count -= 1.0;
-        below.push(weight);
-    }
-    (weight, count) = (1.0, mode);
-    while weight > LEAST {
-        count += 1.0;
-        weight = weight * mean / count;
-        above.push(weight);
-    }
-    let first = mode as u32 - below.len() as u32;
-    let weights = below.iter().rev().chain(&[1.0]).chain(&above);
-    let mut total = 0.0;
-    for weight in weights.clone() {
-        total += weight;
-    }
-    let mut shares: Vec<u64> = weights
-        .map(|weight| (weight / total * WHOLE) as u64)
-        .collect();
-    let given: u64 = shares.iter().sum();
-    shares[below.len()] += (1u64 << 32).saturating_sub(given);
-    (first, shares)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::sigma_clip::{MASKED, random32};
 
-    #[test]
-    fn drawn_counts_have_the_mean_and_variance_of_poisson_counts() {
-        for mean in [0.05, 0.7, 3.0, 25.0, 900.0, 9999.5] {
-            let table = Table::new(mean);
-            let random = Random::new(1);
-            let n = 200_000;
-            let (mut sum, mut squares) = (0.0, 0.0);
-            for i in 0..n {
-                let count = f64::from(table.count(random.bits(i)));
-                sum += count - mean;
-                squares += (count - mean) * (count - mean);
+    fn check(draw: Draw, mean: f64, limits: LimitsOf, pixels: usize) {
+        let mut table = Table::default();
+        table.poisson(mean.min(900.0), limits.hull());
+        let count = |at: usize| {
+            let number = kernel::alias(&table.cells, table.cells.len() - 1, random32(2, at as u32));
+            limits.at(at).nearest(table.first + number)
+        };
+        let original: Vec<u32> = (0..pixels)
+            .map(|at| match at % 9 {
+                0 => EXACT | 5,
+                1 => MASKED,
+                _ => count(at),
+            })
+            .collect();
+        let totals = Totals::of(&original);
+        let mut found: Vec<u32> = original.iter().map(|&pixel| pixel & !7 | 1).collect();
+        for (found, &original) in found.iter_mut().zip(&original) {
+            *found = if original >= EXACT { original } else { 0 };
+        }
+        let done = Synthesis::new(draw, 3).bin(4, &mut found, limits, &totals);
+        assert!(done, "{draw:?} {mean} {pixels}");
+        assert_eq!(Totals::of(&found), totals, "{draw:?} {mean} {pixels}");
+        for (at, (&found, &original)) in found.iter().zip(&original).enumerate() {
+            match original < EXACT {
+                true => assert!(limits.at(at).contains(found)),
+                false => assert_eq!(found, original),
             }
-            let error = (mean / n as f64).sqrt();
-            assert!((sum / n as f64).abs() < 5.0 * error, "{mean}");
-            let variance = squares / n as f64;
-            let tolerance = 5.0 * ((2.0 * mean * mean + mean) / n as f64).sqrt();
-            assert!((variance - mean).abs() < tolerance, "{mean} {variance}");
         }
     }
 
     #[test]
     fn totals_and_limits_are_met_exactly() {
-        let geometry = Geometry::tiles(50, 70, 16);
-        let random = Random::new(5);
         for draw in [Draw::Poisson, Draw::Normal, Draw::Mean] {
-            for mean in [0.2, 2.0, 40.0, 20_000.0] {
-                let mut totals = vec![Totals::default(); geometry.bins];
-                let table = Table::new(f64::min(mean, 9000.0));
-                let high = (mean + 3.0 * mean.sqrt() + 1.0) as u32;
-                let limits: Vec<Limits> = (0..3500)
-                    .map(|i| {
-                        if i % 9 == 0 {
-                            Limits::EXACT
-                        } else {
-                            Limits { low: 0, high }
-                        }
-                    })
-                    .collect();
-                for (pixel, limits) in limits.iter().enumerate() {
-                    let count = table.count(random.bits(pixel as u64)).min(high);
-                    if !limits.is_exact() {
-                        let totals = &mut totals[geometry.bin_of[pixel] as usize];
-                        totals.pixels += 1;
-                        totals.sum += u64::from(count);
-                        totals.zeros += u64::from(count == 0);
-                    }
+            for mean in [0.2, 2.0, 40.0, 800.0, 20_000.0] {
+                let high = (f64::min(mean, 900.0) + 3.0 * mean.sqrt() + 1.0) as u32;
+                let all = Limits { low: 0, high };
+                for pixels in [1, 2, 3, 30, 500, 5000] {
+                    check(draw, mean, LimitsOf::All(all), pixels);
+                    let each: Vec<Limits> = (0..pixels as u32)
+                        .map(|at| Limits {
+                            low: at % 2,
+                            high: high + at % 3,
+                        })
+                        .collect();
+                    check(draw, mean, LimitsOf::Each(&each), pixels);
                 }
-                let mut counts = vec![77; 3500];
-                assert!(synthesise(
-                    &mut counts,
-                    &limits,
-                    &geometry,
-                    &totals,
-                    draw,
-                    3
-                ));
-                let mut found = vec![Totals::default(); geometry.bins];
-                for (pixel, &count) in counts.iter().enumerate() {
-                    if limits[pixel].is_exact() {
-                        assert_eq!(count, 77);
-                        continue;
-                    }
-                    assert!(limits[pixel].contains(count));
-                    let found = &mut found[geometry.bin_of[pixel] as usize];
-                    found.pixels += 1;
-                    found.sum += u64::from(count);
-                    found.zeros += u64::from(count == 0);
-                }
-                assert_eq!(found, totals, "{draw:?} {mean}");
             }
         }
+    }
+
+    #[test]
+    fn totals_that_cannot_be_met_are_noticed() {
+        let limits = LimitsOf::All(Limits { low: 0, high: 3 });
+        let totals = |sum, zeros| Totals {
+            pixels: 100,
+            sum,
+            zeros,
+        };
+        let mut synthesis = Synthesis::new(Draw::Poisson, 0);
+        let mut met = |totals| synthesis.bin(0, &mut vec![0; 100], limits, &totals);
+        assert!(met(totals(300, 0)));
+        assert!(!met(totals(301, 0)));
+        assert!(met(totals(60, 40)));
+        assert!(!met(totals(59, 40)));
+        assert!(!met(totals(u64::MAX / 2, 0)));
     }
 }

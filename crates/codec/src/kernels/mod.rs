@@ -15,3 +15,4 @@ pub(crate) mod palette;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod palette_avx512;
 pub mod quantise;
+pub(crate) mod sigma_clip;
