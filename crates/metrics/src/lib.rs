@@ -11,21 +11,31 @@
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
 
+mod correlation;
 mod errors;
 mod evaluate;
 mod frames;
+mod g2;
+mod g2_by_frame;
 mod max_abs;
 mod metric;
 mod moments;
+mod multi_tau;
 mod outcome;
+mod region_frames;
+mod region_pixels;
+mod regions;
 mod settings;
 mod table;
 
+pub use correlation::Correlation;
 pub use errors::Error;
 pub use evaluate::{FrameSource, evaluate, passes};
 pub use frames::{Frames, Values};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
+pub use multi_tau::{G2, MultiTau};
 pub use outcome::{Curve, Image, Outcome};
+pub use regions::Region;
 pub use settings::Settings;
 pub use table::{METRICS, metric_named, profile};
