@@ -11,6 +11,7 @@
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
 
+mod components;
 mod correlation;
 mod errors;
 mod evaluate;
@@ -21,13 +22,16 @@ mod max_abs;
 mod metric;
 mod moments;
 mod multi_tau;
+mod otsu;
 mod outcome;
 mod region_frames;
 mod region_pixels;
 mod regions;
+mod segmentation;
 mod settings;
 mod table;
 
+pub use components::Components;
 pub use correlation::Correlation;
 pub use errors::Error;
 pub use evaluate::{FrameSource, evaluate, passes};
@@ -35,7 +39,9 @@ pub use frames::{Frames, Values};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
 pub use multi_tau::{G2, MultiTau};
+pub use otsu::otsu_threshold;
 pub use outcome::{Curve, Image, Outcome};
 pub use regions::Region;
+pub use segmentation::{Overlap, Segmentation};
 pub use settings::Settings;
 pub use table::{METRICS, metric_named, profile};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Correlation, Region};
+use crate::{Correlation, Region, Segmentation};
 
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Settings {
     pub regions: Vec<Region>,
     /// Correlation over time.
     pub correlation: Correlation,
+    /// Foreground and background.
+    pub segmentation: Segmentation,
 }
 
 /// Noise of a detector: σ² = gain · max(A − offset, 0) + read², at least 1.

@@ -1,12 +1,22 @@
 //! All metrics, and the profiles that name several.
 
-use crate::{Error, Metric, g2, g2_by_frame, max_abs};
+use crate::{Error, Metric, g2, g2_by_frame, max_abs, otsu, segmentation};
 
 /// Every metric. The command, the Python package and the tests list them from here.
-pub static METRICS: &[&Metric] = &[&max_abs::METRIC, &g2::METRIC, &g2_by_frame::METRIC];
+pub static METRICS: &[&Metric] = &[
+    &max_abs::METRIC,
+    &g2::METRIC,
+    &g2_by_frame::METRIC,
+    &otsu::METRIC,
+    &segmentation::METRIC,
+];
 
 /// Names of metrics that suit a method, by profile.
-const PROFILES: &[(&str, &[&str])] = &[("lossless", &["abs"]), ("xpcs", &["g2", "g2_by_frame"])];
+const PROFILES: &[(&str, &[&str])] = &[
+    ("lossless", &["abs"]),
+    ("segmentation", &["otsu", "segmentation"]),
+    ("xpcs", &["g2", "g2_by_frame"]),
+];
 
 /// The metrics of a profile.
 pub fn profile(name: &str) -> Option<&'static [&'static str]> {
