@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from measured import REPO, outcome, shared_data
+from scipy.optimize import curve_fit
 
 sys.path.insert(0, str(REPO / "tests"))
 from programs import missing  # noqa: E402
@@ -110,3 +111,53 @@ def test_g2_of_detector_frames(tmp_path):
     assert curves(answer, "g2", "original", 1) == pytest.approx(g2, rel=1e-12)
     by_frame = curves(answer, "g2_by_frame", "original", 1)[:16, 0]
     assert by_frame == pytest.approx(dense_correlator(stack, inside)[:16], rel=1e-12)
+
+
+def decay(lag, contrast, rate, baseline):
+    return contrast * np.exp(-2 * rate * lag) + baseline
+
+
+def test_relaxation_equals_curve_fit():
+    a = speckle(frames=300, mean=2)
+    b = np.minimum(a // 2 * 2, 6).astype("u2")
+    correlation = {"levels": 4, "buffers": 8, "frame_time_s": 1e-3}
+    answer = outcome(["g2", "relaxation"], a, b, regions=REGIONS, correlation=correlation)
+    found = answer["curves"]["relaxation_by_region"]["y"]
+    lags = answer["curves"]["g2"]["x"][1:]
+    names = ["contrast", "relaxation_rate", "baseline"]
+    fits = {}
+    for region in range(2):
+        for which in ["original", "decoded"]:
+            g2 = answer["curves"]["g2"]["y"]["region %d %s" % (region, which)][1:]
+            start = g2[0] - g2[-1], 20.0, g2[-1]
+            # The defaults stop at relative changes of 1e-8.
+            fit = curve_fit(decay, lags, g2, start, ftol=1e-14, xtol=1e-14, gtol=1e-14)
+            fits[region, which] = fit[0], np.sqrt(np.diag(fit[1]))
+            for at, name in enumerate(names):
+                assert found["%s %s" % (name, which)][region] == pytest.approx(fit[0][at], rel=1e-6)
+    errors = [fits[region, "original"][1] for region in range(2)]
+    for at, name in enumerate(names):
+        assert found[name + " error"] == pytest.approx([error[at] for error in errors], rel=1e-4)
+        changes = np.array([fits[r, "decoded"][0][at] - fits[r, "original"][0][at] for r in range(2)])
+        values = np.array([fits[r, "original"][0][at] for r in range(2)])
+        percent, sigma = 100 * changes / values, changes / [error[at] for error in errors]
+        for unit, expected in [("percent", percent), ("sigma", sigma)]:
+            largest = expected[np.argmax(abs(expected))]
+            measured = answer["values"]["%s_change_%s" % (name, unit)]
+            assert measured == pytest.approx(largest, rel=1e-3, abs=1e-5)
+
+
+def test_two_time_equals_numpy():
+    a = speckle(frames=40)
+    b = np.minimum(a, 1).astype("u2")
+
+    def two_time(stack):
+        pixels = stack[:, labels(a.shape[1:]) == 1].astype("f8")
+        means = pixels.mean(1)
+        return pixels @ pixels.T / pixels.shape[1] / np.outer(means, means)
+
+    change = (two_time(b) - two_time(a))[~np.eye(40, dtype=bool)]
+    answer = outcome(["two_time"], a, b, step=3, regions=REGIONS[:1])
+    assert answer["values"]["two_time_rms_change"] == pytest.approx(np.sqrt((change**2).mean()), rel=1e-12)
+    image = np.reshape(answer["images"]["two_time"]["values"], (40, 40))
+    assert image == pytest.approx(two_time(a), rel=1e-6)

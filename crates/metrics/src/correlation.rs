@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::metric::{Accumulator, Pass, Shape, Started};
 use crate::multi_tau::{G2, MultiTau};
 use crate::region_frames::{RegionFrames, Use};
-use crate::{Error, Frames, Outcome, Settings, g2, g2_by_frame};
+use crate::{Error, Frames, Outcome, Settings, g2, g2_by_frame, relaxation};
 
 /// The pass.
 pub(crate) static PASS: Pass = Pass {
@@ -209,6 +209,7 @@ impl Accumulator for Correlating {
         let mut outcome = Outcome::default();
         g2::describe(&pair, &self.settings, &mut outcome);
         g2_by_frame::describe(&pair, &self.settings, &mut outcome);
+        relaxation::describe(&pair, &self.settings, &mut outcome);
         Ok(outcome)
     }
 

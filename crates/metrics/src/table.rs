@@ -1,6 +1,6 @@
 //! All metrics, and the profiles that name several.
 
-use crate::{Error, Metric, g2, g2_by_frame, max_abs, otsu, segmentation};
+use crate::{Error, Metric, g2, g2_by_frame, max_abs, otsu, relaxation, segmentation, two_time};
 
 /// Every metric. The command, the Python package and the tests list them from here.
 pub static METRICS: &[&Metric] = &[
@@ -8,14 +8,16 @@ pub static METRICS: &[&Metric] = &[
     &g2::METRIC,
     &g2_by_frame::METRIC,
     &otsu::METRIC,
+    &relaxation::METRIC,
     &segmentation::METRIC,
+    &two_time::METRIC,
 ];
 
 /// Names of metrics that suit a method, by profile.
 const PROFILES: &[(&str, &[&str])] = &[
     ("lossless", &["abs"]),
     ("segmentation", &["otsu", "segmentation"]),
-    ("xpcs", &["g2", "g2_by_frame"]),
+    ("xpcs", &["g2", "g2_by_frame", "relaxation", "two_time"]),
 ];
 
 /// The metrics of a profile.

@@ -276,3 +276,132 @@ fn constant_and_dark_data_give_one_and_nan() {
     assert_eq!(outcome(3.0), [1.0; 4]);
     assert!(outcome(0.0).iter().all(|value| value.is_nan()));
 }
+
+/// Counts of independent pixels whose fields are AR(1): g₂ = 1 + exp(−2 rate τ)/modes.
+fn speckle(shape: [usize; 3], mean: f64, rate: f64, modes: usize) -> Vec<f64> {
+    let mut random = Random(7);
+    let pixels = shape[1] * shape[2];
+    let mut counts = Vec::with_capacity(shape[0] * pixels);
+    let mut fields: Vec<[f64; 2]> = (0..pixels * modes).map(|_| random.normals()).collect();
+    let (kept, renewed) = ((-rate).exp(), (1.0 - (-2.0 * rate).exp()).sqrt());
+    for _ in 0..shape[0] {
+        for modes_of_pixel in fields.chunks_mut(modes) {
+            let square = |field: &[f64; 2]| field[0] * field[0] + field[1] * field[1];
+            let intensity: f64 = modes_of_pixel.iter().map(square).sum();
+            counts.push(random.poisson(mean * intensity / (2 * modes) as f64));
+            for field in modes_of_pixel {
+                let step = random.normals();
+                *field = [0, 1].map(|part| kept * field[part] + renewed * step[part]);
+            }
+        }
+    }
+    counts
+}
+
+/// The figures of 400 frames of 96 · 96 pixels, 3 modes and a rate of 0.02 are 0.332 and 0.0199 at a mean of 0.5.
+#[test]
+fn speckle_relaxes_as_simulated_and_survives_odd_levels() {
+    let shape = [400, 64, 64];
+    for mean in [0.5, 5.0] {
+        let a = speckle(shape, mean, 0.02, 3);
+        let b = simulated::quantised(&a, 0.5);
+        let outcome = Stack::new(&a, &b, shape)
+            .outcome(&["relaxation"], &settings(3, 16))
+            .unwrap();
+        let value = |name: &str| outcome.values[name];
+        let (contrast, rate) = (value("contrast"), value("relaxation_rate"));
+        assert!((contrast - 1.0 / 3.0).abs() < 0.01, "{mean}: {contrast}");
+        assert!((rate - 0.02).abs() < 0.0015, "{mean}: {rate}");
+        assert!((value("baseline") - 1.0).abs() < 0.01);
+        // METRICS: |Δβ| ≤ 0.023 %.
+        let change = value("contrast_change_percent");
+        assert!(change.abs() < 0.03, "{mean}: {change} %");
+        assert!(value("contrast_change_sigma").abs() < 1.0);
+        assert!(value("relaxation_rate_change_sigma").abs() < 1.0);
+    }
+}
+
+/// A quantiser whose bias depends on the counts takes contrast away, and so does a background in place of the data.
+#[test]
+fn biased_levels_and_backgrounds_change_the_contrast() {
+    let shape = [400, 48, 48];
+    let a = speckle(shape, 5.0, 0.02, 3);
+    let change = |b: &[f64]| {
+        let outcome = Stack::new(&a, b, shape).outcome(&["relaxation"], &settings(3, 16));
+        outcome.unwrap().values["contrast_change_percent"]
+    };
+    let anscombe: Vec<f64> = a
+        .iter()
+        .map(|x| {
+            let level = (2.0 * (x + 0.375).sqrt()).round();
+            ((level / 2.0).powi(2) - 0.375).round().max(0.0)
+        })
+        .collect();
+    let mean = a.iter().sum::<f64>() / a.len() as f64;
+    let deviation = a.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / a.len() as f64;
+    let threshold = mean + 3.0 * deviation.sqrt();
+    let clipped: Vec<f64> = a
+        .iter()
+        .map(|x| if *x > threshold { *x } else { mean.round() })
+        .collect();
+    let (anscombe, clipped) = (change(&anscombe), change(&clipped));
+    assert!(anscombe < -4.0, "{anscombe} %");
+    assert!(clipped < -50.0, "{clipped} %");
+}
+
+#[test]
+fn two_time_maps_are_the_definition() {
+    let a = drifting();
+    let b: Vec<f64> = a.iter().map(|value| (value / 2.0).floor() * 2.0).collect();
+    for side in [256, 10] {
+        let mut asked = settings(1, 4);
+        asked.correlation.two_time_frames = side;
+        let mut stack = Stack::new(&a, &b, SHAPE);
+        let outcome = stack.outcome(&["two_time"], &asked).unwrap();
+        stack.step = 1;
+        assert_eq!(stack.outcome(&["two_time"], &asked).unwrap(), outcome);
+        let step = if side == 10 { 4 } else { 1 };
+        let map = |stack: &[f64]| -> Vec<f64> {
+            let frames: Vec<Vec<f64>> = frames_of(stack).into_iter().step_by(step).collect();
+            let mean = |a: &[f64]| a.iter().sum::<f64>() / a.len() as f64;
+            let mut map = Vec::new();
+            for a in &frames {
+                for b in &frames {
+                    let products: Vec<f64> = a.iter().zip(b).map(|(a, b)| a * b).collect();
+                    map.push(mean(&products) / (mean(a) * mean(b)));
+                }
+            }
+            map
+        };
+        let (of_a, of_b) = (map(&a), map(&b));
+        let count = 37usize.div_ceil(step);
+        assert_eq!(outcome.images["two_time"].rows, count);
+        let shown = &outcome.images["two_time"].values;
+        let same = shown.iter().zip(&of_a);
+        assert!(
+            same.clone()
+                .all(|(shown, a)| (f64::from(*shown) - a).abs() < 1e-6)
+        );
+        let off_diagonal = (0..count * count).filter(|at| at / count != at % count);
+        let squares: f64 = off_diagonal.map(|at| (of_b[at] - of_a[at]).powi(2)).sum();
+        let rms = (squares / (count * (count - 1)) as f64).sqrt();
+        assert_close(&[outcome.values["two_time_rms_change"]], &[rms], 1e-12);
+    }
+}
+
+#[test]
+fn a_two_time_map_needs_a_side() {
+    let a = drifting();
+    for side in [0, 1, 257] {
+        let mut asked = settings(1, 4);
+        asked.correlation.two_time_frames = side;
+        let outcome = Stack::new(&a, &a, SHAPE).outcome(&["two_time"], &asked);
+        assert!(matches!(
+            outcome,
+            Err(Error::Unsuitable {
+                metric: "two_time",
+                ..
+            })
+        ));
+    }
+}
