@@ -155,13 +155,16 @@ fn gain(size: usize, filter: Filter, transform: &dyn Fft<f64>) -> Vec<f64> {
         let place = (at + size / 2) % size;
         let frequency = place as f64 / size as f64 - 0.5;
         let phase = 2.0 * PI * place as f64 / (size - 1) as f64;
+        // numpy's windows are symmetric about a point half a step off frequency 0: the even part is what acts on real rows.
+        let mirrored = 2.0 * PI * ((size - at + size / 2) % size) as f64 / (size - 1) as f64;
+        let cosine = (phase.cos() + mirrored.cos()) / 2.0;
         match filter {
             Filter::Ramp => 1.0,
             Filter::SheppLogan if at == 0 => 1.0,
             Filter::SheppLogan => (PI * frequency).sin() / (PI * frequency),
             Filter::Cosine => (PI * frequency).cos(),
-            Filter::Hamming => 0.54 - 0.46 * phase.cos(),
-            Filter::Hann => 0.5 - 0.5 * phase.cos(),
+            Filter::Hamming => 0.54 - 0.46 * cosine,
+            Filter::Hann => 0.5 - 0.5 * cosine,
         }
     };
     // rustfft does not divide by the length on the way back.

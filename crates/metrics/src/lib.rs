@@ -32,7 +32,9 @@ mod regions;
 mod relaxation;
 mod segmentation;
 mod settings;
+mod sinograms;
 mod table;
+mod tomography;
 mod two_time;
 
 pub use components::Components;
@@ -51,4 +53,5 @@ pub use regions::Region;
 pub use relaxation::{Relaxation, relaxation};
 pub use segmentation::{Overlap, Segmentation};
 pub use settings::Settings;
+pub use sinograms::Tomography;
 pub use table::{METRICS, metric_named, profile};

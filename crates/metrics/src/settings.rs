@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Correlation, Region, Segmentation};
+use crate::{Correlation, Region, Segmentation, Tomography};
 
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Settings {
     pub correlation: Correlation,
     /// Foreground and background.
     pub segmentation: Segmentation,
+    /// Layout of a tomographic scan.
+    pub tomography: Tomography,
 }
 
 /// Noise of a detector: σ² = gain · max(A − offset, 0) + read², at least 1.

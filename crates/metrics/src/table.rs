@@ -1,6 +1,8 @@
 //! All metrics, and the profiles that name several.
 
-use crate::{Error, Metric, g2, g2_by_frame, max_abs, otsu, relaxation, segmentation, two_time};
+use crate::{
+    Error, Metric, g2, g2_by_frame, max_abs, otsu, relaxation, segmentation, tomography, two_time,
+};
 
 /// Every metric. The command, the Python package and the tests list them from here.
 pub static METRICS: &[&Metric] = &[
@@ -10,6 +12,7 @@ pub static METRICS: &[&Metric] = &[
     &otsu::METRIC,
     &relaxation::METRIC,
     &segmentation::METRIC,
+    &tomography::METRIC,
     &two_time::METRIC,
 ];
 
@@ -17,6 +20,7 @@ pub static METRICS: &[&Metric] = &[
 const PROFILES: &[(&str, &[&str])] = &[
     ("lossless", &["abs"]),
     ("segmentation", &["otsu", "segmentation"]),
+    ("tomography", &["tomography"]),
     ("xpcs", &["g2", "g2_by_frame", "relaxation", "two_time"]),
 ];
 

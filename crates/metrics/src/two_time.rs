@@ -72,9 +72,7 @@ fn start(settings: &Settings, shape: Shape) -> Started {
 
 impl Map {
     /// Adds a frame: its correlation with all before it, and itself.
-    fn add(&mut self, values: Vec<f64>, bounds: &[usize]) {
-        let mut pixels = RegionPixels::default();
-        pixels.values = values;
+    fn add(&mut self, mut pixels: RegionPixels, bounds: &[usize]) {
         pixels.prepare(bounds);
         self.taken.push(pixels);
         self.triangles.resize(bounds.len() - 1, Vec::new());
@@ -97,7 +95,8 @@ impl Accumulator for TwoTime {
                 self.forget();
             }
             let index = frames.first + at;
-            let taken = matches!(used, Use::Take | Use::TakeFirst) && index % self.step == 0;
+            let taken =
+                matches!(used, Use::Take | Use::TakeFirst) && index.is_multiple_of(self.step);
             if !taken {
                 continue;
             }
@@ -107,8 +106,8 @@ impl Accumulator for TwoTime {
                 (&mut self.original, frames.original),
                 (&mut self.decoded, frames.decoded),
             ] {
-                let mut pixels = Vec::new();
-                self.frames.gather(values, frames, at, &mut pixels);
+                let mut pixels = RegionPixels::default();
+                self.frames.gather(values, frames, at, &mut pixels.values);
                 map.add(pixels, bounds);
             }
         }
