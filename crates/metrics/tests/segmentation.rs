@@ -2,7 +2,9 @@
 
 mod simulated;
 
-use etalon_metrics::{Overlap, Segmentation, Settings, Values, otsu_threshold};
+use etalon_metrics::{
+    Frames, Overlap, Segmentation, Settings, Shape, Values, metric_named, otsu_threshold,
+};
 use simulated::{Random, Stack};
 
 const METRICS: [&str; 2] = ["otsu", "segmentation"];
@@ -214,4 +216,53 @@ fn pictures_of_their_own_have_components_of_their_own() {
         outcome.unwrap().values["components"]
     };
     assert_eq!([components(true), components(false)], [2.0, 4.0]);
+}
+
+#[test]
+fn histograms_of_parts_merge_to_that_of_the_whole() {
+    let a = volume(6);
+    let floats: Vec<f64> = a.iter().map(|value| value * 0.37).collect();
+    let integers: Vec<u16> = a.iter().map(|value| *value as u16).collect();
+    let frames = |values, first: usize| Frames {
+        original: values,
+        decoded: values,
+        valid: None,
+        first,
+        count: 1,
+        rows: SHAPE[1],
+        columns: SHAPE[2],
+    };
+    let len = SHAPE[1] * SHAPE[2];
+    let of_frame = |integer: bool, at: usize| match integer {
+        true => Values::U16(&integers[at * len..(at + 1) * len]),
+        false => Values::F64(&floats[at * len..(at + 1) * len]),
+    };
+    for integer in [true, false] {
+        let start = || {
+            let shape = Shape {
+                frames: SHAPE[0],
+                rows: SHAPE[1],
+                columns: SHAPE[2],
+            };
+            (metric_named("otsu").unwrap().pass.start)(&Settings::default(), shape).unwrap()
+        };
+        let mut merged = start();
+        for at in [2, 0, 1] {
+            let mut part = start();
+            part.add(&frames(of_frame(integer, at), at)).unwrap();
+            merged.merge(part).unwrap();
+        }
+        while merged.again().unwrap() {
+            for at in 0..3 {
+                merged.add(&frames(of_frame(integer, at), at)).unwrap();
+            }
+        }
+        let mut stack = Stack::new(&floats, &floats, SHAPE);
+        if integer {
+            stack.original = Values::U16(&integers);
+            stack.decoded = Values::U16(&integers);
+        }
+        let whole = stack.outcome(&["otsu"], &Settings::default()).unwrap();
+        assert_eq!(merged.finish().unwrap(), whole, "integer {integer}");
+    }
 }
