@@ -11,24 +11,50 @@
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
 
+mod components;
+mod correlation;
 mod errors;
 mod evaluate;
+mod filtered_back_projection;
+mod fit;
 mod frames;
 mod limit;
+mod g2;
+mod g2_by_frame;
 mod max_abs;
 mod metric;
 mod moments;
+mod multi_tau;
+mod otsu;
 mod outcome;
 mod preview;
+mod region_frames;
+mod region_pixels;
+mod regions;
+mod relaxation;
+mod segmentation;
 mod settings;
+mod sinograms;
 mod table;
+mod tomography;
+mod two_time;
 
+pub use components::Components;
+pub use correlation::Correlation;
 pub use errors::Error;
 pub use evaluate::{FrameSource, evaluate, passes};
+pub use filtered_back_projection::{Filter, FilteredBackProjection};
+pub use fit::{Fit, fit};
 pub use frames::{Frames, Values};
 pub use limit::{Limit, Verdict};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
+pub use multi_tau::{G2, MultiTau};
+pub use otsu::otsu_threshold;
 pub use outcome::{Curve, Image, Outcome};
+pub use regions::Region;
+pub use relaxation::{Relaxation, relaxation};
+pub use segmentation::{Overlap, Segmentation};
 pub use settings::Settings;
+pub use sinograms::Tomography;
 pub use table::{METRICS, metric_named, profile};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Correlation, Region, Segmentation, Tomography};
+
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,6 +16,14 @@ pub struct Settings {
     pub noise: Noise,
     /// Memory that values kept for sorting may take, in bytes.
     pub memory_bytes: Option<u64>,
+    /// Regions of interest, in any order; the whole frame where none is given.
+    pub regions: Vec<Region>,
+    /// Correlation over time.
+    pub correlation: Correlation,
+    /// Foreground and background.
+    pub segmentation: Segmentation,
+    /// Layout of a tomographic scan.
+    pub tomography: Tomography,
 }
 
 /// Noise of a detector: σ² = gain · max(A − offset, 0) + read², at least 1.

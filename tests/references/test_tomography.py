@@ -1,0 +1,68 @@
+"""Reconstructions beside scikit-image."""
+
+import numpy as np
+import pytest
+from measured import outcome, shared_data
+from skimage.transform import iradon
+
+FILTERS = ["ramp", "shepp-logan", "cosine", "hamming", "hann"]
+
+
+def check(a, b, angles, **tomography):
+    """a, b: line integrals by angle and column."""
+    tomography = {"angles_deg": list(map(float, angles)), "sinograms": True, **tomography}
+    answer = outcome(["tomography"], a, b, tomography=tomography)
+    check_slices(answer, a.astype("f8"), b.astype("f8"), angles, tomography.get("filter", "ramp"))
+
+
+def check_slices(answer, a, b, angles, name="ramp"):
+    slices = [iradon(lines.T, angles, filter_name=name) for lines in (a, b)]
+    even, odd = [iradon(a[first::2].T, angles[first::2], filter_name=name) for first in (0, 1)]
+    columns = a.shape[1]
+    y, x = np.indices((columns, columns)) - columns // 2
+    inside = x**2 + y**2 <= (columns // 2) ** 2
+    error, noise = (slices[1] - slices[0])[inside], (even - odd)[inside] / 2
+    measured = answer["values"]
+    assert measured["reconstruction_rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-9)
+    assert measured["reconstruction_noise"] == pytest.approx(noise.std(), rel=1e-9)
+    assert measured["reconstruction_error_over_noise"] == pytest.approx(error.std() / noise.std(), rel=1e-9)
+    assert measured["reconstruction_mean_error"] == pytest.approx(error.mean(), abs=1e-9 * error.std())
+    if columns <= 256:
+        image = np.reshape(answer["images"]["reconstruction"]["values"], (columns, columns))
+        # The picture is f32.
+        assert image == pytest.approx(slices[0], rel=1e-6, abs=1e-6 * abs(slices[0]).max())
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("columns", [63, 64])
+def test_slices_equal_iradon(name, columns):
+    random = np.random.RandomState(8)
+    a = random.rand(45, columns)
+    b = a + 0.1 * random.normal(size=a.shape)
+    check(a, b, np.arange(45) * 4.0, filter=name)
+
+
+def test_slice_of_a_sinogram():
+    a = shared_data("tomo-i12-sino", "sinogram")
+    step = np.float32(a.std() / 30)
+    check(a, np.round(a / step) * step, np.linspace(0, 180, len(a), endpoint=False))
+
+
+def test_slice_of_a_tooth():
+    slug = "tomo-aps-tooth"
+    a = shared_data(slug, "exchange/data")
+    angles = np.rad2deg(shared_data(slug, "exchange/theta"))
+    if angles.max() > 1000:
+        angles = np.deg2rad(angles)
+    flat = shared_data(slug, "exchange/data_white").astype("f8").mean(0)
+    dark = shared_data(slug, "exchange/data_dark").astype("f8").mean(0)
+    b = (np.round(a / 16) * 16).astype(a.dtype)
+    tomography = {"angles_deg": angles.tolist(), "rows": [1]}
+    tomography |= {"flat": flat.ravel().tolist(), "dark": dark.ravel().tolist()}
+    answer = outcome(["tomography"], a, b, tomography=tomography)
+
+    def lines(counts):
+        transmission = (counts[:, 1].astype("f8") - dark[1]) / (flat[1] - dark[1])
+        return -np.log(np.maximum(transmission, 1e-6))
+
+    check_slices(answer, lines(a), lines(b), angles)
