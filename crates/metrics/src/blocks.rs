@@ -13,7 +13,6 @@ pub(crate) const BLOCK: usize = 512;
 
 /// The same elements of A, B and e = B − A; at least one.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code)]
 pub(crate) struct Block<'a> {
     pub(crate) a: &'a [f64],
     pub(crate) b: &'a [f64],

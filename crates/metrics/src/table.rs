@@ -1,9 +1,20 @@
 //! All metrics, and the profiles that name several.
 
-use crate::{Error, Metric, max_abs, psnr};
+use crate::{
+    Error, Metric, max_abs, pearson, pointwise_relative, psnr, range_relative, sigma_relative,
+    squared_error,
+};
 
 /// Every metric. The command, the Python package and the tests list them from here.
-pub static METRICS: &[&Metric] = &[&max_abs::METRIC, &psnr::METRIC];
+pub static METRICS: &[&Metric] = &[
+    &max_abs::METRIC,
+    &pearson::METRIC,
+    &pointwise_relative::METRIC,
+    &psnr::METRIC,
+    &range_relative::METRIC,
+    &sigma_relative::METRIC,
+    &squared_error::METRIC,
+];
 
 /// Names of metrics that suit a method, by profile.
 const PROFILES: &[(&str, &[&str])] = &[("lossless", &["abs"])];
