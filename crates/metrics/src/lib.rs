@@ -11,6 +11,7 @@
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
 
+mod block_sums;
 mod blocks;
 mod errors;
 mod evaluate;

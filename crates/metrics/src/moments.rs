@@ -1,15 +1,12 @@
 //! Sums over all elements that E1 to E5 and E7 are made of, taken in one go.
 //!
-//! A block of elements is turned into f64 ([`crate::blocks`]) and summed in eight lanes by loops that the compiler turns
-//! into vector instructions; blocks are then added with compensation, so that a mean is good to 1e-12 whatever the size.
-//!
-//! Variances and the covariance are those of Pearson's r. Within a block, values are taken relative to its first element:
-//! Σ(x − x₀)² is at most the block's length times the squared deviations, so that the difference of the two sums keeps
-//! 13 digits even where the mean is large beside the deviation. Blocks are merged by the formula of Chan, Golub and
-//! LeVeque (1979).
+//! A block of elements is turned into f64 ([`crate::blocks`]) and summed ([`crate::block_sums`]); blocks are then added
+//! with compensation, so that a mean is good to 1e-12 whatever the size, and their second moments are merged by the
+//! formula of Chan, Golub and LeVeque (1979).
 
 use std::any::Any;
 
+use crate::block_sums::{block_sums, larger, smaller};
 use crate::blocks::{Block, for_each_block};
 use crate::metric::{Accumulator, Pass, Shape, Started, same};
 use crate::settings::Noise;
@@ -24,8 +21,6 @@ pub(crate) static PASS: Pass = Pass {
     per_chunk: true,
     start,
 };
-
-const LANES: usize = 8;
 
 /// Sums over the valid elements of A, B and e = B − A.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,9 +50,9 @@ pub struct Moments {
 /// Means and central second moments of A and B.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct PairMoments {
-    count: f64,
+    pub(crate) count: f64,
     pub(crate) mean_a: f64,
-    mean_b: f64,
+    pub(crate) mean_b: f64,
     /// Σ (A − mean)².
     pub(crate) squares_a: f64,
     /// Σ (B − mean)².
@@ -141,111 +136,23 @@ impl Moments {
     }
 
     fn add_block(&mut self, block: Block<'_>) {
+        let sums = block_sums(block, self.noise);
         self.count += block.a.len() as u64;
-        self.add_errors(block.e);
-        self.add_range(block.a);
-        self.add_relative(block.a, block.e);
-        self.pair.merge(&PairMoments::of(block.a, block.b));
-    }
-
-    fn add_errors(&mut self, errors: &[f64]) {
-        let mut lanes = [[0.0; LANES]; 4];
-        let mut add = |lane: usize, e: f64| {
-            let [max, sum, abs, squares] = &mut lanes;
-            max[lane] = larger(max[lane], e.abs());
-            sum[lane] += e;
-            abs[lane] += e.abs();
-            squares[lane] += e * e;
-        };
-        let (chunks, rest) = errors.as_chunks::<LANES>();
-        for chunk in chunks {
-            (0..LANES).for_each(|lane| add(lane, chunk[lane]));
-        }
-        rest.iter().for_each(|&e| add(0, e));
-        let [max, sum, abs, squares] = lanes;
-        self.max_abs = max.into_iter().fold(self.max_abs, larger);
-        self.error.add(total(sum));
-        self.abs.add(total(abs));
-        self.squares.add(total(squares));
-    }
-
-    fn add_range(&mut self, a: &[f64]) {
-        let mut min = [self.min; LANES];
-        let mut max = [self.max; LANES];
-        let (chunks, rest) = a.as_chunks::<LANES>();
-        for chunk in chunks {
-            for lane in 0..LANES {
-                min[lane] = smaller(min[lane], chunk[lane]);
-                max[lane] = larger(max[lane], chunk[lane]);
-            }
-        }
-        self.min = rest.iter().copied().chain(min).fold(self.min, smaller);
-        self.max = rest.iter().copied().chain(max).fold(self.max, larger);
-    }
-
-    /// |e|/|A| and (e/σ)².
-    fn add_relative(&mut self, a: &[f64], e: &[f64]) {
-        let Noise { gain, offset, read } = self.noise;
-        let mut pointwise = [self.max_pointwise; LANES];
-        let mut at_zero = [0u64; LANES];
-        let mut max = [0.0; LANES];
-        let mut sum = [0.0; LANES];
-        let mut add = |lane: usize, a: f64, e: f64| {
-            // 0/0 is NaN, which `larger` passes over; e/0 must not count.
-            let ratio = e.abs() / a.abs();
-            let ratio = if a == 0.0 { -1.0 } else { ratio };
-            pointwise[lane] = larger(pointwise[lane], ratio);
-            at_zero[lane] += u64::from(a == 0.0 && e != 0.0);
-            let variance = gain * larger(a - offset, 0.0) + read * read;
-            let squared = e * e / larger(variance, 1.0);
-            max[lane] = larger(max[lane], squared);
-            sum[lane] += squared;
-        };
-        let (chunks_a, rest_a) = a.as_chunks::<LANES>();
-        let (chunks_e, rest_e) = e.as_chunks::<LANES>();
-        for (a, e) in chunks_a.iter().zip(chunks_e) {
-            (0..LANES).for_each(|lane| add(lane, a[lane], e[lane]));
-        }
-        rest_a.iter().zip(rest_e).for_each(|(&a, &e)| add(0, a, e));
-        self.max_pointwise = pointwise.into_iter().fold(self.max_pointwise, larger);
-        self.errors_at_zero += at_zero.iter().sum::<u64>();
-        self.max_sigma_squared = max.into_iter().fold(self.max_sigma_squared, larger);
-        self.sigma_squares.add(total(sum));
+        self.min = smaller(self.min, sums.min);
+        self.max = larger(self.max, sums.max);
+        self.max_abs = larger(self.max_abs, sums.max_abs);
+        self.max_pointwise = larger(self.max_pointwise, sums.max_pointwise);
+        self.errors_at_zero += sums.errors_at_zero as u64;
+        self.max_sigma_squared = larger(self.max_sigma_squared, sums.max_sigma_squared);
+        self.error.add(sums.error);
+        self.abs.add(sums.abs);
+        self.squares.add(sums.squares);
+        self.sigma_squares.add(sums.sigma_squares);
+        self.pair.merge(&sums.pair);
     }
 }
 
 impl PairMoments {
-    /// Of a block; `a` and `b` have at least one element.
-    fn of(a: &[f64], b: &[f64]) -> Self {
-        let (first_a, first_b) = (a[0], b[0]);
-        let mut lanes = [[0.0; LANES]; 5];
-        let mut add = |lane: usize, a: f64, b: f64| {
-            let (a, b) = (a - first_a, b - first_b);
-            let [sum_a, sum_b, squares_a, squares_b, products] = &mut lanes;
-            sum_a[lane] += a;
-            sum_b[lane] += b;
-            squares_a[lane] += a * a;
-            squares_b[lane] += b * b;
-            products[lane] += a * b;
-        };
-        let (chunks_a, rest_a) = a.as_chunks::<LANES>();
-        let (chunks_b, rest_b) = b.as_chunks::<LANES>();
-        for (a, b) in chunks_a.iter().zip(chunks_b) {
-            (0..LANES).for_each(|lane| add(lane, a[lane], b[lane]));
-        }
-        rest_a.iter().zip(rest_b).for_each(|(&a, &b)| add(0, a, b));
-        let [sum_a, sum_b, squares_a, squares_b, products] = lanes.map(total);
-        let count = a.len() as f64;
-        Self {
-            count,
-            mean_a: first_a + sum_a / count,
-            mean_b: first_b + sum_b / count,
-            squares_a: squares_a - sum_a * sum_a / count,
-            squares_b: squares_b - sum_b * sum_b / count,
-            products: products - sum_a * sum_b / count,
-        }
-    }
-
     fn merge(&mut self, other: &PairMoments) {
         if other.count == 0.0 {
             return;
@@ -264,22 +171,6 @@ impl PairMoments {
         self.mean_b += step_b * (other.count / count);
         self.count = count;
     }
-}
-
-/// The larger number; `so_far` where `value` is NaN. One instruction, unlike `f64::max`.
-#[inline(always)]
-fn larger(so_far: f64, value: f64) -> f64 {
-    if value > so_far { value } else { so_far }
-}
-
-#[inline(always)]
-fn smaller(so_far: f64, value: f64) -> f64 {
-    if value < so_far { value } else { so_far }
-}
-
-fn total(lanes: [f64; LANES]) -> f64 {
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
 impl Accumulator for Moments {
