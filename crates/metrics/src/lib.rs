@@ -13,9 +13,12 @@
 
 mod block_sums;
 mod blocks;
+mod distribution;
+mod error_acf;
 mod errors;
 mod evaluate;
 mod frames;
+mod mask;
 mod max_abs;
 mod metric;
 mod moments;
@@ -31,7 +34,9 @@ mod sigma_relative;
 mod squared_error;
 mod sum;
 mod table;
+mod value_counts;
 
+pub use error_acf::ErrorAcf;
 pub use errors::Error;
 pub use evaluate::{FrameSource, evaluate, passes};
 pub use frames::{Frames, Values};

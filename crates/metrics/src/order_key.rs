@@ -15,6 +15,12 @@ pub(crate) trait Ordered: Sample {
 
     /// The value of a key.
     fn from_key(key: u64) -> Self;
+
+    /// Whether it is not NaN.
+    fn is_number(self) -> bool;
+
+    /// The key of 0, where values are integers.
+    fn zero_key_of_integer() -> Option<u64>;
 }
 
 macro_rules! ordered_integers {
@@ -30,6 +36,15 @@ macro_rules! ordered_integers {
             #[inline(always)]
             fn from_key(key: u64) -> Self {
                 (key as $unsigned ^ $flip) as $type
+            }
+
+            #[inline(always)]
+            fn is_number(self) -> bool {
+                true
+            }
+
+            fn zero_key_of_integer() -> Option<u64> {
+                Some(Self::default().key())
             }
         }
     )*};
@@ -57,6 +72,15 @@ macro_rules! ordered_floats {
                 let key = key as $unsigned;
                 let sign = 1 << ($unsigned::BITS - 1);
                 $type::from_bits(if key & sign == 0 { !key } else { key ^ sign })
+            }
+
+            #[inline(always)]
+            fn is_number(self) -> bool {
+                !self.is_nan()
+            }
+
+            fn zero_key_of_integer() -> Option<u64> {
+                None
             }
         }
     )*};

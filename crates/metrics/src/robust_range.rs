@@ -109,9 +109,7 @@ impl Search {
 
     fn count<T: Ordered>(&mut self, values: impl Iterator<Item = T>) {
         let shift = self.shift;
-        // NaN is not itself.
-        #[allow(clippy::eq_op)]
-        let keys = values.filter(|value| value == value).map(T::key);
+        let keys = values.filter(|value| value.is_number()).map(T::key);
         if self.wanted.is_empty() {
             let counts = &mut self.open[0].counts;
             let mut count = 0;

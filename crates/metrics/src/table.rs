@@ -1,12 +1,16 @@
 //! All metrics, and the profiles that name several.
 
 use crate::{
-    Error, Metric, max_abs, pearson, pointwise_relative, psnr, range_relative, sigma_relative,
-    squared_error,
+    Error, Metric, distribution, error_acf, mask, max_abs, pearson, pointwise_relative, psnr,
+    range_relative, sigma_relative, squared_error,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
 pub static METRICS: &[&Metric] = &[
+    &distribution::EARTH_MOVER,
+    &distribution::KS,
+    &error_acf::METRIC,
+    &mask::METRIC,
     &max_abs::METRIC,
     &pearson::METRIC,
     &pointwise_relative::METRIC,
