@@ -173,3 +173,23 @@ def test_real_data_equal_references():
     assert measured["mask_mismatches"] == 0
     low, high = np.percentile(a.astype("f8"), [0.1, 99.9])
     assert measured["data_range"] == high - low
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+def test_entropy_unique_and_sparsity_equal_references(dtype):
+    from skimage.measure import shannon_entropy
+
+    a, _ = pair(dtype, 6)
+    a[:, :9] = 0
+    unique, counts = np.unique(a, return_counts=True)
+    bits = shannon_entropy(a)
+    expected = {
+        "unique_values": len(unique),
+        "palette_bits": np.ceil(np.log2(len(unique))),
+        "top16_fraction": np.sort(counts)[-16:].sum() / a.size,
+        "entropy_bits": bits,
+        "entropy_ratio": a.itemsize * 8 / bits,
+        "zero_fraction": np.mean(a == 0),
+        "mode_fraction": counts.max() / a.size,
+    }
+    close(values(["unique", "entropy", "sparsity"], a, step=1), expected)

@@ -19,8 +19,8 @@ use crate::frames::for_values;
 use crate::order_key::{KeyKind, Ordered};
 use crate::{Frames, Settings};
 
-/// Percentiles between which the range is taken, as fractions.
-const QUANTILES: [f64; 2] = [0.001, 0.999];
+/// Percentiles between which the range is taken, as fractions, rounded as numpy does.
+const QUANTILES: [f64; 2] = [0.1 / 100.0, 99.9 / 100.0];
 const DIGIT_BITS: u32 = 16;
 
 /// The range, once it was given or found.
