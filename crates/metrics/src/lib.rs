@@ -11,16 +11,20 @@
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
 
+mod block_sums;
+mod blocks;
 mod components;
 mod correlation;
+mod distribution;
+mod error_acf;
 mod errors;
 mod evaluate;
 mod filtered_back_projection;
 mod fit;
 mod frames;
-mod limit;
 mod g2;
 mod g2_by_frame;
+mod limit;
 mod max_abs;
 mod metric;
 mod moments;
@@ -41,20 +45,43 @@ mod two_time;
 
 pub use components::Components;
 pub use correlation::Correlation;
+mod lossless;
+mod mask;
+mod max_abs;
+mod metric;
+mod moments;
+mod order_key;
+mod outcome;
+mod pearson;
+mod pointwise_relative;
+mod psnr;
+mod range_relative;
+mod robust_range;
+mod settings;
+mod sigma_relative;
+mod squared_error;
+mod sum;
+mod table;
+mod value_counts;
+
+pub use error_acf::ErrorAcf;
 pub use errors::Error;
 pub use evaluate::{FrameSource, evaluate, passes};
 pub use filtered_back_projection::{Filter, FilteredBackProjection};
 pub use fit::{Fit, fit};
 pub use frames::{Frames, Values};
 pub use limit::{Limit, Verdict};
+pub use lossless::entropy;
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
 pub use multi_tau::{G2, MultiTau};
 pub use otsu::otsu_threshold;
 pub use outcome::{Curve, Image, Outcome};
+pub use psnr::psnr;
 pub use regions::Region;
 pub use relaxation::{Relaxation, relaxation};
 pub use segmentation::{Overlap, Segmentation};
 pub use settings::Settings;
+pub use settings::{Noise, Settings};
 pub use sinograms::Tomography;
 pub use table::{METRICS, metric_named, profile};

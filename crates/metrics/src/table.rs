@@ -1,16 +1,33 @@
 //! All metrics, and the profiles that name several.
 
-use crate::{Error, Metric, g2, g2_by_frame, max_abs, otsu, preview, relaxation, segmentation, tomography, two_time};
+use crate::{
+    Error, Metric, distribution, error_acf, g2, g2_by_frame, lossless, mask, max_abs, otsu,
+    pearson, pointwise_relative, preview, psnr, range_relative, relaxation, segmentation,
+    sigma_relative, squared_error, tomography, two_time,
+};
 
 /// Every metric. The command, the Python package and the tests list them from here.
 pub static METRICS: &[&Metric] = &[
+    &distribution::EARTH_MOVER,
+    &distribution::KS,
+    &error_acf::METRIC,
     &g2::METRIC,
     &g2_by_frame::METRIC,
+    &lossless::ENTROPY,
+    &lossless::SPARSITY,
+    &lossless::UNIQUE,
+    &mask::METRIC,
     &max_abs::METRIC,
     &otsu::METRIC,
+    &pearson::METRIC,
+    &pointwise_relative::METRIC,
     &preview::METRIC,
+    &psnr::METRIC,
+    &range_relative::METRIC,
     &relaxation::METRIC,
     &segmentation::METRIC,
+    &sigma_relative::METRIC,
+    &squared_error::METRIC,
     &tomography::METRIC,
     &two_time::METRIC,
 ];
