@@ -13,6 +13,7 @@
 
 mod errors;
 mod evaluate;
+mod fit;
 mod frames;
 mod max_abs;
 mod metric;
@@ -23,6 +24,7 @@ mod table;
 
 pub use errors::Error;
 pub use evaluate::{FrameSource, evaluate, passes};
+pub use fit::{Fit, fit};
 pub use frames::{Frames, Values};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
