@@ -11,6 +11,7 @@
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
 
+mod blocks;
 mod errors;
 mod evaluate;
 mod fit;
@@ -18,7 +19,10 @@ mod frames;
 mod max_abs;
 mod metric;
 mod moments;
+mod order_key;
 mod outcome;
+mod psnr;
+mod robust_range;
 mod settings;
 mod table;
 
@@ -29,5 +33,6 @@ pub use frames::{Frames, Values};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
 pub use outcome::{Curve, Image, Outcome};
+pub use psnr::psnr;
 pub use settings::Settings;
 pub use table::{METRICS, metric_named, profile};
