@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::FrcSettings;
+
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Values that are not data, as `-1` and `-2`; excluded, and checked to be kept.
     pub mask: Vec<f64>,
+    /// Half data sets of FRC and FSC.
+    pub frc: FrcSettings,
     /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original where not given.
     pub data_range: Option<f64>,
     /// The detector's noise.
