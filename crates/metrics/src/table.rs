@@ -1,9 +1,17 @@
 //! All metrics, and the profiles that name several.
 
-use crate::{Error, Metric, frc, fsc, max_abs, psnr};
+use crate::{Error, Metric, frc, fsc, max_abs, ms_ssim, power_spectrum, psnr, ssim};
 
 /// Every metric. The command, the Python package and the tests list them from here.
-pub static METRICS: &[&Metric] = &[&frc::METRIC, &fsc::METRIC, &max_abs::METRIC, &psnr::METRIC];
+pub static METRICS: &[&Metric] = &[
+    &frc::METRIC,
+    &fsc::METRIC,
+    &max_abs::METRIC,
+    &ms_ssim::METRIC,
+    &power_spectrum::METRIC,
+    &psnr::METRIC,
+    &ssim::METRIC,
+];
 
 /// Names of metrics that suit a method, by profile.
 const PROFILES: &[(&str, &[&str])] = &[("lossless", &["abs"])];
