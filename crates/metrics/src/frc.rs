@@ -184,10 +184,11 @@ impl Progress {
         outcome.value("frc_half_bit_shift", 100.0 * (before / after - 1.0));
         outcome.value("frc_half_bit_cross_shift", 100.0 * (before / across - 1.0));
         outcome.value("frc_rms_change", rms_difference(&original, &decoded));
-        if after > 1.01 * before {
+        // Without artefacts that both halves share, CC' is below the cross correlation: AA' · q² and AA' · q for a q below 1.
+        if after > 1.01 * across {
             outcome.notes.push(
-                "frc: the decoded halves correlate to higher frequencies than the original ones, as artefacts do that are \
-                 common to both; the cross correlation counts"
+                "frc: the decoded halves correlate to higher frequencies than decoded with original ones, as artefacts do \
+                 that are common to both; the cross correlation counts"
                     .to_owned(),
             );
         }

@@ -12,6 +12,8 @@
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
 
 mod blocks;
+mod edge;
+mod edge_fit;
 mod errors;
 mod evaluate;
 mod fit;
@@ -37,6 +39,8 @@ mod ssim;
 mod ssim_map;
 mod table;
 
+pub use edge::{Edge, EdgeSettings, edge};
+pub use edge_fit::{EdgeProfile, edge_profile};
 pub use errors::Error;
 pub use evaluate::{FrameSource, evaluate, passes};
 pub use fit::{Fit, fit};

@@ -177,7 +177,12 @@ impl Accumulator for Progress {
 
     fn finish(&mut self) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
-        let whole = if self.damaged { f64::NAN } else { 1.0 };
+        // Without a range nothing stabilises the ratios: what is left is rounding.
+        let whole = if self.damaged || self.range.data_range() == 0.0 {
+            f64::NAN
+        } else {
+            1.0
+        };
         outcome.value("ms_ssim", whole * mean(self.by_frame.iter().copied()));
         let curve = Curve::new("frame", "MS-SSIM", std::mem::take(&mut self.indices));
         let by_frame = std::mem::take(&mut self.by_frame);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::FrcSettings;
+use crate::{EdgeSettings, FrcSettings};
 
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -10,6 +10,8 @@ use crate::FrcSettings;
 pub struct Settings {
     /// Values that are not data, as `-1` and `-2`; excluded, and checked to be kept.
     pub mask: Vec<f64>,
+    /// The edge of knife-edge and MTF.
+    pub edge: EdgeSettings,
     /// Half data sets of FRC and FSC.
     pub frc: FrcSettings,
     /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original where not given.

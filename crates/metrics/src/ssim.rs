@@ -126,7 +126,12 @@ impl Accumulator for Progress {
 
     fn finish(&mut self) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
-        let whole = if self.damaged { f64::NAN } else { 1.0 };
+        // Without a range nothing stabilises the ratios: what is left is rounding.
+        let whole = if self.damaged || self.range.data_range() == 0.0 {
+            f64::NAN
+        } else {
+            1.0
+        };
         let of = |number: fn(&FrameSsim) -> f64| self.frames.iter().map(number);
         outcome.value("ssim", whole * mean(of(|frame| frame.mean)));
         outcome.value("ssim_p1", whole * mean(of(|frame| frame.percentile)));

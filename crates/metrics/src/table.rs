@@ -1,9 +1,11 @@
 //! All metrics, and the profiles that name several.
 
-use crate::{Error, Metric, frc, fsc, max_abs, ms_ssim, power_spectrum, psnr, ssim};
+use crate::{Error, Metric, edge, frc, fsc, max_abs, ms_ssim, power_spectrum, psnr, ssim};
 
 /// Every metric. The command, the Python package and the tests list them from here.
 pub static METRICS: &[&Metric] = &[
+    &edge::KNIFE_EDGE,
+    &edge::MTF,
     &frc::METRIC,
     &fsc::METRIC,
     &max_abs::METRIC,
