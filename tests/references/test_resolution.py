@@ -338,12 +338,25 @@ def test_the_region_of_an_edge_is_what_the_settings_say():
         values(["knife_edge"], np.full((30, 30), 7.0))
 
 
-def test_a_real_knife_edge_is_sharper_than_its_blurred_copy():
+def test_a_real_knife_edge_has_the_sigma_that_scipy_fits_and_widens_by_a_blur():
     from scipy.ndimage import gaussian_filter
+    from scipy.optimize import curve_fit
+    from scipy.special import erf
 
     frames = shared_data("knife-edge-percival", "/sample/coarse").astype("f8")
-    blurred = np.stack([gaussian_filter(frame, 1.0, mode="nearest") for frame in frames])
-    for settings in ({}, {"half_width": 15.0}):
-        measured = values(["knife_edge", "mtf"], frames, blurred, edge=settings)
-        print(settings, measured)
-        assert measured["edge_sigma_decoded"] > measured["edge_sigma_original"]
+    blurred = np.stack([gaussian_filter(frame, 1.5, mode="nearest") for frame in frames])
+    measured = outcome(["knife_edge", "mtf"], frames, blurred, edge={"roi": [95, 90, 142, 158]})
+    spread = measured["curves"]["edge_spread"]
+
+    def model(x, low, high, centre, sigma):
+        return low + (high - low) * (1 + erf((x - centre) / (np.sqrt(2) * sigma))) / 2
+
+    for kind in ("original", "decoded"):
+        y = spread["y"][kind]
+        kept = np.isfinite(y)
+        start = [y[kept][0], y[kept][-1], 0.1, 1.0]
+        fitted = curve_fit(model, spread["x"][kept], y[kept], start, ftol=1e-14, xtol=1e-14)[0]
+        sigma = np.sqrt(fitted[3] ** 2 - 1 / 192)
+        assert measured["values"]["edge_sigma_" + kind] == pytest.approx(sigma, rel=2e-3)
+    print(measured["values"])
+    assert measured["values"]["edge_sigma_decoded"] > measured["values"]["edge_sigma_original"]

@@ -316,3 +316,78 @@ fn spread_curve(before: &Edge, after: &Edge) -> Curve {
         .with("original", middle(&before.profile.values))
         .with("decoded", middle(&after.profile.values))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Values;
+
+    /// An edge x = 20 + y/12 under a Gaussian of σ = 1.5 px, at the centres of pixels.
+    fn image() -> Vec<f64> {
+        let slant = (1.0f64 / 12.0).atan().cos();
+        let pixels = (0..48).flat_map(|y| (0..40).map(move |x| (f64::from(x), f64::from(y))));
+        pixels
+            .map(|(x, y)| {
+                100.0 * libm::erf((x - 20.0 - y / 12.0) * slant / 1.5 / std::f64::consts::SQRT_2)
+            })
+            .collect()
+    }
+
+    fn outcome(parts: &[&[f64]], merge: bool) -> Outcome {
+        let shape = Shape {
+            frames: parts.len(),
+            rows: 48,
+            columns: 40,
+        };
+        let begin = || start(&Settings::default(), shape).unwrap();
+        let mut whole = begin();
+        for (first, part) in parts.iter().enumerate() {
+            let valid: Vec<bool> = part.iter().map(|value| *value != 9e9).collect();
+            let frames = Frames {
+                original: Values::F64(part),
+                decoded: Values::F64(part),
+                valid: Some(&valid),
+                first,
+                count: 1,
+                rows: 48,
+                columns: 40,
+            };
+            if merge {
+                let mut other = begin();
+                other.add(&frames).unwrap();
+                whole.merge(other).unwrap();
+            } else {
+                whole.add(&frames).unwrap();
+            }
+        }
+        whole.finish().unwrap()
+    }
+
+    #[test]
+    fn sigma_is_found_and_parts_merge_to_the_whole() {
+        let image = image();
+        let whole = outcome(&[&image, &image], false);
+        let sigma = whole.values["edge_sigma_original"];
+        assert!((sigma / 1.5 - 1.0).abs() < 5e-3, "{sigma}");
+        assert_eq!(outcome(&[&image, &image], true), whole);
+    }
+
+    #[test]
+    fn masked_garbage_changes_nothing() {
+        let mut masked = image();
+        masked[500] = 9e9;
+        let clean = image();
+        assert_eq!(
+            outcome(&[&clean, &masked], false),
+            outcome(&[&clean, &clean], false)
+        );
+    }
+
+    #[test]
+    fn images_without_an_edge_are_refused() {
+        assert!(edge(&[1.0; 400], 20, 10.0).is_err());
+        assert!(edge(&[f64::NAN; 400], 20, 10.0).is_err());
+        assert!(edge(&[1.0], 1, 10.0).is_err());
+        assert!(edge(&[], 0, 10.0).is_err());
+    }
+}

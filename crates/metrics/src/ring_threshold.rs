@@ -23,6 +23,9 @@ pub enum RingThreshold {
     Sigmas(f64),
 }
 
+/// As published, with four digits.
+#[allow(clippy::approx_constant)]
+const ONE_BIT: f64 = 1.4142;
 /// Rings on either side that a mean is made of.
 const SIDE: usize = 2;
 
@@ -34,7 +37,7 @@ impl RingThreshold {
             Self::OneSeventh => 1.0 / 7.0,
             Self::Fixed0143 => 0.143,
             Self::HalfBit => (0.2071 + 1.9102 / root) / (1.2071 + 0.9102 / root),
-            Self::OneBit => (0.5 + 2.4142 / root) / (1.5 + 1.4142 / root),
+            Self::OneBit => (0.5 + 2.4142 / root) / (1.5 + ONE_BIT / root),
             Self::Sigmas(sigmas) => sigmas / (count / 2.0).sqrt(),
         }
     }

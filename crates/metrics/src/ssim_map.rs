@@ -7,6 +7,8 @@
 //! Four filtered images are needed: a, b, a² + b² and ab. Rows are filtered along themselves once, and eleven of them
 //! are kept for the filter across.
 
+use multiversion::multiversion;
+
 /// Extent of a window.
 pub(crate) const EXTENT: usize = 11;
 const SIGMA: f64 = 1.5;
@@ -127,6 +129,7 @@ impl Filter {
 }
 
 /// The weighted sum of eleven rows, which may be one row at eleven places.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn weigh(weights: &[f64; HALF + 1], rows: [&[f64]; EXTENT], sum: &mut [f64]) {
     let rows = rows.map(|row| &row[..sum.len()]);
     for at in 0..sum.len() {
@@ -138,6 +141,7 @@ fn weigh(weights: &[f64; HALF + 1], rows: [&[f64]; EXTENT], sum: &mut [f64]) {
     }
 }
 
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn combine(means: &[Vec<f64>; IMAGES], data_range: f64, ssim: &mut [f64], structure: &mut [f64]) {
     let (c1, c2) = ((0.01 * data_range).powi(2), (0.03 * data_range).powi(2));
     let [a, b, squares, products] = means.each_ref().map(|mean| &mean[..ssim.len()]);
