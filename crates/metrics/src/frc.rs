@@ -234,3 +234,57 @@ fn rms_difference(a: &RingCorrelation, b: &RingCorrelation) -> f64 {
     let squares: f64 = pairs.map(|(a, b)| (b - a) * (b - a)).sum();
     (squares / a.correlation.len() as f64).sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Values;
+
+    const SHAPE: Shape = Shape {
+        frames: 4,
+        rows: 12,
+        columns: 16,
+    };
+
+    fn frames(values: &[u16], first: usize) -> Frames<'_> {
+        Frames {
+            original: Values::U16(values),
+            decoded: Values::U16(values),
+            valid: None,
+            first,
+            count: values.len() / 192,
+            rows: 12,
+            columns: 16,
+        }
+    }
+
+    #[test]
+    fn parts_merge_to_the_whole() {
+        let values: Vec<u16> = (0..4 * 192u64)
+            .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as u16)
+            .collect();
+        let mut whole = start(&Settings::default(), SHAPE).unwrap();
+        whole.add(&frames(&values, 0)).unwrap();
+        let mut merged = start(&Settings::default(), SHAPE).unwrap();
+        for first in [3, 0, 2, 1] {
+            let mut part = start(&Settings::default(), SHAPE).unwrap();
+            let frame = &values[first * 192..(first + 1) * 192];
+            part.add(&frames(frame, first)).unwrap();
+            merged.merge(part).unwrap();
+        }
+        let (whole, merged) = (whole.finish().unwrap(), merged.finish().unwrap());
+        assert_eq!(whole.curves, merged.curves);
+        // What was decoded is the original.
+        let curves = &whole.curves["frc"].y;
+        for (own, cross) in curves["original"].iter().zip(&curves["cross"]) {
+            assert!((own - cross).abs() < 1e-12, "{own} {cross}");
+        }
+        assert!(whole.values["frc_rms_change"] < 1e-12);
+    }
+
+    #[test]
+    fn one_frame_has_no_halves() {
+        let shape = Shape { frames: 1, ..SHAPE };
+        assert!(start(&Settings::default(), shape).is_err());
+    }
+}
