@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ErrorAcf;
-use crate::{Correlation, Region, Segmentation, Tomography};
+use crate::{Correlation, EdgeSettings, ErrorAcf, FrcSettings, Region, Segmentation, Tomography};
 
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -11,6 +10,10 @@ use crate::{Correlation, Region, Segmentation, Tomography};
 pub struct Settings {
     /// Values that are not data, as `-1` and `-2`; excluded, and checked to be kept.
     pub mask: Vec<f64>,
+    /// The edge of knife-edge and MTF.
+    pub edge: EdgeSettings,
+    /// Half data sets of FRC and FSC.
+    pub frc: FrcSettings,
     /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original where not given.
     pub data_range: Option<f64>,
     /// Lags of the error's autocorrelation.

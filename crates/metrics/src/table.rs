@@ -1,16 +1,21 @@
 //! All metrics, and the profiles that name several.
 
 use crate::{
-    Error, Metric, distribution, error_acf, g2, g2_by_frame, lossless, mask, max_abs, otsu,
-    pearson, pointwise_relative, preview, psnr, range_relative, relaxation, segmentation,
-    sigma_relative, squared_error, tomography, two_time,
+    Error, Metric, distribution, edge, error_acf, frc, fsc, g2, g2_by_frame, lossless, mask,
+    max_abs, ms_ssim, otsu, pearson, pointwise_relative, power_spectrum, preview, psnr,
+    range_relative, relaxation, segmentation, sigma_relative, squared_error, ssim, tomography,
+    two_time,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
 pub static METRICS: &[&Metric] = &[
     &distribution::EARTH_MOVER,
     &distribution::KS,
+    &edge::KNIFE_EDGE,
+    &edge::MTF,
     &error_acf::METRIC,
+    &frc::METRIC,
+    &fsc::METRIC,
     &g2::METRIC,
     &g2_by_frame::METRIC,
     &lossless::ENTROPY,
@@ -18,9 +23,11 @@ pub static METRICS: &[&Metric] = &[
     &lossless::UNIQUE,
     &mask::METRIC,
     &max_abs::METRIC,
+    &ms_ssim::METRIC,
     &otsu::METRIC,
     &pearson::METRIC,
     &pointwise_relative::METRIC,
+    &power_spectrum::METRIC,
     &preview::METRIC,
     &psnr::METRIC,
     &range_relative::METRIC,
@@ -28,6 +35,7 @@ pub static METRICS: &[&Metric] = &[
     &segmentation::METRIC,
     &sigma_relative::METRIC,
     &squared_error::METRIC,
+    &ssim::METRIC,
     &tomography::METRIC,
     &two_time::METRIC,
 ];

@@ -1,0 +1,196 @@
+//! S2: multi-scale SSIM over five scales, of every frame.
+//!
+//! Π structureᵢ^wᵢ · ssim₅^w₅ with w = 0.0448, 0.2856, 0.3001, 0.2363, 0.1333, from the means of maps whose scales are halved
+//! by the mean of 2 × 2 pixels: Wang, Simoncelli & Bovik, Asilomar 2003. L as in [`ssim`](mod@crate::ssim). A pixel of a
+//! coarser scale is valid where all four are; an odd last row or column is dropped. A negative mean counts as 0. `ms_ssim`
+//! is the mean over frames.
+//!
+//! Reference: sewar `msssim`, which begins its pairs of pixels one before the border, and has complex powers of
+//! negative means.
+
+use std::any::Any;
+
+use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
+use crate::robust_range::RobustRange;
+use crate::ssim::{has_damage, mean};
+use crate::ssim_map::{EXTENT, ssim_map};
+use crate::{Curve, Error, Frames, Outcome, Settings};
+
+const WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
+/// Extent below which the coarsest scale has no window.
+const SMALLEST: usize = EXTENT << (WEIGHTS.len() - 1);
+
+/// The row of the table.
+pub(crate) static METRIC: Metric = Metric {
+    id: "S2",
+    name: "ms_ssim",
+    about: "structural similarity over five scales, each half of the one before",
+    values: &[("ms_ssim", "1")],
+    curves: &["ms_ssim_by_frame"],
+    needs: &[],
+    pass: &PASS,
+};
+
+static PASS: Pass = Pass {
+    name: "ms_ssim",
+    mergeable: false,
+    per_chunk: false,
+    start,
+};
+
+/// MS-SSIM of two images of `columns` pixels in the fast direction.
+pub fn ms_ssim(
+    a: &[f64],
+    b: &[f64],
+    valid: Option<&[bool]>,
+    columns: usize,
+    data_range: f64,
+) -> f64 {
+    let mut scale = Scale {
+        a: a.to_vec(),
+        b: b.to_vec(),
+        valid: valid.map(<[bool]>::to_vec),
+        columns,
+    };
+    let mut product = 1.0;
+    for (at, weight) in WEIGHTS.into_iter().enumerate() {
+        let map = ssim_map(
+            &scale.a,
+            &scale.b,
+            scale.valid.as_deref(),
+            scale.columns,
+            data_range,
+        );
+        let coarsest = at + 1 == WEIGHTS.len();
+        let factors = if coarsest { map.ssim } else { map.structure };
+        let factor = mean(factors.into_iter());
+        // f64::max would make NaN 0.
+        product *= if factor < 0.0 {
+            0.0
+        } else {
+            factor.powf(weight)
+        };
+        if !coarsest {
+            scale = scale.halved();
+        }
+    }
+    product
+}
+
+/// Two images at a scale.
+struct Scale {
+    a: Vec<f64>,
+    b: Vec<f64>,
+    valid: Option<Vec<bool>>,
+    columns: usize,
+}
+
+impl Scale {
+    fn halved(&self) -> Self {
+        let quads = |image: &[f64]| {
+            let quad = |at: [usize; 4]| 0.25 * at.map(|at| image[at]).iter().sum::<f64>();
+            self.quads(image.len()).map(quad).collect()
+        };
+        let valid = self.valid.as_ref().map(|valid| {
+            let quads = self.quads(valid.len());
+            quads.map(|quad| quad.iter().all(|&at| valid[at])).collect()
+        });
+        Self {
+            a: quads(&self.a),
+            b: quads(&self.b),
+            valid,
+            columns: self.columns / 2,
+        }
+    }
+
+    /// The pixels of each 2 × 2 block of an image of `len` pixels.
+    fn quads(&self, len: usize) -> impl Iterator<Item = [usize; 4]> + use<> {
+        let columns = self.columns;
+        let rows = len / columns.max(1);
+        (0..rows / 2).flat_map(move |row| {
+            (0..columns / 2).map(move |column| {
+                let first = 2 * row * columns + 2 * column;
+                [first, first + 1, first + columns, first + columns + 1]
+            })
+        })
+    }
+}
+
+struct Progress {
+    range: RobustRange,
+    /// Whether the range was known when the round began.
+    measuring: bool,
+    /// Whether a valid pixel was decoded to NaN, which leaves nothing to say.
+    damaged: bool,
+    indices: Vec<f64>,
+    by_frame: Vec<f64>,
+}
+
+fn start(settings: &Settings, shape: Shape) -> Started {
+    if shape.rows < SMALLEST || shape.columns < SMALLEST {
+        return Err(Error::Unsuitable {
+            metric: "ms_ssim",
+            reason: format!(
+                "five scales need frames of {SMALLEST} × {SMALLEST} pixels, and these have {} × {}",
+                shape.rows, shape.columns
+            ),
+        });
+    }
+    let range = RobustRange::new(settings);
+    Ok(Box::new(Progress {
+        measuring: range.is_known(),
+        damaged: false,
+        range,
+        indices: Vec::new(),
+        by_frame: Vec::new(),
+    }))
+}
+
+impl Accumulator for Progress {
+    fn add(&mut self, frames: &Frames<'_>) -> Result<(), Error> {
+        if !self.measuring {
+            self.range.add(frames);
+            return Ok(());
+        }
+        for frame in frames.iter() {
+            self.damaged |= has_damage(&frame.decoded, frame.valid);
+            let (a, b, range) = (&frame.original, &frame.decoded, self.range.data_range());
+            self.indices.push(frame.index as f64);
+            self.by_frame
+                .push(ms_ssim(a, b, frame.valid, frames.columns, range));
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, _other: Box<dyn Accumulator>) -> Result<(), Error> {
+        unreachable!("not mergeable: the range depends on all frames")
+    }
+
+    fn again(&mut self) -> Result<bool, Error> {
+        if self.measuring {
+            return Ok(false);
+        }
+        self.range.end_round();
+        self.measuring = self.range.is_known();
+        Ok(true)
+    }
+
+    fn finish(&mut self) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        // Without a range nothing stabilises the ratios: what is left is rounding.
+        let whole = if self.damaged || self.range.data_range() == 0.0 {
+            f64::NAN
+        } else {
+            1.0
+        };
+        outcome.value("ms_ssim", whole * mean(self.by_frame.iter().copied()));
+        let curve = Curve::new("frame", "MS-SSIM", std::mem::take(&mut self.indices));
+        let by_frame = std::mem::take(&mut self.by_frame);
+        outcome.curve("ms_ssim_by_frame", curve.with("ms_ssim", by_frame));
+        Ok(outcome)
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
