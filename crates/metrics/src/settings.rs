@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Geometry;
+
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -12,6 +14,8 @@ pub struct Settings {
     pub data_range: Option<f64>,
     /// The detector's noise.
     pub noise: Noise,
+    /// Where the beam hits the detector.
+    pub geometry: Geometry,
     /// Memory that values kept for sorting may take, in bytes.
     pub memory_bytes: Option<u64>,
 }

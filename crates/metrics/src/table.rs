@@ -1,12 +1,20 @@
 //! All metrics, and the profiles that name several.
 
-use crate::{Error, Metric, max_abs};
+use crate::{Error, Metric, azimuthal, azimuthal_difference, max_abs, radial_model};
 
 /// Every metric. The command, the Python package and the tests list them from here.
-pub static METRICS: &[&Metric] = &[&max_abs::METRIC];
+pub static METRICS: &[&Metric] = &[
+    &azimuthal::METRIC,
+    &azimuthal_difference::METRIC,
+    &max_abs::METRIC,
+    &radial_model::METRIC,
+];
 
 /// Names of metrics that suit a method, by profile.
-const PROFILES: &[(&str, &[&str])] = &[("lossless", &["abs"])];
+const PROFILES: &[(&str, &[&str])] = &[
+    ("lossless", &["abs"]),
+    ("saxs", &["iq", "iq_difference", "radial_model"]),
+];
 
 /// The metrics of a profile.
 pub fn profile(name: &str) -> Option<&'static [&'static str]> {
