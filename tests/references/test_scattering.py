@@ -55,7 +55,7 @@ def assert_equals_pyfai(image, center, bins, q_range, mask_values=()):
     # pyFAI finds rings in f32: rings with a pixel this close to an edge may differ by it.
     q = q_of(image.shape, center)
     position = (q - q_range[0]) / (q_range[1] - q_range[0]) * bins
-    edge = abs(position - np.rint(position)) < 1e-5 * bins / 10
+    edge = abs(position - np.rint(position)) < 1.5e-7 * q / (q_range[1] - q_range[0]) * bins
     near = np.rint(position[edge]).astype(int)
     kept = np.ones(bins, bool)
     kept[near[(near >= 0) & (near < bins)]] = False
