@@ -11,6 +11,8 @@
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
 
+mod azimuthal;
+mod azimuthal_difference;
 mod block_sums;
 mod blocks;
 mod components;
@@ -30,6 +32,7 @@ mod frequency_rings;
 mod fsc;
 mod g2;
 mod g2_by_frame;
+mod geometry;
 mod limit;
 mod lossless;
 mod mask;
@@ -47,6 +50,7 @@ mod pointwise_relative;
 mod power_spectrum;
 mod preview;
 mod psnr;
+mod radial_model;
 mod range_relative;
 mod region_frames;
 mod region_pixels;
@@ -68,6 +72,8 @@ mod tomography;
 mod two_time;
 mod value_counts;
 
+pub use azimuthal::{Azimuthal, azimuthal};
+pub use azimuthal_difference::{AzimuthalDifference, differences};
 pub use components::Components;
 pub use correlation::Correlation;
 pub use edge::{Edge, EdgeSettings, edge};
@@ -80,6 +86,7 @@ pub use fit::{Fit, fit};
 pub use fourier::Window;
 pub use frames::{Frames, Values};
 pub use frc::{FrcSettings, Halves};
+pub use geometry::{Geometry, RadialBins, radii};
 pub use limit::{Limit, Verdict};
 pub use lossless::entropy;
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
@@ -89,6 +96,7 @@ pub use multi_tau::{G2, MultiTau};
 pub use otsu::otsu_threshold;
 pub use outcome::{Curve, Image, Outcome};
 pub use psnr::psnr;
+pub use radial_model::{ModelSums, radial_model};
 pub use regions::Region;
 pub use relaxation::{Relaxation, relaxation};
 pub use ring_correlation::{RingCorrelation, frc, fsc};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Correlation, EdgeSettings, ErrorAcf, FrcSettings, Region, Segmentation, Tomography};
+use crate::{
+    Correlation, EdgeSettings, ErrorAcf, FrcSettings, Geometry, Region, Segmentation, Tomography,
+};
 
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,8 @@ pub struct Settings {
     pub error_acf: ErrorAcf,
     /// The detector's noise.
     pub noise: Noise,
+    /// Where the beam hits the detector.
+    pub geometry: Geometry,
     /// Memory that values and frames which a metric has to keep may take, in bytes; 1 GiB where not given.
     pub memory_bytes: Option<u64>,
     /// Regions of interest, in any order; the whole frame where none is given.

@@ -1,14 +1,16 @@
 //! All metrics, and the profiles that name several.
 
 use crate::{
-    Error, Metric, distribution, edge, error_acf, frc, fsc, g2, g2_by_frame, lossless, mask,
-    max_abs, ms_ssim, otsu, pearson, pointwise_relative, power_spectrum, preview, psnr,
-    range_relative, relaxation, segmentation, sigma_relative, squared_error, ssim, tomography,
-    two_time,
+    Error, Metric, azimuthal, azimuthal_difference, distribution, edge, error_acf, frc, fsc, g2,
+    g2_by_frame, lossless, mask, max_abs, ms_ssim, otsu, pearson, pointwise_relative,
+    power_spectrum, preview, psnr, radial_model, range_relative, relaxation, segmentation,
+    sigma_relative, squared_error, ssim, tomography, two_time,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
 pub static METRICS: &[&Metric] = &[
+    &azimuthal::METRIC,
+    &azimuthal_difference::METRIC,
     &distribution::EARTH_MOVER,
     &distribution::KS,
     &edge::KNIFE_EDGE,
@@ -30,6 +32,7 @@ pub static METRICS: &[&Metric] = &[
     &power_spectrum::METRIC,
     &preview::METRIC,
     &psnr::METRIC,
+    &radial_model::METRIC,
     &range_relative::METRIC,
     &relaxation::METRIC,
     &segmentation::METRIC,
@@ -53,6 +56,8 @@ const PROFILES: &[(&str, &[&str])] = &[
             "pearson",
             "ks",
             "error_acf",
+            "ssim",
+            "power_spectrum",
             "mask",
         ],
     ),
@@ -61,15 +66,48 @@ const PROFILES: &[(&str, &[&str])] = &[
         &["abs", "mask", "unique", "entropy", "sparsity"],
     ),
     ("mx", &["abs", "sigma", "rmse", "sparsity", "mask"]),
-    ("saxs", &["abs", "sigma", "rmse", "mask"]),
-    ("segmentation", &["abs", "rmse", "psnr", "mask"]),
+    (
+        "saxs",
+        &[
+            "abs",
+            "sigma",
+            "rmse",
+            "iq",
+            "iq_difference",
+            "radial_model",
+            "mask",
+        ],
+    ),
+    (
+        "segmentation",
+        &["abs", "rmse", "psnr", "otsu", "segmentation", "mask"],
+    ),
     (
         "tomography",
-        &["abs", "sigma", "rmse", "psnr", "error_acf", "mask"],
+        &[
+            "abs",
+            "sigma",
+            "rmse",
+            "psnr",
+            "error_acf",
+            "ssim",
+            "otsu",
+            "segmentation",
+            "mask",
+        ],
     ),
     (
         "xpcs",
-        &["abs", "sigma", "rmse", "error_acf", "sparsity", "mask"],
+        &[
+            "abs",
+            "sigma",
+            "rmse",
+            "error_acf",
+            "sparsity",
+            "g2",
+            "relaxation",
+            "mask",
+        ],
     ),
 ];
 
