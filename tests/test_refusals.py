@@ -113,15 +113,15 @@ IN_ARGS = {
     "sigma-clip:force=perhaps": "force=perhaps is not true or false",
 }
 IN_RECOMPRESS = [
-    # data, SPEC, exit code, sentence
-    ("labels", "noise", 4, "store them with dictionary"),
-    ("labels", "quantise:abs=20", 4, LABELS),
-    ("keys", "noise", 4, LABELS),
-    ("speckle", "sigma-clip", 4, "or force to encode all the same"),
-    ("counts", "quantise:abs=0.5", 2, "abs < 1 on integers is lossless"),
-    ("counts", "quantise", 2, "give exactly one of"),
-    ("counts", "noise:mode=dither", 2, "use mode=unbiased, or store floats"),
-    ("floats", "quantise:abs=1e-46", 2, "smaller than the rounding"),
+    # data, SPEC, sentence
+    ("labels", "noise", "store them with dictionary"),
+    ("labels", "quantise:abs=20", LABELS),
+    ("keys", "noise", LABELS),
+    ("speckle", "sigma-clip", "or force to encode all the same"),
+    ("counts", "quantise:abs=0.5", "abs < 1 on integers is lossless"),
+    ("counts", "quantise", "give exactly one of"),
+    ("counts", "noise:mode=dither", "use mode=unbiased, or store floats"),
+    ("floats", "quantise:abs=1e-46", "smaller than the rounding"),
 ]
 
 
@@ -166,9 +166,9 @@ answer(True)
     return folder
 
 
-@pytest.mark.parametrize("kind, spec, code, sentence", IN_RECOMPRESS)
-def test_recompress_ends_with_the_sentence_and_no_target(sources, tmp_path, kind, spec, code, sentence):
-    done = etalon("recompress", sources / (kind + ".h5"), tmp_path / "out.h5", "--codec", spec, code=code)
+@pytest.mark.parametrize("kind, spec, sentence", IN_RECOMPRESS)
+def test_recompress_ends_with_the_sentence_and_no_target(sources, tmp_path, kind, spec, sentence):
+    done = etalon("recompress", sources / (kind + ".h5"), tmp_path / "out.h5", "--codec", spec, code=2)
     assert sentence in done.stderr and "/x" in done.stderr and os.listdir(tmp_path) == []
 
 
