@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use etalon_measure::chunk_source::ChunkSource;
+use etalon_measure::compare::{Against, Comparison};
 use etalon_measure::dataset::Dataset;
+use etalon_metrics::{Settings, metric_named};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -221,7 +223,19 @@ fn compare_datasets(from: &Dataset, to: &Dataset) -> Result<ReadBack, Failure> {
     }
     Ok(ReadBack {
         equal,
-        max_abs_error: if equal { 0.0 } else { f64::INFINITY },
+        max_abs_error: if equal { 0.0 } else { largest_error(from, to)? },
         gbps: to.raw_bytes() as f64 / seconds / 1e9,
     })
+}
+
+fn largest_error(from: &Dataset, to: &Dataset) -> Result<f64, Failure> {
+    let settings = Settings::default();
+    let abs = metric_named("abs").map_err(Failure::arguments)?;
+    let comparison = Comparison::new(from, &Against::Dataset(to), &settings, |_| ())?;
+    let outcome = comparison.evaluate(&[abs], &settings)?;
+    Ok(outcome
+        .values
+        .get("max_abs_error")
+        .copied()
+        .unwrap_or(f64::INFINITY))
 }
