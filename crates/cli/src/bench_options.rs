@@ -187,7 +187,7 @@ impl Arguments {
     pub(crate) fn sources(&self, output: Output) -> Result<Vec<Source>, Failure> {
         let mut sources = Vec::new();
         for target in &self.targets {
-            let file = target.file.file_name().unwrap_or_default();
+            let file = target.file.to_string_lossy();
             let least = if target.pattern.is_some() {
                 1
             } else {
@@ -198,10 +198,7 @@ impl Arguments {
                     && !dataset.shape.is_empty()
                     && dataset.raw_bytes() >= least;
                 if takes {
-                    sources.push(Source::File(
-                        file.to_string_lossy().into(),
-                        Box::new(dataset),
-                    ));
+                    sources.push(Source::File(file.to_string(), Box::new(dataset)));
                 } else {
                     output.detail(&format!("{}: left out", dataset.path));
                 }

@@ -27,7 +27,13 @@ pub(crate) fn dataset_lines(rows: &[BenchRow], first: bool) -> Vec<String> {
     if !first {
         lines.push(String::new());
     }
-    lines.push(format!("{} {}  {}", any.file, any.dataset, data_line(any)));
+    lines.push(format!(
+        "{} {}  {}",
+        file_name(&any.file),
+        any.dataset,
+        data_line(any)
+    ));
+    lines.extend(bounds_line(any));
     let mut table = Table::new(&TITLES);
     for row in rows {
         table.row(cells(row));
@@ -48,23 +54,36 @@ fn data_line(row: &BenchRow) -> String {
     if row.measured_chunks < row.total_chunks {
         text += &format!(" ({} of {} chunks)", row.measured_chunks, row.total_chunks);
     }
-    if let Some(bounds) = &row.bounds {
-        text += &format!(
-            "; {:.1} % zeros, entropy {:.3} bits",
-            100.0 * bounds.sparsity,
-            bounds.entropy_bits
-        );
-        text += &bounds
-            .ratio_bound
-            .map_or_else(String::new, |ratio| format!(" (ratio {ratio:.2})"));
-        text += &bounds
-            .poisson_bits
-            .map_or_else(String::new, |bits| format!(", Poisson {bits:.3} bits"));
-        text += &bounds
-            .poisson_ratio_bound
-            .map_or_else(String::new, |ratio| format!(" (ratio {ratio:.2})"));
-    }
     text
+}
+
+/// What the data allow.
+fn bounds_line(row: &BenchRow) -> Option<String> {
+    let bounds = row.bounds?;
+    let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |r| format!(" (ratio {r:.2})"));
+    let mut text = format!(
+        "{:.1} % zeros; entropy {:.3} bits{}",
+        100.0 * bounds.sparsity,
+        bounds.entropy_bits,
+        ratio(bounds.ratio_bound)
+    );
+    if let Some(bits) = bounds.poisson_bits {
+        text += &format!(
+            "; Poisson entropy {bits:.3} bits{}",
+            ratio(bounds.poisson_ratio_bound)
+        );
+    }
+    Some(text)
+}
+
+/// A number to three digits.
+fn three_digits(value: f64) -> String {
+    let digits = (2.0 - value.abs().log10().floor()).clamp(0.0, 5.0) as usize;
+    format!("{value:.digits$}")
+}
+
+fn file_name(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
 }
 
 fn cells(row: &BenchRow) -> Vec<String> {
@@ -81,12 +100,14 @@ fn cells(row: &BenchRow) -> Vec<String> {
         return cells;
     }
     let absent = || "–".to_owned();
-    let speed = |gbps: Option<f64>| gbps.map_or_else(absent, |gbps| format!("{gbps:.3}"));
+    let speed = |gbps: Option<f64>| gbps.map_or_else(absent, three_digits);
     let percent =
         |share: Option<f64>| share.map_or_else(absent, |share| format!("{:.1} %", 100.0 * share));
-    let error = row
-        .max_abs_error
-        .map_or_else(|| "∞".into(), |error| format!("{error:.4}"));
+    let error = match row.max_abs_error {
+        None => "∞".into(),
+        Some(0.0) => "0".into(),
+        Some(error) => format!("{error:.4e}"),
+    };
     cells.extend([
         format!("{:.2}", row.ratio),
         percent(row.fraction_of_bound),
@@ -94,11 +115,7 @@ fn cells(row: &BenchRow) -> Vec<String> {
         percent(row.encode_cv),
         speed(row.decode_gbps),
         percent(row.decode_cv),
-        if row.max_abs_error == Some(0.0) {
-            "0".into()
-        } else {
-            error
-        },
+        error,
     ]);
     cells
 }
@@ -177,7 +194,7 @@ fn overview(document: &Document, codecs: &[&str]) -> Table {
             let logs = pairs
                 .iter()
                 .filter_map(|(row, reference)| Some((figure(row)? / figure(reference)?).ln()));
-            format!("{:.2}", (logs.sum::<f64>() / count).exp())
+            three_digits((logs.sum::<f64>() / count).exp())
         };
         table.row([
             (*codec).to_owned(),
@@ -195,7 +212,7 @@ fn fit_table(fits: &[Fit]) -> Table {
     let mut table = Table::new(&["data sets", "codec", ">exponent", ">prefactor", ">R²"]);
     for fit in fits {
         table.row([
-            format!("{} ({})", fit.group, fit.law.points),
+            format!("{} ({})", file_name(&fit.group), fit.law.points),
             fit.codec.clone(),
             format!("{:.3}", fit.law.exponent),
             format!("{:.3}", fit.law.prefactor),
@@ -237,10 +254,14 @@ pub(crate) fn page(document: &Document) -> Vec<String> {
     for set in rows.chunk_by(|a, b| (&a.file, &a.dataset) == (&b.file, &b.dataset)) {
         let Some(any) = set.first() else { continue };
         lines.push(format!(
-            "## {} {}\n\n{}.\n",
-            any.file,
+            "## {} {}
+
+{}. {}
+",
+            file_name(&any.file),
             any.dataset,
-            data_line(any)
+            data_line(any),
+            bounds_line(any).map_or_else(String::new, |line| line + ".")
         ));
         let mut table = Table::new(&TITLES);
         for row in set {

@@ -20,8 +20,8 @@ pub struct PowerLaw {
     pub points: usize,
 }
 
-/// Fits pairs of sparsity and ratio; `None` for fewer than three of them, or where all are equally sparse. Data of
-/// nothing but zeros have no place on the axis and are left out.
+/// Fits pairs of sparsity and ratio; `None` for fewer than three of them, or where all are equally sparse or of one
+/// ratio. Data of nothing but zeros have no place on the axis and are left out.
 pub fn fit(points: impl IntoIterator<Item = (f64, f64)>) -> Option<PowerLaw> {
     let usable = points
         .into_iter()
@@ -42,14 +42,14 @@ pub fn fit(points: impl IntoIterator<Item = (f64, f64)>) -> Option<PowerLaw> {
         yy += y * y;
     }
     // Below this the points differ by rounding alone.
-    if xx <= 1e-20 {
+    if xx <= 1e-20 || yy <= 1e-20 {
         return None;
     }
     let exponent = xy / xx;
     Some(PowerLaw {
         exponent,
         prefactor: (mean_y - exponent * mean_x).exp(),
-        r_squared: if yy > 0.0 { xy * xy / (xx * yy) } else { 1.0 },
+        r_squared: xy * xy / (xx * yy),
         points: logs.len(),
     })
 }
@@ -71,6 +71,7 @@ mod tests {
         assert_eq!(fit([(0.1, 2.0), (0.5, 3.0)]), None);
         assert_eq!(fit([(0.5, 2.0), (0.5, 3.0), (0.5, 4.0)]), None);
         assert_eq!(fit([(0.1, 2.0), (0.5, 3.0), (1.0, 900.0)]), None);
+        assert_eq!(fit([(0.1, 1.0), (0.5, 1.0), (0.9, 1.0)]), None);
     }
 
     #[test]
