@@ -7,6 +7,7 @@
 //!   they are left out of the means and have no entropy.
 
 use etalon_codec::{Element, ElementClass};
+use etalon_metrics::{entropy, poisson_entropy};
 use serde::{Deserialize, Serialize};
 
 use crate::element_words::words;
@@ -29,8 +30,6 @@ pub struct Bounds {
 
 /// Pixels on either side in the window of the local mean.
 const REACH: usize = 2;
-/// Above this mean the entropy is that of the asymptotic series, whose error is then below 1e-8 bits.
-const ASYMPTOTIC_MEAN: f64 = 100.0;
 
 /// The bounds of chunks of this shape; `None` for elements that are no numbers.
 pub fn bounds(element: &Element, chunk: &[usize], chunks: &[RawChunk]) -> Option<Bounds> {
@@ -50,7 +49,7 @@ pub fn bounds(element: &Element, chunk: &[usize], chunks: &[RawChunk]) -> Option
     let count = values.len() as f64;
     let zeros = values.iter().filter(|word| (**word & !minus_zero) == 0);
     let sparsity = zeros.count() as f64 / count;
-    let entropy_bits = entropy(&mut values);
+    let entropy_bits = entropy_of(&mut values);
     let ratio = |bits: f64| (bits > 0.0).then(|| element_bits / bits);
     Some(Bounds {
         sparsity,
@@ -61,16 +60,12 @@ pub fn bounds(element: &Element, chunk: &[usize], chunks: &[RawChunk]) -> Option
     })
 }
 
-/// −Σ p log₂ p; `values` are sorted on the way.
-fn entropy(values: &mut [u64]) -> f64 {
+/// Zeroth-order entropy; `values` are sorted on the way.
+fn entropy_of(values: &mut [u64]) -> f64 {
     values.sort_unstable();
-    let total = values.len() as f64;
-    let terms = values.chunk_by(|a, b| a == b).map(|equal| {
-        let share = equal.len() as f64 / total;
-        share * share.log2()
-    });
-    // Subtracted from 0, since −0 is what a lone value would have.
-    0.0 - terms.sum::<f64>()
+    let counts = values.chunk_by(|a, b| a == b);
+    let counts: Vec<u64> = counts.map(|equal| equal.len() as u64).collect();
+    entropy(&counts)
 }
 
 fn poisson_bits(element: &Element, chunk: &[usize], values: &[u64]) -> Option<f64> {
@@ -166,31 +161,6 @@ impl KnownEntropies {
     }
 }
 
-/// Entropy of a Poisson distribution in bits.
-pub fn poisson_entropy(mean: f64) -> f64 {
-    if mean <= 0.0 {
-        return 0.0;
-    }
-    if mean > ASYMPTOTIC_MEAN {
-        let series =
-            1.0 / (12.0 * mean) + 1.0 / (24.0 * mean * mean) + 19.0 / (360.0 * mean * mean * mean);
-        let natural = 0.5 * (2.0 * std::f64::consts::PI * std::f64::consts::E * mean).ln() - series;
-        return natural / std::f64::consts::LN_2;
-    }
-    // log p(k) = k log λ − λ − log k!; the terms beyond 12 σ are below 1e-20.
-    let last = (mean + 12.0 * mean.sqrt() + 20.0) as u32;
-    let mut log_factorial = 0.0;
-    let mut nats = 0.0;
-    for count in 0..=last {
-        if count > 0 {
-            log_factorial += f64::from(count).ln();
-        }
-        let log_probability = f64::from(count) * mean.ln() - mean - log_factorial;
-        nats -= log_probability.exp() * log_probability;
-    }
-    nats / std::f64::consts::LN_2
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,25 +178,6 @@ mod tests {
             offset: vec![0, 0],
             bytes: values.into_iter().flat_map(u16::to_le_bytes).collect(),
         }
-    }
-
-    #[test]
-    fn poisson_entropies_are_those_of_the_table() {
-        // scipy.stats.poisson(λ).entropy() / log(2)
-        for (mean, bits) in [
-            (0.1, 0.482),
-            (1.0, 1.882),
-            (5.0, 3.180),
-            (20.0, 4.202),
-            (100.0, 5.368),
-            (1000.0, 7.030),
-            (1e4, 8.691),
-        ] {
-            let found = poisson_entropy(mean);
-            assert!((found - bits).abs() < 1e-3, "{mean}: {found}");
-        }
-        let (below, above) = (poisson_entropy(99.999_999), poisson_entropy(100.000_001));
-        assert!((below - above).abs() < 1e-7, "{below} {above}");
     }
 
     #[test]

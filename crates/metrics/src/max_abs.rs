@@ -23,8 +23,7 @@ pub(crate) static METRIC: Metric = Metric {
 
 /// Adds the numbers of E1.
 pub(crate) fn describe(moments: &Moments, outcome: &mut Outcome) {
-    let count = moments.count as f64;
-    outcome.value("max_abs_error", moments.max_abs);
-    outcome.value("mean_error", moments.sum_error / count);
-    outcome.value("mean_abs_error", moments.sum_abs / count);
+    outcome.value("max_abs_error", moments.defined(moments.max_abs));
+    outcome.value("mean_error", moments.mean_error());
+    outcome.value("mean_abs_error", moments.mean_abs_error());
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ErrorAcf;
+
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -10,9 +12,11 @@ pub struct Settings {
     pub mask: Vec<f64>,
     /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original where not given.
     pub data_range: Option<f64>,
+    /// Lags of the error's autocorrelation.
+    pub error_acf: ErrorAcf,
     /// The detector's noise.
     pub noise: Noise,
-    /// Memory that values kept for sorting may take, in bytes.
+    /// Memory that values and frames which a metric has to keep may take, in bytes; 1 GiB where not given.
     pub memory_bytes: Option<u64>,
 }
 
