@@ -39,7 +39,22 @@ pub(crate) fn dataset_lines(rows: &[BenchRow], first: bool) -> Vec<String> {
         table.row(cells(row));
     }
     lines.extend(table.lines());
+    lines.extend(rows.iter().filter_map(remark));
     lines
+}
+
+/// What a reader of the row has to know.
+fn remark(row: &BenchRow) -> Option<String> {
+    if let Some(reason) = &row.refused {
+        return Some(format!("{}: {reason}", row.codec));
+    }
+    let is_filter = row.codec != "none" && row.unfiltered_chunks > 0;
+    is_filter.then(|| {
+        format!(
+            "{}: {} of {} chunks are stored as they were",
+            row.codec, row.unfiltered_chunks, row.measured_chunks
+        )
+    })
 }
 
 /// Type, extents, sample and bounds.
@@ -105,8 +120,9 @@ fn cells(row: &BenchRow) -> Vec<String> {
         |share: Option<f64>| share.map_or_else(absent, |share| format!("{:.1} %", 100.0 * share));
     let error = match row.max_abs_error {
         None => "∞".into(),
-        Some(0.0) => "0".into(),
-        Some(error) => format!("{error:.4e}"),
+        Some(error) if error.fract() == 0.0 => format!("{error}"),
+        Some(error) if error < 1e-3 => format!("{error:.2e}"),
+        Some(error) => three_digits(error),
     };
     cells.extend([
         format!("{:.2}", row.ratio),
@@ -268,11 +284,13 @@ pub(crate) fn page(document: &Document) -> Vec<String> {
             table.row(cells(row));
         }
         lines.extend(table.markdown());
-        let refused = set
-            .iter()
-            .filter_map(|row| Some((row, row.refused.as_ref()?)));
-        let reasons = refused.map(|(row, reason)| format!("\n`{}`: {reason}", row.codec));
-        lines.extend(reasons);
+        let remarks = set.iter().filter_map(remark);
+        lines.extend(remarks.map(|remark| {
+            format!(
+                "
+{remark}"
+            )
+        }));
         lines.push(String::new());
     }
     lines.pop();

@@ -213,10 +213,11 @@ impl Bench {
         let layout = &sampled.subject.layout;
         let bounds = bounds(&layout.element, &layout.shape, &sampled.chunks);
         let blank = self.blank(sampled, bounds);
+        let is_float = layout.element.class == ElementClass::Float;
         let named = |candidate: &Candidate| BenchRow {
             codec: candidate.to_string(),
             lossless: candidate.is_lossless(),
-            bound: candidate.absolute_bound(),
+            bound: candidate.absolute_bound(is_float),
             ..blank.clone()
         };
         let mut rows: Vec<BenchRow> = candidates.iter().map(named).collect();
@@ -323,12 +324,35 @@ impl Workers<'_> {
                 unfiltered_chunks,
                 decoded,
             }) => {
+                if matches!(candidate, Candidate::Own(_)) && unfiltered_chunks > 0 {
+                    // h5py lets HDF5 store what a filter refuses as it is; the loss refused has a reason.
+                    row.refused = Some(why_refused(candidate, sampled));
+                    return Ok(());
+                }
                 row.stored_bytes = stored_bytes;
                 row.unfiltered_chunks = unfiltered_chunks;
                 row.max_abs_error = Some(max_abs_error(&layout.element, raw, &decoded));
             }
         }
         Ok(())
+    }
+}
+
+/// What the codec says of the first chunk that it refuses.
+fn why_refused(candidate: &Candidate, sampled: &Sampled) -> String {
+    let Some(method) = candidate.method() else {
+        return "the filter fails".into();
+    };
+    let encoded = method.coder(&sampled.subject.layout).and_then(|mut coder| {
+        for chunk in &sampled.chunks {
+            let mut stored = vec![0; coder.bound(chunk.bytes.len())?];
+            coder.encode(&chunk.bytes, &mut stored)?;
+        }
+        Ok(())
+    });
+    match encoded {
+        Err(error) => error.to_string(),
+        Ok(()) => "the plugin's filter fails where the codec does not".into(),
     }
 }
 

@@ -108,12 +108,12 @@ impl Candidate {
         }
     }
 
-    /// Largest error that the settings allow, where they name one.
-    pub fn absolute_bound(&self) -> Option<f64> {
+    /// Largest error of floats, or of integers, that the settings allow, where they name one.
+    pub fn absolute_bound(&self, is_float: bool) -> Option<f64> {
         match self {
             Self::Own(spec) if spec.is_given("abs") => spec.number("abs"),
             Self::Own(_) => None,
-            Self::Peer(peer) => peer.absolute_bound(),
+            Self::Peer(peer) => peer.absolute_bound(is_float),
         }
     }
 
@@ -173,7 +173,10 @@ mod tests {
                 .any(|name| name == "bitshuffle:compressor=zstd")
         );
         let lossy = Candidate::usual(Some(0.5), true).unwrap();
-        let bounds: Vec<f64> = lossy.iter().filter_map(Candidate::absolute_bound).collect();
+        let bounds: Vec<f64> = lossy
+            .iter()
+            .filter_map(|one| one.absolute_bound(true))
+            .collect();
         assert_eq!(bounds, [0.5; 4]);
         let own = Candidate::usual(Some(0.5), false).unwrap();
         assert!(!own.iter().any(Candidate::is_plugin) && own.len() > 8);

@@ -242,8 +242,12 @@ impl Peer {
         self.filter.lossless || self.word("reversible") == Some("true")
     }
 
-    /// Largest error that the settings allow, where they name one.
-    pub fn absolute_bound(&self) -> Option<f64> {
+    /// Largest error of floats, or of integers, that the settings allow, where they name one.
+    pub fn absolute_bound(&self, is_float: bool) -> Option<f64> {
+        // zfp's manual: fixed-accuracy mode is for floating-point data only.
+        if self.filter.name == "zfp" && !is_float {
+            return None;
+        }
         let word = self.word("absolute").or_else(|| self.word("accuracy"))?;
         word.parse().ok()
     }
@@ -331,8 +335,10 @@ mod tests {
         let peer = |text: &str| text.parse::<Peer>().unwrap();
         assert!(peer("zfp:reversible").is_lossless() && peer("zstd").is_lossless());
         assert!(!peer("zfp:rate=8").is_lossless());
-        assert_eq!(peer("zfp:accuracy=0.5").absolute_bound(), Some(0.5));
-        assert_eq!(peer("sz3:absolute=1e-3").absolute_bound(), Some(1e-3));
-        assert_eq!(peer("zfp:rate=8").absolute_bound(), None);
+        let bound = |text: &str, is_float| peer(text).absolute_bound(is_float);
+        assert_eq!(bound("zfp:accuracy=0.5", true), Some(0.5));
+        assert_eq!(bound("zfp:accuracy=0.5", false), None);
+        assert_eq!(bound("sz3:absolute=1e-3", false), Some(1e-3));
+        assert_eq!(bound("zfp:rate=8", true), None);
     }
 }
