@@ -77,8 +77,8 @@ def bench(plugins):
 
 
 def stored_by_h5py(values, chunks, options):
-    """Bytes and values of a dataset in a file of h5py's."""
-    with h5py.File("x", "w", driver="core", backing_store=False) as file:
+    """Bytes and values of a dataset in a file of h5py's, without a cache that would return what was not decoded."""
+    with h5py.File("x", "w", driver="core", backing_store=False, rdcc_nbytes=0) as file:
         data = file.create_dataset("x", data=values, chunks=chunks, **options)
         file.flush()
         return data.id.get_storage_size(), data[()]
@@ -119,7 +119,7 @@ def test_own_codecs_store_what_their_plugins_store(counts, bench, plugins, wheel
 import h5py
 with h5py.File(args[0], "r") as source, h5py.File("x", "w", driver="core", backing_store=False) as file:
     values = source["half"][()]
-    made = file.create_dataset("x", data=values, chunks=(1,) + values.shape[1:], compression=32008, compression_opts=json.loads(args[1]))
+    made = file.create_dataset("x", data=values, chunks=(1,) + values.shape[1:], compression=32008, compression_opts=tuple(json.loads(args[1])))
     answer(made.id.get_storage_size())
 """
     for row, options in zip(rows, OWN.values()):
@@ -212,7 +212,7 @@ def test_rows_are_kept_and_only_missing_ones_measured(counts, tmp_path, bench, p
     rows = tmp_path / "rows.jsonl"
     target = "%s::/half" % counts
     first = bench(target, "--out", rows, *with_codecs("lzf", "bitshuffle"))
-    assert len(rows.read_text().split()) and rows.read_text().count('"codec"') == 2
+    assert rows.read_text().count('"codec"') == 2
     second = bench(target, "--out", rows, *with_codecs("bitshuffle", "zstd", "lzf"))
     assert rows.read_text().count('"codec"') == 3
     of = {row["codec"]: row for row in second["datasets"]}
@@ -230,8 +230,8 @@ def test_a_killed_benchmark_goes_on_where_it_stopped(tmp_path, bench, plugins):
     names = ["set%d" % at for at in range(6)]
     with h5py.File(path, "w") as file:
         for name in names:
-            file.create_dataset(name, data=RANDOM.poisson(0.4, (8, 256, 256)).astype("u2"), chunks=(1, 256, 256))
-    arguments = [path, "--out", rows, *with_codecs("gzip:level=9", "bitshuffle")]
+            file.create_dataset(name, data=RANDOM.poisson(0.4, (8, 128, 128)).astype("u2"), chunks=(1, 128, 128))
+    arguments = [path, "--out", rows, *with_codecs("gzip:level=6", "bitshuffle")]
     command = [program(), "bench", *arguments, *QUICK, "--json"]
     with open(os.devnull, "w") as nowhere:
         running = subprocess.Popen([str(word) for word in command], env=environment(plugins), stdout=nowhere)
