@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use etalon_measure::bench::{Bench, BenchRow, Sampled};
+use etalon_measure::bench::{Bench, Sampled};
 use etalon_measure::bench_cache::{Cache, Circumstances};
+use etalon_measure::bench_row::BenchRow;
 use etalon_measure::candidate::Candidate;
 use etalon_measure::machine::Machine;
 use etalon_measure::power_law::{PowerLaw, fit};

@@ -1,6 +1,6 @@
 //! The rows of `etalon bench` as text, and as a page of Markdown.
 
-use etalon_measure::bench::BenchRow;
+use etalon_measure::bench_row::BenchRow;
 
 use crate::bench::{Document, Fit};
 use crate::table::{Table, extents, size};

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::bench::{Bench, BenchRow, Sampled};
+use crate::bench::{Bench, Sampled};
+use crate::bench_row::BenchRow;
 use crate::h5py_worker::Clock;
 use crate::machine::Machine;
 

@@ -7,7 +7,8 @@ use etalon_codec::{CODECS, Error, Layout, Spec, nearest};
 
 use crate::h5py_worker::Storage;
 use crate::method::Method;
-use crate::peer::{Peer, peer_names};
+use crate::peer::Peer;
+use crate::peer_filters::peer_names;
 
 /// A codec with its settings.
 #[derive(Debug, Clone)]

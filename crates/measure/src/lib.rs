@@ -5,7 +5,7 @@
 //!   thread;
 //! * [`recompress`]: a copy of a file with its datasets stored by another codec;
 //! * [`method`], [`speed`], [`measure`]: ratio, speed and error of codecs;
-//! * [`bench`], [`bench_cache`], [`candidate`], [`peer`], [`h5py_worker`], [`bounds`], [`power_law`]: the same codecs beside
+//! * [`bench`], [`bench_row`], [`bench_cache`], [`candidate`], [`peer`], [`h5py_worker`], [`bounds`], [`power_law`]: the same codecs beside
 //!   everybody else's through h5py, and what the data allow;
 //! * [`compare`]: a dataset beside what was decoded of it, fed to the metrics;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
@@ -15,6 +15,8 @@
 mod absolute_error;
 pub mod bench;
 pub mod bench_cache;
+mod bench_route;
+pub mod bench_row;
 pub mod bounds;
 mod box_copy;
 mod byte_shuffle;
@@ -39,6 +41,7 @@ pub mod measure;
 pub mod method;
 mod ordered;
 pub mod peer;
+mod peer_filters;
 pub mod pipeline;
 pub mod pipeline_spec;
 mod plan;

@@ -55,9 +55,11 @@ pub fn four_d_stem(seed: u64, frames: usize) -> Vec<Series> {
 
 /// Electrons per pattern at which a share of `zeros` of all pixels count nothing, by bisection.
 fn dose_for(patterns: &[f64], zeros: f64) -> f64 {
+    // A stride that is prime to the side meets all rows and columns alike.
+    let some: Vec<f64> = patterns.iter().copied().step_by(17).collect();
     let expected = |dose: f64| {
-        let sum: f64 = patterns.iter().map(|share| (-dose * share).exp()).sum();
-        sum / patterns.len() as f64
+        let sum: f64 = some.iter().map(|share| (-dose * share).exp()).sum();
+        sum / some.len() as f64
     };
     let (mut low, mut high) = (1.0, 1e9);
     for _ in 0..60 {
