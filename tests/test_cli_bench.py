@@ -70,8 +70,8 @@ def counts(tmp_path):
 def bench(plugins):
     """Runs the command with JSON, or not, and the plugins at hand."""
 
-    def run(*arguments, **options):
-        return etalon_json("bench", *arguments, *QUICK, plugin_path=plugins, **options)
+    def run(*arguments, quick=QUICK):
+        return etalon_json("bench", *arguments, *quick, plugin_path=plugins)
 
     return run
 
@@ -195,6 +195,21 @@ def test_what_an_own_filter_refuses_is_not_counted_as_stored(tmp_path, bench):
         file.create_dataset("x", data=np.repeat([0, 7, 9, 4000], 1024).astype("u2").reshape(4, 1024), chunks=(4, 1024))
     (row,) = bench("%s::/x" % path, *with_codecs("quantise:abs=1"))["datasets"]
     assert "labels" in row["refused"] and row["stored_bytes"] == 0
+
+
+def test_a_filter_that_crashes_is_a_row_and_the_others_go_on(counts, tmp_path, bench):
+    # A module in the place of hdf5plugin, one class of which ends the process.
+    (tmp_path / "hdf5plugin.py").write_text(
+        "import os\nversion = 'none'\ndef Zstd(clevel):\n    os.kill(os.getpid(), 11)\n")
+    wrapper = tmp_path / "python"
+    wrapper.write_text("#!/bin/sh\nPYTHONPATH=%s exec %s \"$@\"\n" % (tmp_path, sys.executable))
+    wrapper.chmod(0o755)
+    codecs = with_codecs("gzip:level=1", "bitshuffle", "zstd", "lzf", "blosc")
+    rows = bench("%s::/half" % counts, *codecs, "--python", wrapper, quick=("--runs", "5"))["datasets"]
+    assert "signal: 11" in rows[2]["refused"] and "has no Blosc" in rows[4]["refused"]
+    for at, options in ((0, PEERS["gzip:level=1"]), (3, PEERS["lzf"])):
+        assert rows[at]["stored_bytes"] == stored_by_h5py(COUNTS["half"], (1, *SHAPE[1:]), options)[0]
+    assert all(rows[at]["encode_gbps"] > 0 and rows[at]["max_abs_error"] == 0 for at in (0, 1, 3))
 
 
 def test_without_h5py_own_codecs_and_gzip_are_timed_in_memory(counts, tmp_path):

@@ -78,7 +78,11 @@ impl Bench {
                 let own = match &python.plugins {
                     Some(folder) => {
                         versions.insert("etalon_plugins".into(), hash_of_plugins(folder)?);
-                        Some(Worker::start(&python.program, Side::Own(folder), clock)?)
+                        Some(Worker::start(
+                            &python.program,
+                            Side::Own(folder.clone()),
+                            clock,
+                        )?)
                     }
                     None => None,
                 };

@@ -1,6 +1,6 @@
 //! How `etalon bench` stores, checks and times chunks: by filters through h5py, or in memory.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use etalon_codec::{ByteOrder, Element, ElementClass};
 
 use crate::absolute_error::max_abs_error;
@@ -34,19 +34,20 @@ impl Workers {
         runs: usize,
         mut progress: impl FnMut(),
     ) -> Result<()> {
-        let layout = &sampled.subject.layout;
         let mut raw = Vec::with_capacity(sampled.raw_bytes());
         for chunk in &sampled.chunks {
             raw.extend_from_slice(&chunk.bytes);
         }
-        let dtype = numpy_type(&layout.element);
-        let chunk: Vec<u64> = layout.shape.iter().map(|&extent| extent as u64).collect();
-        self.peers.load(&dtype, &chunk, &raw)?;
+        load(&mut self.peers, sampled, &raw)?;
         if let Some(own) = &mut self.own {
-            own.load(&dtype, &chunk, &raw)?;
+            load(own, sampled, &raw)?;
         }
-        for (row, candidate) in rows.iter_mut().zip(candidates) {
-            self.check(row, sampled, candidate, &raw)?;
+        for at in 0..rows.len() {
+            let (before, row) = rows.split_at_mut(at);
+            if let Err(error) = self.check(&mut row[0], sampled, &candidates[at], &raw) {
+                row[0].refused = Some(format!("{error:#}"));
+                self.recover(before, sampled, candidates, at, &raw)?;
+            }
         }
         let mut times = vec![Vec::with_capacity(runs); rows.len()];
         for _ in 0..runs {
@@ -59,6 +60,30 @@ impl Workers {
         }
         for (row, times) in rows.iter_mut().zip(&times) {
             take_times(row, times);
+        }
+        Ok(())
+    }
+
+    /// Replaces the process that candidate `at` has crashed, by one with the same datasets.
+    fn recover(
+        &mut self,
+        before: &[BenchRow],
+        sampled: &Sampled,
+        candidates: &[Candidate],
+        at: usize,
+        raw: &[u8],
+    ) -> Result<()> {
+        let worker = self.of(&candidates[at])?;
+        worker.restart()?;
+        load(worker, sampled, raw)?;
+        for (row, candidate) in before.iter().zip(candidates) {
+            let is_lost =
+                std::mem::discriminant(candidate) == std::mem::discriminant(&candidates[at]);
+            if is_lost && row.refused.is_none() {
+                let storage = candidate.storage(&sampled.subject.layout)?;
+                let opened = worker.open(&row.codec, &storage)?;
+                opened.map_err(|reason| anyhow!("{}: {reason}", row.codec))?;
+            }
         }
         Ok(())
     }
@@ -109,6 +134,12 @@ impl Workers {
         }
         Ok(())
     }
+}
+
+fn load(worker: &mut Worker, sampled: &Sampled, raw: &[u8]) -> Result<()> {
+    let layout = &sampled.subject.layout;
+    let chunk: Vec<u64> = layout.shape.iter().map(|&extent| extent as u64).collect();
+    worker.load(&numpy_type(&layout.element), &chunk, raw)
 }
 
 /// What the codec says of the first chunk that it refuses.

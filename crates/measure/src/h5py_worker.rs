@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -25,10 +25,10 @@ const ONE_THREAD: [&str; 4] = [
 ];
 
 /// Whose filters a process has.
-#[derive(Debug, Clone, Copy)]
-pub enum Side<'a> {
+#[derive(Debug, Clone)]
+pub enum Side {
     /// Etalon's plugins in this folder.
-    Own(&'a Path),
+    Own(PathBuf),
     /// What h5py has built in, and hdf5plugin where it is installed.
     Peers,
 }
@@ -91,6 +91,9 @@ pub struct RunTime {
 
 /// The process.
 pub struct Worker {
+    python: PathBuf,
+    side: Side,
+    clock: Clock,
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -112,9 +115,9 @@ struct Answer {
 
 impl Worker {
     /// Starts the process; an error says what `python` misses.
-    pub fn start(python: &Path, side: Side<'_>, clock: Clock) -> Result<Self> {
-        let (name, plugins) = match side {
-            Side::Own(folder) => ("own", folder),
+    pub fn start(python: &Path, side: Side, clock: Clock) -> Result<Self> {
+        let (name, plugins) = match &side {
+            Side::Own(folder) => ("own", folder.as_path()),
             Side::Peers => ("peers", Path::new(NO_PLUGINS)),
         };
         let mut child = Command::new(python)
@@ -128,6 +131,9 @@ impl Worker {
             .with_context(|| format!("cannot run {}", python.display()))?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let mut worker = Self {
+            python: python.to_owned(),
+            side,
+            clock,
             child,
             input,
             output: BufReader::new(output.context("the process has no output")?),
@@ -140,6 +146,12 @@ impl Worker {
         Ok(worker)
     }
 
+    /// Another process in the place of one that a filter has crashed; it has no chunks.
+    pub fn restart(&mut self) -> Result<()> {
+        *self = Self::start(&self.python, self.side.clone(), self.clock)?;
+        Ok(())
+    }
+
     /// Gives the chunks that are stored from here on, `raw` one after the other.
     pub fn load(&mut self, dtype: &str, chunk: &[u64], raw: &[u8]) -> Result<()> {
         let command =
@@ -147,7 +159,7 @@ impl Worker {
         self.ask(&command, raw).map(drop)
     }
 
-    /// Stores and reads the chunks once; the reason is an answer, the end of the process is an error.
+    /// Stores and reads the chunks once; a filter's reason is an answer, the end of the process is an error.
     pub fn open(&mut self, key: &str, storage: &Storage) -> Result<Result<Opened, String>> {
         let command = json!({"command": "open", "key": key, "storage": storage});
         let (answer, decoded) = self.exchange(&command, &[]).context(key.to_owned())?;

@@ -94,8 +94,8 @@ impl Peer {
 
     /// Largest error of floats, or of integers, that the settings allow, where they name one.
     pub fn absolute_bound(&self, is_float: bool) -> Option<f64> {
-        // zfp's manual: fixed-accuracy mode is for floating-point data only.
-        if self.filter.name == "zfp" && !is_float {
+        // zfp's manual: fixed-accuracy mode is for floating-point data only; SPERR knows no other data at all.
+        if matches!(self.filter.name, "zfp" | "sperr") && !is_float {
             return None;
         }
         let word = self.word("absolute").or_else(|| self.word("accuracy"))?;
