@@ -15,7 +15,7 @@ LEVELS := scalar baseline avx2 avx512
 MUTATIONS := 1000000
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-all lint bench build plugins tools packages licences clean
+.PHONY: help demo test test-long test-references test-all lint bench bench-table build plugins tools packages licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write a report;"
@@ -29,6 +29,7 @@ help:
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make licences   write THIRD_PARTY_LICENSES anew, after a dependency changed"
 	@echo "make bench      speed beside hdf5plugin and bitshuffle"
+	@echo "make bench-table  docs/BENCHMARK.md: codecs beside everybody else's on simulated and real data"
 	@echo "make clean      remove what was built, except the virtual environments"
 
 demo: build plugins
@@ -67,6 +68,9 @@ bench: build plugins
 	.venv/bin/python bench/bench_transposition.py
 	.venv/bin/python bench/bench_h5py.py
 	.venv/bin/python bench/bench_recompress.py
+
+bench-table: build plugins
+	.venv/bin/python bench/bench_table.py --write --rows $(TARGET)/bench-rows.jsonl
 
 build: tools
 	$(CARGO) build --release -p etalon-cli

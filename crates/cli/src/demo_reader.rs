@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::python::{PLUGIN, h5py_version, interpreters, plugin_folder};
 use crate::target::Target;
 
 /// How a dataset came back.
@@ -43,7 +44,6 @@ pub(crate) enum Reader {
 }
 
 const SCRIPT: &str = include_str!("demo_readback.py");
-const PLUGIN: &str = "libh5etalon_bitshuffle.so";
 
 #[derive(Deserialize)]
 struct Answer {
@@ -108,47 +108,6 @@ impl Reader {
             Self::Own => compare_by_etalon(original, copy, paths),
         }
     }
-}
-
-fn plugin_folder() -> Option<PathBuf> {
-    let path = std::env::var_os("HDF5_PLUGIN_PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    folders.push("h5plugins".into());
-    if let Ok(program) = std::env::current_exe() {
-        // Beside the program, or target/<profile>/etalon in a source tree.
-        folders.extend(
-            program
-                .ancestors()
-                .skip(1)
-                .take(3)
-                .map(|folder| folder.join("h5plugins")),
-        );
-    }
-    let folder = folders
-        .into_iter()
-        .find(|folder| folder.join(PLUGIN).is_file())?;
-    folder.canonicalize().ok()
-}
-
-fn interpreters() -> Vec<PathBuf> {
-    let given = std::env::var_os("PYTHON").map(PathBuf::from);
-    given
-        .into_iter()
-        .chain([".venv/bin/python".into(), "python3".into()])
-        .collect()
-}
-
-fn h5py_version(python: &Path) -> Option<String> {
-    let done = Command::new(python)
-        .args([
-            "-c",
-            "import h5py; print(h5py.__version__, 'with HDF5', h5py.version.hdf5_version)",
-        ])
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8(done.stdout).ok()?;
-    done.status.success().then(|| text.trim().to_owned())
 }
 
 fn compare_by_h5py(

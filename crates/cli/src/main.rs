@@ -4,6 +4,9 @@
 //! exit code says what happened (see [`failure`]).
 
 mod args;
+mod bench;
+mod bench_options;
+mod bench_table;
 mod cli;
 mod codecs;
 mod completions;
@@ -21,6 +24,7 @@ mod metrics;
 mod output;
 mod picture;
 mod progress;
+mod python;
 mod recompress;
 mod table;
 mod target;

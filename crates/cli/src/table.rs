@@ -54,6 +54,24 @@ impl Table {
             .collect()
     }
 
+    /// The lines of the table in Markdown.
+    pub(crate) fn markdown(&self) -> Vec<String> {
+        let line = |cells: Vec<&str>| format!("| {} |", cells.join(" | "));
+        let rules = self
+            .columns
+            .iter()
+            .map(|column| if column.right { "---:" } else { "---" });
+        let titles = self.columns.iter().map(|column| column.title.as_str());
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| line(row.iter().map(String::as_str).collect()));
+        [line(titles.collect()), line(rules.collect())]
+            .into_iter()
+            .chain(rows)
+            .collect()
+    }
+
     fn line(&self, cells: &[String], widths: &[usize]) -> String {
         let mut line = String::new();
         for ((cell, &wide), column) in cells.iter().zip(widths).zip(&self.columns) {

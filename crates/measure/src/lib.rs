@@ -5,14 +5,22 @@
 //!   thread;
 //! * [`recompress`]: a copy of a file with its datasets stored by another codec;
 //! * [`method`], [`speed`], [`measure`]: ratio, speed and error of codecs;
+//! * [`bench`], [`bench_row`], [`bench_cache`], [`candidate`], [`peer`], [`h5py_worker`], [`bounds`], [`power_law`]: the same codecs beside
+//!   everybody else's through h5py, and what the data allow;
 //! * [`compare`]: a dataset beside what was decoded of it, fed to the metrics;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
-//! * [`simulate`], [`random`]: detector frames made up for the demo and for tests.
+//! * [`simulate`], [`simulate_4dstem`], [`random`]: detector frames made up for the demo and for tests.
 
 mod absolute_error;
+pub mod bench;
+pub mod bench_cache;
+mod bench_route;
+pub mod bench_row;
+pub mod bounds;
 mod box_copy;
 mod byte_shuffle;
+pub mod candidate;
 mod chunk_check;
 mod chunk_encoder;
 mod chunk_front;
@@ -22,10 +30,12 @@ pub mod compare;
 pub mod dataset;
 mod disk_space;
 pub mod doctor;
+mod element_words;
 pub mod events;
 pub mod fault;
 mod fletcher32;
 pub mod glob;
+pub mod h5py_worker;
 mod hdf5;
 pub mod inspect;
 pub mod known_filters;
@@ -34,16 +44,21 @@ pub mod machine;
 pub mod measure;
 pub mod method;
 mod ordered;
+pub mod peer;
+mod peer_filters;
 pub mod pipeline;
 pub mod pipeline_spec;
 mod plan;
 pub mod plugin_probe;
 pub mod plugins;
+pub mod power_law;
 mod provenance;
 pub mod random;
 mod recode;
 pub mod recompress;
+pub mod sha256;
 pub mod simulate;
+pub mod simulate_4dstem;
 pub mod simulated_file;
 mod slabs;
 mod source_digest;

@@ -1,10 +1,10 @@
 //! What measured figures depend on: the machine and the versions.
 
 use etalon_codec::kernels::levels::Level;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The machine.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Processor model as the system names it.
     pub cpu: String,

@@ -242,7 +242,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 /// Sample standard deviation over mean.
-fn variation(values: &[f64]) -> f64 {
+pub(crate) fn variation(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

@@ -1,5 +1,5 @@
-//! GB/s of the original for E1 to E5 and E7 in one pass, and for PSNR with its robust range:
-//! `cargo bench -p etalon-metrics --bench moments`. Every result is compared with a plain loop first.
+//! GB/s of the original for E1 to E5 and E7 in one pass:
+//! `cargo bench -p etalon-metrics --bench moments`. The mean error is compared with a plain loop first.
 
 use std::hint::black_box;
 
