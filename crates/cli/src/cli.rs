@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
-use crate::{args, codecs, completions, demo, doctor, inspect, man, measure, metrics, recompress};
+use crate::{
+    args, codecs, completions, demo, doctor, inspect, man, measure, metrics, recompress, report,
+};
 
 /// HDF5 compression for detector data, measured and checked
 ///
@@ -70,6 +72,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Measure ratio, speed, error and science metrics of codecs, or of one dataset beside another
     Measure(measure::Arguments),
+    /// Make one page of plots, pictures and verdicts from what `measure --json` printed
+    Report(report::Arguments),
     /// Copy a file with its datasets compressed by another codec
     Recompress(recompress::Arguments),
     /// Show how the datasets of a file are stored, and check their chunks
@@ -100,6 +104,7 @@ impl Cli {
         match self.command {
             Command::Demo(arguments) => demo::run(&arguments, output, jobs),
             Command::Measure(arguments) => measure::run(&arguments, output),
+            Command::Report(arguments) => report::run(&arguments, output),
             Command::Recompress(arguments) => recompress::run(&arguments, output, jobs),
             Command::Inspect(arguments) => inspect::run(&arguments, output),
             Command::Doctor(arguments) => doctor::run(&arguments, output),
