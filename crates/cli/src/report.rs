@@ -17,14 +17,16 @@ use crate::table::size;
 
 /// A page is smaller than this.
 const MOST_BYTES: usize = 1_000_000;
-/// From most to least.
-const DETAILS: [(usize, usize); 6] = [
-    (1024, 256),
-    (512, 256),
-    (512, 192),
-    (256, 128),
-    (256, 64),
-    (128, 32),
+/// From most to least: points of a curve, pixels of a picture's side, steps of its scale.
+const DETAILS: [(usize, usize, f64); 8] = [
+    (1024, 256, 254.0),
+    (512, 256, 62.0),
+    (512, 256, 30.0),
+    (256, 256, 14.0),
+    (256, 128, 62.0),
+    (256, 128, 30.0),
+    (256, 64, 30.0),
+    (128, 32, 30.0),
 ];
 
 /// Arguments of `etalon report`.
@@ -70,8 +72,15 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
 fn smaller_page(results: &Results) -> Result<String, Failure> {
     let sections = sections(&results.rows);
     let mut least = 0;
-    for (points, side) in DETAILS {
-        let data = Data::new(&sections, Detail { points, side });
+    for (points, side, steps) in DETAILS {
+        let data = Data::new(
+            &sections,
+            Detail {
+                points,
+                side,
+                steps,
+            },
+        );
         let html = page(results, &sections, &data)?;
         if html.len() < MOST_BYTES {
             return Ok(html);

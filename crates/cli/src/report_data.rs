@@ -19,6 +19,8 @@ pub(crate) struct Detail {
     pub(crate) points: usize,
     /// Longest side of a picture in pixels.
     pub(crate) side: usize,
+    /// Steps of a picture's scale.
+    pub(crate) steps: f64,
 }
 
 /// All that is drawn.
@@ -135,7 +137,7 @@ impl<'a> Data<'a> {
                     .iter()
                     .map(|(name, curve)| (name.as_str(), pools.curve(curve, detail.points)))
                     .collect(),
-                images: pools.images(row, &scales, detail.side),
+                images: pools.images(row, &scales, detail),
                 grid: grid(&row.chunks),
             });
             datasets.push(DatasetData {
@@ -207,7 +209,7 @@ impl Pools {
         &mut self,
         row: &'a Row,
         scales: &BTreeMap<String, Scale>,
-        side: usize,
+        detail: Detail,
     ) -> Vec<ImageData<'a>> {
         let mut images: Vec<ImageData<'_>> = Vec::new();
         for (name, image) in &row.images {
@@ -216,7 +218,7 @@ impl Pools {
                 Some(scale) if role < 2 => *scale,
                 _ => Scale::of_differences(image),
             };
-            let (rows, columns, png) = encoded(image, &scale, role == 2, side);
+            let (rows, columns, png) = encoded(image, &scale, role == 2, detail);
             let picture = Picture { rows, columns, png };
             let known = self.picture_places.get(&picture).copied();
             let picture = known.unwrap_or_else(|| {
@@ -272,6 +274,7 @@ mod tests {
         let detail = Detail {
             points: 2,
             side: 16,
+            steps: 254.0,
         };
         let data = Data::new(&sections, detail);
         assert_eq!((data.datasets.len(), data.codecs.len()), (1, 2));

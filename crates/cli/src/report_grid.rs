@@ -1,8 +1,8 @@
 //! Chunks of a dataset as a grid of numbers.
 //!
-//! Axes along which chunks begin at one place only are left out. Of the others the last is the columns and all before are
-//! the rows; where one is left, chunks lie in a row. A grid with more than [`LONGEST`] cells along a side is reduced by the
-//! means of blocks.
+//! Axes along which chunks begin at one place only are left out. The first of the others are the rows and the rest are the
+//! columns, split where the grid is nearest to a page's shape; where one axis is left, chunks lie in a row. A grid with
+//! more than [`LONGEST`] cells along a side is reduced by the means of blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,18 +37,20 @@ pub(crate) fn grid(chunks: &[ChunkRow]) -> Option<Grid> {
             starts.into_iter().collect::<Vec<_>>()
         })
         .collect();
-    let last = axes.iter().rposition(|starts| starts.len() > 1)?;
-    let columns = axes[last].len();
-    // Rows that no chunk begins in, as in a sample spread over several axes, have no cells.
-    let row_starts: BTreeSet<&[u64]> = chunks.iter().map(|chunk| &chunk.chunk[..last]).collect();
-    let row_starts: Vec<&[u64]> = row_starts.into_iter().collect();
-    let reduced = [row_starts.len(), columns].map(|side| side.div_ceil(LONGEST));
+    let split = split(&axes.iter().map(Vec::len).collect::<Vec<_>>());
+    // Places that no chunk of a sample begins at have no cells.
+    let places = |part: fn(&[u64], usize) -> &[u64]| -> Vec<&[u64]> {
+        let starts: BTreeSet<&[u64]> = chunks.iter().map(|one| part(&one.chunk, split)).collect();
+        starts.into_iter().collect()
+    };
+    let (row_starts, column_starts) = (places(before), places(after));
+    let reduced = [&row_starts, &column_starts].map(|starts| starts.len().div_ceil(LONGEST));
     let rows = row_starts.len().div_ceil(reduced[0]);
-    let columns = columns.div_ceil(reduced[1]);
+    let columns = column_starts.len().div_ceil(reduced[1]);
     let mut sums: BTreeMap<String, Vec<(f64, u32)>> = BTreeMap::new();
     for chunk in chunks {
-        let row = row_starts.partition_point(|start| *start < &chunk.chunk[..last]);
-        let column = axes[last].partition_point(|start| *start < chunk.chunk[last]);
+        let row = row_starts.partition_point(|start| *start < before(&chunk.chunk, split));
+        let column = column_starts.partition_point(|start| *start < after(&chunk.chunk, split));
         let cell = row / reduced[0] * columns + column / reduced[1];
         for (name, value) in numbers(chunk) {
             let cells = sums
@@ -68,6 +70,33 @@ pub(crate) fn grid(chunks: &[ChunkRow]) -> Option<Grid> {
         reduced,
         values: values.collect(),
     })
+}
+
+fn before(start: &[u64], axis: usize) -> &[u64] {
+    &start[..axis]
+}
+
+fn after(start: &[u64], axis: usize) -> &[u64] {
+    &start[axis..]
+}
+
+/// The first axis of the columns: of several that vary, where columns are nearest to twice as many as rows.
+fn split(counts: &[usize]) -> usize {
+    let varying: Vec<usize> = (0..counts.len()).filter(|&axis| counts[axis] > 1).collect();
+    let Some((&first, others)) = varying.split_first() else {
+        return 0;
+    };
+    let product = |counts: &[usize]| counts.iter().map(|&count| count as f64).product::<f64>();
+    let misfit = |axis: usize| {
+        (product(&counts[axis..]) / product(&counts[..axis]) / 2.0)
+            .ln()
+            .abs()
+    };
+    let best = others
+        .iter()
+        .copied()
+        .min_by(|&a, &b| misfit(a).total_cmp(&misfit(b)));
+    best.unwrap_or(first)
 }
 
 fn numbers(chunk: &ChunkRow) -> impl Iterator<Item = (String, f64)> {
@@ -122,6 +151,20 @@ mod tests {
         assert_eq!((grid.rows, grid.columns), (2, 3));
         let expected = [None, Some(1.0), None, Some(2.0), None, Some(3.0)];
         assert_eq!(grid.values["ratio"], expected);
+    }
+
+    #[test]
+    fn columns_are_twice_as_many_as_rows_or_nearest_to_it() {
+        for (counts, first) in [
+            (&[8, 4, 4][..], 1),
+            (&[100, 2, 3], 1),
+            (&[2, 30, 20], 2),
+            (&[1, 7, 1], 1),
+            (&[5, 1, 1], 0),
+            (&[1, 6, 8], 2),
+        ] {
+            assert_eq!(split(counts), first, "{counts:?}");
+        }
     }
 
     #[test]

@@ -5,17 +5,18 @@
 //! percentile, linear, or a square root where the values are counts of a few bright pixels on a dark ground. A picture of
 //! differences has a scale of its own, symmetric about zero.
 //!
-//! Byte 0 is a pixel without a value; 1 to 255 are the scale from `low` to `high`.
+//! Byte 0 is a pixel without a value; 1 to 255 are the scale from `low` to `high`. Where a page gets too large, fewer of
+//! these are used: noise takes less space then, and a picture with fewer steps shows more than one with fewer pixels.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::picture::{Colours, base64, png};
-use crate::report_data::shortened;
+use crate::report_data::{Detail, shortened};
 use crate::report_input::{Image, Row};
 
-/// Steps of a scale; an even number, so that a scale about zero has a step for zero.
+/// Steps from one end of a scale to the other.
 const STEPS: f64 = 254.0;
 
 /// What the bytes of a picture mean.
@@ -122,7 +123,8 @@ impl Scale {
         }
     }
 
-    fn byte(&self, value: f64) -> u8 {
+    /// The byte of a value, of `steps` that are used. An even number: a scale about zero has a step for zero.
+    fn byte(&self, value: f64, steps: f64) -> u8 {
         if value.is_nan() {
             return 0;
         }
@@ -136,7 +138,7 @@ impl Scale {
             Kind::Sqrt => share.sqrt(),
             _ => share,
         };
-        (share * STEPS).round() as u8 + 1
+        ((share * steps).round() / steps * STEPS).round() as u8 + 1
     }
 
     /// The scale with numbers as short as a person reads them.
@@ -149,20 +151,20 @@ impl Scale {
     }
 }
 
-/// A picture of at most `longest` pixels along a side, as a grey PNG in base64, with its extents.
+/// A picture as a grey PNG in base64, with its extents.
 pub(crate) fn encoded(
     image: &Image,
     scale: &Scale,
     is_error: bool,
-    longest: usize,
+    detail: Detail,
 ) -> (usize, usize, String) {
-    let factor = image.rows.max(image.columns).div_ceil(longest).max(1);
+    let factor = image.rows.max(image.columns).div_ceil(detail.side).max(1);
     let (rows, columns) = (image.rows.div_ceil(factor), image.columns.div_ceil(factor));
     let mut bytes = Vec::with_capacity(rows * columns);
     for row in 0..rows {
         for column in 0..columns {
             let block = block(image, row * factor, column * factor, factor);
-            bytes.push(scale.byte(folded(block, is_error)));
+            bytes.push(scale.byte(folded(block, is_error), detail.steps));
         }
     }
     let file = png(columns, rows, &bytes, Colours::Grey);
@@ -221,9 +223,9 @@ mod tests {
     fn zero_is_the_middle_of_differences() {
         let scale = Scale::of_differences(&image(&[-3.0, 0.0, 1.0]));
         assert_eq!((scale.low, scale.high), (-3.0, 3.0));
-        let bytes = [-3.0, 0.0, 3.0, 9.0, f64::NAN].map(|value| scale.byte(value));
+        let bytes = [-3.0, 0.0, 3.0, 9.0, f64::NAN].map(|value| scale.byte(value, 30.0));
         assert_eq!(bytes, [1, 128, 255, 255, 0]);
-        assert_eq!(Scale::of_differences(&image(&[0.0])).byte(0.0), 128);
+        assert_eq!(Scale::of_differences(&image(&[0.0])).byte(0.0, 254.0), 128);
     }
 
     #[test]

@@ -45,8 +45,7 @@ class MapFigure {
     this.title = element('span', { className: 'title' });
     this.body = element('div', { className: 'panels' });
     this.reading = element('p', { className: 'reading' });
-    this.note = element('p', { className: 'note' });
-    this.figure = element('figure', { className }, element('figcaption', {}, this.title, this.tools(choices)), this.body, this.reading, this.note);
+    this.figure = element('figure', { className }, element('figcaption', {}, this.title, this.tools(choices)), this.body, this.reading);
     host.append(this.figure);
     this.rebuild();
     MAPS.push(this);
@@ -77,8 +76,7 @@ class MapFigure {
   rebuild() {
     this.content = this.make(this.choice);
     this.title.textContent = this.content.title;
-    this.note.textContent = this.content.note || '';
-    this.reading.textContent = '\u00a0';
+    this.readNothing();
     this.canvases = [];
     this.body.replaceChildren(...this.content.panels.map((panel) => this.panel(panel)));
     this.paint();
@@ -92,9 +90,9 @@ class MapFigure {
     const { rows, columns } = panel.picture;
     const canvas = element('canvas', { width: columns, height: rows });
     // Pictures far from square would be as high as the page, or a hair.
-    canvas.style.aspectRatio = `${columns} / ${Math.max(rows, columns / 16)}`;
+    canvas.style.aspectRatio = `${columns} / ${Math.min(1.5 * columns, Math.max(rows, columns / 16))}`;
     canvas.onmousemove = (event) => this.read(event, canvas, panel);
-    canvas.onmouseleave = () => { this.reading.textContent = '\u00a0'; };
+    canvas.onmouseleave = () => this.readNothing();
     if (rows > 8 && columns > 8) {
       canvas.classList.add('zooms');
       canvas.onclick = (event) => this.zoom(event, canvas, panel);
@@ -135,6 +133,10 @@ class MapFigure {
     this.paint();
   }
 
+  readNothing() {
+    this.reading.textContent = this.content.note || '\u00a0';
+  }
+
   read(event, canvas, pointed) {
     const [x, y] = this.at(event, canvas);
     const { rows, columns } = pointed.picture;
@@ -148,19 +150,16 @@ class MapFigure {
   }
 }
 
-// Ticks of a colour bar as [share, label]; ends beyond which values are cut off are marked.
-function barTicks({ kind, low, high, clipped }) {
+// Ticks of a colour bar as [share, label]: both ends, with a sign where values are beyond, and round numbers between.
+function barTicks({ kind, low, high, clipped = [] }) {
   if (!(high > low)) return [[0.5, format(low, 3)]];
-  const inner = ticks(low, high, false, kind === 'sqrt' ? 8 : 4);
+  const kept = [[0, (clipped[0] ? '≤ ' : '') + format(low, 3)], [1, (clipped[1] ? '≥ ' : '') + format(high, 3)]];
+  const inner = ticks(low, high, false, 4);
   const labels = tickLabels(inner, false);
-  const all = inner.map((tick, at) => [shareOf({ kind, low, high }, tick), labels[at]]);
-  const kept = [];
-  for (const [share, label] of all) if (!kept.length || share - kept[kept.length - 1][0] > 0.18) kept.push([share, label]);
-  if (clipped && (clipped[0] || clipped[1]) && kept.length) {
-    const last = kept.length - 1;
-    if (clipped[1] && kept[last][0] > 0.9) kept[last][1] = '≥ ' + kept[last][1];
-    if (clipped[0] && kept[0][0] < 0.1) kept[0][1] = '≤ ' + kept[0][1];
-  }
+  inner.forEach((tick, at) => {
+    const share = shareOf({ kind, low, high }, tick);
+    if (kept.every(([other]) => Math.abs(share - other) > 0.27)) kept.push([share, labels[at]]);
+  });
   return kept;
 }
 
@@ -184,7 +183,7 @@ function mapsSvg(figure) {
   const body = [svgText(title, 0, 16, { fill: PLAIN_COLOURS.light.ink, size: 14, weight: 600 })];
   let [x, y, bottom] = [0, 44, 0];
   figure.canvases.forEach(([canvas, panel], at) => {
-    const height = side * Math.min(4, Math.max(1 / 16, panel.picture.rows / panel.picture.columns));
+    const height = side * Math.min(1.5, Math.max(1 / 16, panel.picture.rows / panel.picture.columns));
     const stops = STOPS[figure.tableOf(panel)];
     body.push(svgText(panel.title, x, y - 6, { fill: PLAIN_COLOURS.light.ink }));
     body.push(`<rect x="${x}" y="${y}" width="${side}" height="${height}" fill="#9aa0a6"/>`);

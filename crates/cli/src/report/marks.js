@@ -3,8 +3,21 @@
 
 const SHAPES = ['circle', 'square', 'up', 'diamond', 'down', 'plus', 'cross', 'hexagon'];
 
-// Codecs that share a colour, from the ninth on, have another shape.
-const shapeOf = (codec) => SHAPES[(codec + Math.floor(codec / 8)) % 8];
+// Styles that share a colour, from the ninth on, have another shape.
+const shapeOf = (style) => SHAPES[(style + Math.floor(style / 8)) % 8];
+
+// A style for each codec, the same in the whole report. Codecs of one dataset have different colours as long as these
+// suffice, even where others of other datasets have them too.
+function stylesOf(codecCount, datasets) {
+  const styles = [];
+  for (let codec = 0; codec < codecCount; codec++) {
+    const beside = datasets.filter((codecs) => codecs.includes(codec)).flat();
+    const uses = (style) => beside.filter((other) => styles[other] !== undefined && styles[other] % 8 === style % 8).length;
+    const free = Array.from({ length: codecCount + 8 }, (_, style) => style).filter((style) => !styles.includes(style));
+    styles.push(free.reduce((best, style) => (uses(style) < uses(best) ? style : best)));
+  }
+  return styles;
+}
 
 function polygon(corners, x, y) {
   return 'M' + corners.map(([dx, dy]) => (x + dx).toFixed(2) + ' ' + (y + dy).toFixed(2)).join('L') + 'Z';
@@ -26,25 +39,27 @@ function markerPath(shape, x, y, r) {
 }
 
 const overlaps = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-const cost = (rectangle, taken) => taken.filter((other) => overlaps(rectangle, other)).length;
 
-// Where the labels of points stand: beside the point, where least is in the way.
+// Where the labels of points stand: as near to the point as others leave room.
 function placeLabels(points, box, measure, height) {
   const taken = points.map(({ x, y }) => ({ left: x - 6, right: x + 6, top: y - 6, bottom: y + 6 }));
   return points.filter((point) => point.label).map((point) => {
     const width = measure(point.label);
-    const gap = 10;
-    const spots = [[gap, 0], [-gap - width, 0], [-width / 2, -height - 2], [-width / 2, height + 2], [gap * 0.7, -height * 0.8], [gap * 0.7, height * 0.8],
-      [-gap * 0.7 - width, -height * 0.8], [-gap * 0.7 - width, height * 0.8], [-width / 2, -2 * height], [-width / 2, 2 * height]];
+    const shifts = [0, -1, 1, -2, 2, -3, 3, -4, 4, -5, 5];
+    const spots = shifts.flatMap((shift) => [10, -10 - width, -width / 2].map((dx) => ({ dx, dy: shift * (height + 1) })));
     let best = null;
-    for (const [dx, dy] of spots) {
+    for (const { dx, dy } of spots) {
       const spot = { left: point.x + dx, right: point.x + dx + width, top: point.y + dy - height / 2, bottom: point.y + dy + height / 2 };
       const outside = spot.left < box.left || spot.right > box.right || spot.top < box.top || spot.bottom > box.bottom;
-      spot.cost = cost(spot, taken) + (outside ? 10 : 0);
+      spot.cost = 4 * taken.filter((other) => overlaps(spot, other)).length + (outside ? 40 : 0) + Math.abs(dy) / height + (dx === 10 ? 0 : 0.3);
       if (!best || spot.cost < best.cost) best = spot;
     }
     taken.push(best);
-    return { text: point.label, x: best.left, y: (best.top + best.bottom) / 2, point };
+    const y = (best.top + best.bottom) / 2;
+    // A line leads to a label that is not beside its point.
+    const near = Math.min(Math.max(point.x, best.left - 3), best.right + 3);
+    const lead = Math.abs(y - point.y) > 1.5 * height ? { x: near, y: y < point.y ? best.bottom : best.top } : null;
+    return { text: point.label, x: best.left, y, lead, point };
   });
 }
 

@@ -20,7 +20,7 @@ class Plot {
     this.legend = element('div', { className: 'legend' });
     this.print = element('div', { className: 'print' });
     this.note = element('p', { className: 'note' });
-    this.figure = element('figure', { className: 'plot' }, element('figcaption', {}, this.title, this.tools(choices)), this.area, this.legend, this.note, this.print);
+    this.figure = element('figure', { className: 'plot' }, element('figcaption', {}, this.title, this.tools(choices)), this.area, this.legend, this.print, this.note);
     host.append(this.figure);
     this.rebuild();
     new ResizeObserver(() => this.resize()).observe(this.area);
@@ -59,7 +59,7 @@ class Plot {
     this.note.textContent = this.spec.note || '';
     this.logXButton.ariaPressed = this.spec.x.log;
     this.logYButton.ariaPressed = this.spec.y.log;
-    this.print.innerHTML = plotSvg(this.spec);
+    this.print.innerHTML = plotSvg(this.spec, 440, 240);
     this.drawing?.destroy();
     this.drawing = new uPlot(this.options(), this.data(), this.area);
     this.drawLegend();
@@ -147,14 +147,23 @@ class Plot {
       context.fill(path);
       context.stroke(path);
     }
+    this.drawLabels(context, box, ratio, theme);
+    context.restore();
+  }
+
+  drawLabels(context, box, ratio, theme) {
     context.font = 12 * ratio + 'px ' + SVG_FONT;
     context.fillStyle = colour('ink', theme);
+    context.strokeStyle = colour('soft', theme);
+    context.lineWidth = 0.7 * ratio;
     context.textBaseline = 'middle';
     context.textAlign = 'left';
-    const scaled = this.points.map((point) => ({ ...point, x: point.x / ratio, y: point.y / ratio }));
+    const points = this.points.map((point) => ({ ...point, x: point.x / ratio, y: point.y / ratio }));
     const inner = Object.fromEntries(Object.entries(box).map(([side, at]) => [side, at / ratio]));
-    for (const { text, x, y } of placeLabels(scaled, inner, (label) => textWidth(label), 14)) context.fillText(text, x * ratio, y * ratio);
-    context.restore();
+    for (const { text, x, y, lead, point } of placeLabels(points, inner, (label) => textWidth(label), 14)) {
+      if (lead) context.stroke(new Path2D(`M${point.x * ratio} ${point.y * ratio}L${lead.x * ratio} ${lead.y * ratio}`));
+      context.fillText(text, x * ratio, y * ratio);
+    }
   }
 
   drawLegend() {

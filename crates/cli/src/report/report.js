@@ -2,18 +2,22 @@
 // What is drawn of each dataset, in which order: ratio beside error and speed, curves, pictures, chunks.
 
 const DATA = JSON.parse(document.getElementById('data').textContent);
+const STYLES = stylesOf(DATA.codecs.length, DATA.datasets.map(({ rows }) => rows.map((row) => row.codec)));
+const styleOf = (row) => STYLES[row.codec];
+const MOST_LINES = 16;
 const DASHES = [undefined, [7, 4], [2, 3], [9, 3, 2, 3]];
 const shortName = (codec) => codec.replace('compressor=', '').replaceAll(/[:,]/g, ' ').replaceAll('level=', 'level ');
 const codecName = (row) => shortName(DATA.codecs[row.codec]);
 const family = (row) => DATA.codecs[row.codec].split(':')[0];
-const withUnit = (name) => name + (DATA.units[name] ? ` / ${DATA.units[name]}` : '');
+// The unit `data` is that of the values, whatever it is.
+const withUnit = (name) => readable(name) + (DATA.units[name] && DATA.units[name] !== 'data' ? ` / ${DATA.units[name]}` : '');
 // Letters that are no word, as frc, are read as such.
 const readable = (name) => name.split('_').map((word) => (/^[b-df-hj-np-tv-z]{2,4}$|^(acf|iq)$/.test(word) ? word.toUpperCase() : word)).join(' ');
 const finite = (value) => typeof value === 'number' && Number.isFinite(value);
 
 function pointOf(row, y, more = {}) {
   const name = codecName(row);
-  return { full: name, label: name, x: [row.ratio], y: [y], colour: row.codec, marker: shapeOf(row.codec), radius: 5, ...more };
+  return { full: name, label: name, x: [row.ratio], y: [y], colour: styleOf(row), marker: shapeOf(styleOf(row)), radius: 5, ...more };
 }
 
 // Lines through the points of one codec at several settings.
@@ -38,7 +42,7 @@ function distortionPlot(host, rows) {
   if (!names.length) return;
   const varying = names.filter((name) => new Set(rows.map((row) => row.numbers[name])).size > 1);
   const first = ['psnr', 'rmse', 'max_sigma_error', 'max_abs_error'].find((name) => varying.includes(name)) || varying[0] || names[0];
-  new Plot(host, (state) => distortionSpec(rows, state), names.sort(), first);
+  new Plot(host, (state) => distortionSpec(rows, state), varying.length ? varying.sort() : names.slice(0, 1), first);
 }
 
 function distortionSpec(rows, state) {
@@ -74,7 +78,7 @@ function speedSpec(rows, state) {
   for (const row of rows) {
     if (takes('encode') && finite(row.encode_gbps)) points.push(pointOf(row, row.encode_gbps, { what: 'encode GB/s' }));
     if (takes('decode') && finite(row.decode_gbps)) points.push(pointOf(row, row.decode_gbps, { what: 'decode GB/s', hollow: true, label: takes('encode') ? '' : codecName(row) }));
-    if (takes('encode') && takes('decode') && finite(row.encode_gbps) && finite(row.decode_gbps)) links.push({ x: row.ratio, from: row.encode_gbps, to: row.decode_gbps, colour: row.codec });
+    if (takes('encode') && takes('decode') && finite(row.encode_gbps) && finite(row.decode_gbps)) links.push({ x: row.ratio, from: row.encode_gbps, to: row.decode_gbps, colour: styleOf(row) });
   }
   const values = points.map((point) => point.y[0]);
   const log = state.logY ?? suitsLog(values, 12);
@@ -92,13 +96,12 @@ function speedSpec(rows, state) {
 
 // One plot for each curve that any codec has. Where there would be too many lines, one codec is shown at a time.
 function curvePlots(host, rows) {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row.curves)))];
-  for (const name of names) {
+  for (const name of new Set(rows.flatMap((row) => Object.keys(row.curves)))) {
     const having = rows.filter((row) => row.curves[name] && DATA.arrays[row.curves[name].x].length);
     if (!having.length) continue;
-    const lines = having.reduce((count, row) => count + Object.keys(row.curves[name].y).length, 0);
-    const choices = having.length > 1 && lines > 16 ? having.map(codecName) : [];
-    new Plot(host, (state) => curveSpec(name, choices.length ? having.filter((row) => codecName(row) === state.choice) : having, state), choices);
+    const isMuch = having.length > 1 && curveSeries(name, having).length > MOST_LINES;
+    const choices = isMuch ? having.map(codecName) : [];
+    new Plot(host, (state) => curveSpec(name, isMuch ? having.filter((row) => codecName(row) === state.choice) : having, state), choices);
   }
 }
 
@@ -137,51 +140,69 @@ function isGeometric(x) {
   return last / first > 30 && middle < 0.15 * last;
 }
 
-// What is equal for all codecs is drawn once, in no codec's colour.
+// The lines of a plot. What is equal for several codecs is drawn once; what is equal for all, in no codec's colour.
 function curveSeries(name, rows) {
   const yNames = [...new Set(rows.flatMap((row) => Object.keys(row.curves[name].y)))];
-  const isShared = (yName) => rows.length > 1 && new Set(rows.map((row) => `${row.curves[name].x} ${row.curves[name].y[yName]}`)).size === 1;
-  const stemOf = (yName) => yName.replace(/original|decoded|cross|error/, '').replace(/^[\s_]+|[\s_]+$/g, '');
-  const stems = [...new Set(yNames.filter((yName) => !/threshold|limit/.test(yName)).map(stemOf))];
+  const groups = new Map(yNames.map((yName) => [yName, equalRows(name, yName, rows)]));
+  const isShared = (yName) => rows.length > 1 && groups.get(yName).length === 1;
+  const stems = [...new Set(yNames.filter((yName) => !isThreshold(yName)).map(stemOf))];
   const own = yNames.filter((yName) => !isShared(yName));
-  const series = [];
-  for (const yName of yNames) {
-    for (const row of isShared(yName) ? rows.slice(0, 1) : rows) {
-      const curve = row.curves[name];
-      if (!(yName in curve.y)) continue;
-      const x = DATA.arrays[curve.x], y = DATA.arrays[curve.y[yName]];
-      const label = isShared(yName) || rows.length === 1 ? readable(yName) : codecName(row) + (own.length > 1 ? ', ' + readable(yName) : '');
-      series.push({ name: label, x: [...x], y: [...y], line: true, ...curveStyle(yName, row, stems.length > 1 ? stems.indexOf(stemOf(yName)) : -1, isShared(yName), own.indexOf(yName), rows.length),
-        ...(x.length <= 12 ? { marker: isShared(yName) ? 'circle' : shapeOf(row.codec), radius: 3 } : {}) });
-    }
+  return yNames.flatMap((yName) => groups.get(yName).map((equal) => {
+    const [row] = equal;
+    const curve = row.curves[name];
+    const [x, y] = [[...DATA.arrays[curve.x]], [...DATA.arrays[curve.y[yName]]]];
+    const isPlain = isShared(yName) || rows.length === 1;
+    const codecs = equal.map(codecName).join(', ') + (own.length > 1 ? ', ' + readable(yName) : '');
+    const style = curveStyle(yName, row, stems.length > 1 ? stems.indexOf(stemOf(yName)) : -1, isShared(yName), own.indexOf(yName), rows.length);
+    const marks = x.length <= 12 ? { marker: isShared(yName) ? 'circle' : shapeOf(styleOf(row)), radius: 3 } : {};
+    return { name: isPlain ? readable(yName) : codecs, x, y, line: true, ...style, ...marks };
+  }));
+}
+
+const isThreshold = (yName) => /threshold|limit/.test(yName);
+const stemOf = (yName) => yName.replace(/original|decoded|cross|error/, '').replace(/^[\s_]+|[\s_]+$/g, '');
+
+// Rows that have this line, those with equal values together.
+function equalRows(name, yName, rows) {
+  const groups = new Map();
+  for (const row of rows.filter((row) => yName in row.curves[name].y)) {
+    const key = `${row.curves[name].x} ${row.curves[name].y[yName]}`;
+    groups.set(key, [...(groups.get(key) || []), row]);
   }
-  return series;
+  return [...groups.values()];
 }
 
 function curveStyle(yName, row, stem, isShared, place, codecs) {
-  if (/threshold|limit/.test(yName)) return { colour: 'soft', width: 1, dash: [[4, 4], [1, 3], [8, 4]][yName.length % 3] };
+  if (isThreshold(yName)) return { colour: 'soft', width: 1, dash: [[4, 4], [1, 3], [8, 4]][yName.length % 3] };
   if (codecs === 1 && stem >= 0) return { colour: stem, dash: /decoded/.test(yName) ? [6, 4] : /error/.test(yName) ? [2, 3] : undefined };
   if (isShared || (codecs === 1 && /original/.test(yName))) return { colour: 'ink', width: 1.3 };
-  return { colour: row.codec, dash: codecs === 1 && place < 2 ? undefined : DASHES[Math.max(0, place) % DASHES.length] };
+  return { colour: styleOf(row), dash: codecs === 1 && place < 2 ? undefined : DASHES[Math.max(0, place) % DASHES.length] };
 }
 
-// Original, decoded and error beside each other, for each codec.
+// Original, decoded and error beside each other, once for codecs whose pictures are equal.
 function pictureFigures(host, rows, pictures) {
-  for (const stem of [...new Set(rows.flatMap((row) => row.images.map((image) => image.stem)))]) {
+  for (const stem of new Set(rows.flatMap((row) => row.images.map((image) => image.stem)))) {
+    const sets = new Map();
     for (const row of rows) {
       const images = row.images.filter((image) => image.stem === stem);
-      if (!images.length) continue;
-      const panels = images.map((image) => ({
-        title: ['original', 'decoded', 'error'][image.role] || image.name,
-        label: image.label === 'original' || image.label === 'decoded' ? 'value' : image.label,
-        picture: pictures[image.picture],
-        scale: image.scale,
-      }));
-      if (panels.length === 1) panels[0].title = readable(images[0].name);
-      const isEqual = images.some((image) => image.role === 2 && image.scale.high === 0);
-      new MapFigure(host, () => ({ title: (stem ? readable(stem) + ', ' : '') + codecName(row), panels, note: isEqual ? 'No pixel differs.' : '' }));
+      const key = images.map((image) => `${image.name} ${image.picture} ${image.scale.high}`).join();
+      if (images.length) sets.set(key, [...(sets.get(key) || []), { row, images }]);
     }
+    for (const equal of sets.values()) pictureFigure(host, stem, equal, pictures);
   }
+}
+
+function pictureFigure(host, stem, equal, pictures) {
+  const { images } = equal[0];
+  const panels = images.map((image) => ({
+    title: images.length === 1 ? readable(image.name) : ['original', 'decoded', 'error'][image.role],
+    label: image.label === 'original' || image.label === 'decoded' ? 'value' : image.label,
+    picture: pictures[image.picture],
+    scale: image.scale,
+  }));
+  const codecs = equal.map(({ row }) => codecName(row)).join(', ');
+  const isEqual = images.some((image) => image.role === 2 && image.scale.high === 0);
+  new MapFigure(host, () => ({ title: (stem ? readable(stem) + ': ' : '') + codecs, panels, note: isEqual ? 'No pixel differs.' : '' }));
 }
 
 // Numbers of chunks: a strip for each codec where they lie in a row, a map for each otherwise.
@@ -193,22 +214,31 @@ function chunkFigure(host, rows) {
   new MapFigure(host, (choice) => chunkContent(having, choice, stacked), names.sort((a, b) => (b === 'ratio') - (a === 'ratio')), stacked ? 'maps strips' : 'maps');
 }
 
+// Each codec has a scale of its own: how chunks differ is what the map shows, and codecs differ by more.
 function chunkContent(rows, choice, stacked) {
   const shown = rows.filter((row) => row.grid.values[choice]);
-  const values = shown.flatMap((row) => row.grid.values[choice].filter(finite));
-  const [least, most] = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
-  const isSigned = least < 0 && most > 0;
-  const end = Math.max(-least, most);
-  const scale = isSigned ? { kind: 'diverging', low: -end, high: end } : { kind: 'linear', low: values.length ? least : 0, high: values.length ? most : 1 };
-  const panels = shown.map((row, at) => ({ title: codecName(row), label: withUnit(choice), picture: gridPicture(row.grid, row.grid.values[choice], scale), scale, bare: stacked && at < shown.length - 1 }));
+  const panels = shown.map((row) => {
+    const values = row.grid.values[choice];
+    const scale = scaleOf(values.filter(finite));
+    const title = codecName(row) + (stacked ? `: ${format(scale.low, 3)} to ${format(scale.high, 3)}` : '');
+    return { title, label: withUnit(choice), picture: gridPicture(row.grid, values, scale), scale, bare: stacked };
+  });
   const [down, along] = shown[0].grid.reduced;
+  const isReduced = down * along > 1;
   return {
     title: 'chunks, ' + readable(choice),
     panels,
     stacked,
-    cell: (row, column) => (stacked ? `chunk ${column * along}` : `chunk ${row * down}, ${column * along}`),
-    note: down * along > 1 ? `means of ${down} × ${along} chunks` : '',
+    cell: (row, column) => (stacked ? `chunk ${column * along}` : `row ${row * down}, column ${column * along}`),
+    note: [stacked ? 'Dark is the least, light the most of each codec, in the order of the chunks.' : '', isReduced ? `Means of ${down} × ${along} chunks.` : ''].join(' '),
   };
+}
+
+function scaleOf(values) {
+  const [low, high] = values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
+  const end = Math.max(-low, high);
+  if (low < 0 && high > 0) return { kind: 'diverging', low: -end, high: end };
+  return { kind: 'linear', low: values.length ? low : 0, high: values.length ? high : 0 };
 }
 
 async function drawAll() {
@@ -230,7 +260,7 @@ async function drawAll() {
   }
   for (const cell of document.querySelectorAll('[data-codec]')) {
     const at = DATA.codecs.indexOf(cell.dataset.codec);
-    if (at >= 0) cell.prepend(legendMark({ colour: at, marker: shapeOf(at) }), ' ');
+    if (at >= 0) cell.prepend(legendMark({ colour: STYLES[at], marker: shapeOf(STYLES[at]) }), ' ');
   }
   document.documentElement.dataset.ready = 'yes';
   if (location.hash === '#check') checkDrawings();

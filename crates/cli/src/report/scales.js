@@ -48,6 +48,12 @@ function format(value, digits = 4) {
   return factor === '1' ? ten : minus(factor) + '·' + ten;
 }
 
+// A number as a power of ten and its factor.
+function power(value) {
+  const [factor, exponent] = value.toExponential(0).split('e');
+  return (factor === '1' ? '' : minus(factor) + '·') + '10' + superscript(Number(exponent));
+}
+
 // Round numbers from min to max: 1, 2 or 5 times a power of ten apart, or powers of ten.
 function ticks(min, max, log, count) {
   if (!(max > min)) return [min];
@@ -65,8 +71,8 @@ function linearTicks(min, max, count) {
 
 function logTicks(min, max, count) {
   const [first, last] = [Math.floor(Math.log10(min)), Math.ceil(Math.log10(max))];
-  const factors = last - first <= count / 3 ? [1, 2, 5] : [1];
-  const every = Math.max(1, Math.ceil((last - first) / count));
+  const factors = last - first <= count / 2 ? [1, 2, 5] : [1];
+  const every = Math.max(1, Math.ceil((last - first) / (1.5 * count)));
   const found = [];
   for (let power = first; power <= last; power++) {
     if (power % every === 0) found.push(...factors.map((factor) => Number((factor * 10 ** power).toPrecision(3))));
@@ -76,9 +82,12 @@ function logTicks(min, max, count) {
 
 // Labels of ticks, all in the same form.
 function tickLabels(values, log) {
+  if (values.length < 2) return values.map((value) => format(value, 3));
   const sizes = values.map(Math.abs).filter((size) => size > 0);
   const steps = values.slice(1).map((value, at) => Math.abs(value - values[at]));
   const step = Math.min(...steps);
+  // Over many decades all labels are powers of ten.
+  if (log && (Math.max(...sizes) >= 1e5 || Math.min(...sizes) < 1e-3)) return values.map(power);
   const plain = !log && sizes.every((size) => size < 1e6) && step >= 1e-4;
   if (!plain) return values.map((value) => format(value, 3));
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));

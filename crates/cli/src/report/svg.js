@@ -41,7 +41,8 @@ function plotSvg(spec, width = 640, plotHeight = 300) {
   const points = markedPoints(spec, (x, y) => ({ x: toX(x), y: toY(y) }));
   for (const { x, y, series } of points) body.push(svgMarker(series, x, y));
   body.push('</g>');
-  for (const { text, x, y } of placeLabels(points, box, (label) => textWidth(label), 14)) {
+  for (const { text, x, y, lead, point } of placeLabels(points, box, (label) => textWidth(label), 14)) {
+    if (lead) body.push(`<path d="M${point.x} ${point.y}L${lead.x} ${lead.y}" stroke="${PLAIN_COLOURS.light.soft}" stroke-width=".7"/>`);
     body.push(svgText(text, x, y + 4, { fill: PLAIN_COLOURS.light.ink }));
   }
   const [legend, bottom] = svgLegend(spec, box.bottom + 62, width);
