@@ -11,9 +11,13 @@ use crate::report_data::{Data, Section, units};
 use crate::report_input::{Results, Row, Verdict};
 use crate::table::{counted, extents, size};
 
+/// Nothing may be fetched, whatever a name in the data contains.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 /// Counts errors of the page's own scripts, which tests ask for; it runs before them.
-const WATCH: &str = "document.documentElement.dataset.errors='0';for(const kind of ['error','unhandledrejection'])\
-addEventListener(kind,()=>document.documentElement.dataset.errors++);";
+const WATCH: &str = "{const seen=document.documentElement.dataset;seen.errors=0;for(const kind of \
+['error','unhandledrejection','securitypolicyviolation'])addEventListener(kind,()=>seen.errors++);\
+const say=console.error;console.error=(...words)=>{seen.errors++;say(...words)}}";
 
 /// The whole page.
 pub(crate) fn page(
@@ -68,6 +72,7 @@ fn head(page: &mut String, sections: &[Section<'_>]) {
     let _ = writeln!(
         page,
         "<!doctype html>\n<html lang=en>\n<head>\n<meta charset=utf-8>\n\
+         <meta http-equiv=Content-Security-Policy content=\"{POLICY}\">\n\
          <meta name=viewport content=\"width=device-width, initial-scale=1\">\n<title>Etalon report: {title}</title>\n\
          <style>{}\n{}</style>\n<script>{WATCH}</script>\n</head>\n<body>\n<header><p class=brand>Etalon report</p>\
          <h1>{title}</h1>",

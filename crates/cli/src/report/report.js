@@ -266,16 +266,16 @@ async function drawAll() {
   if (location.hash === '#check') checkDrawings();
 }
 
-// For tests: how many plots and pictures there are, and how many colours the poorest of each shows.
-function checkDrawings() {
+// For tests: how many plots and pictures there are, and how many colours each shows, on the page and saved.
+async function checkDrawings() {
   const colours = (canvas) => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size;
-  const report = document.documentElement.dataset;
-  const plots = PLOTS.map((plot) => plot.area.querySelector('canvas'));
-  const maps = MAPS.flatMap((map) => map.canvases.map(([canvas]) => canvas));
-  report.plots = plots.length;
-  report.maps = maps.length;
-  report.plotColours = Math.min(...plots.map(colours));
-  report.mapColours = maps.map(colours).join(' ');
+  // uPlot draws a little after its size is known.
+  await new Promise((done) => setTimeout(done, 500));
+  const plots = [], maps = MAPS.flatMap((map) => map.canvases.map(([canvas]) => colours(canvas)));
+  for (const plot of PLOTS) plots.push([colours(plot.area.querySelector('canvas')), colours(await rasterised(plotSvg(plot.spec)))]);
+  const saved = [];
+  for (const map of MAPS) saved.push(colours(await rasterised(mapsSvg(map))));
+  document.documentElement.dataset.checked = JSON.stringify({ plots, maps, saved });
 }
 
 drawAll();
