@@ -140,6 +140,16 @@ def test_json_lines_give_the_same_rows(results, tmp_path):
     assert [row["grid"]["columns"] for row in data["datasets"][-1]["rows"]] == [4 if "slices" in data["datasets"][-1]["name"] else 5] * 4
 
 
+def test_a_page_of_one_dataset_is_titled_by_it(results, tmp_path):
+    _, document = results
+    rows = [row for row in document["datasets"] if row["dataset"] == HOSTILE]
+    (tmp_path / "one.json").write_text(json.dumps(rows))
+    etalon("report", tmp_path / "one.json", "-o", tmp_path / "one.html")
+    page = Page((tmp_path / "one.html").read_text())
+    names = [name for name, _ in page.elements]
+    assert HOSTILE in page.words and names.count("h1") == 1 and "h2" not in names and "nav" not in names
+
+
 def test_several_files_are_one_page_and_datasets_of_several_files_say_so(results, tmp_path):
     folder, document = results
     other = copy.deepcopy(document)

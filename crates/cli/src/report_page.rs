@@ -30,7 +30,7 @@ pub(crate) fn page(
     head(&mut page, sections);
     summary(&mut page, sections);
     for (at, section) in sections.iter().enumerate() {
-        dataset(&mut page, at, section);
+        dataset(&mut page, at, section, sections.len() > 1);
     }
     footer(&mut page, results);
     // Writing into a String does not fail; the same holds below.
@@ -112,14 +112,13 @@ fn summary(page: &mut String, sections: &[Section<'_>]) {
     page.push_str("</header>\n<main>\n<noscript><p class=note>Plots and pictures are drawn by a script; all numbers are in the tables.</p></noscript>\n");
 }
 
-fn dataset(page: &mut String, at: usize, section: &Section<'_>) {
+/// All of one dataset. Where there is no other, its name is the page's title already.
+fn dataset(page: &mut String, at: usize, section: &Section<'_>, is_titled: bool) {
     let _ = writeln!(page, "<section class=dataset id=d{at}>");
-    let _ = writeln!(
-        page,
-        "<h2>{}</h2>\n<p class=about>{}</p>",
-        escape(&section.name),
-        escape(&about(section))
-    );
+    if is_titled {
+        let _ = writeln!(page, "<h2>{}</h2>", escape(&section.name));
+    }
+    let _ = writeln!(page, "<p class=about>{}</p>", escape(&about(section)));
     verdicts(page, section);
     codec_table(page, section);
     let _ = writeln!(page, "<div class=figures data-dataset={at}></div>");

@@ -19,6 +19,9 @@ use crate::report_input::{Image, Row};
 /// Steps from one end of a scale to the other.
 const STEPS: f64 = 254.0;
 
+/// A picture of at most so many values is a map of codes, of which none may be cut off.
+const MOST_CODES: usize = 16;
+
 /// What the bytes of a picture mean.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Scale {
@@ -81,6 +84,9 @@ impl Scale {
         let Some((&least, &most)) = values.first().zip(values.last()) else {
             return Self::new(Kind::Linear, 0.0, 1.0);
         };
+        if values.chunk_by(|a, b| a == b).take(MOST_CODES + 1).count() <= MOST_CODES {
+            return Self::new(Kind::Linear, least, most);
+        }
         let at = |part: f64| values[(part * (values.len() - 1) as f64) as usize];
         let (mut low, mut high) = (at(0.002), at(0.998));
         // Nearly all values are equal: the few others are what there is to see.
@@ -231,9 +237,15 @@ mod tests {
     #[test]
     fn counts_have_a_scale_of_square_roots_and_densities_a_linear_one() {
         let counts: Vec<f64> = (0..1000)
-            .map(|n| if n < 900 { 1.0 } else { 400.0 })
+            .map(|n| f64::from(n % 20) + if n < 900 { 1.0 } else { 400.0 })
             .collect();
         assert_eq!(Scale::of_values(counts).kind, Kind::Sqrt);
+        let codes: Vec<f64> = (0..5000).map(|n| f64::from(n % 2 + n / 4999)).collect();
+        let scale = Scale::of_values(codes);
+        assert_eq!(
+            (scale.kind, scale.low, scale.high),
+            (Kind::Linear, 0.0, 2.0)
+        );
         let densities = (0..1000).map(|n| 100.0 + f64::from(n)).collect();
         let scale = Scale::of_values(densities);
         assert_eq!(

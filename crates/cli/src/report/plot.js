@@ -130,6 +130,8 @@ class Plot {
       return px >= box.left - 1 && px <= box.right + 1 && py >= box.top - 1 && py <= box.bottom + 1 ? { x: px, y: py } : null;
     };
     context.save();
+    // The last line's dashes are still set.
+    context.setLineDash([]);
     context.lineWidth = 1.5 * ratio;
     for (const link of this.spec.links || []) {
       const [from, to] = [place(link.x, link.from), place(link.x, link.to)];

@@ -12,7 +12,7 @@ const family = (row) => DATA.codecs[row.codec].split(':')[0];
 // The unit `data` is that of the values, whatever it is.
 const withUnit = (name) => readable(name) + (DATA.units[name] && DATA.units[name] !== 'data' ? ` / ${DATA.units[name]}` : '');
 // Letters that are no word, as frc, are read as such.
-const readable = (name) => name.split('_').map((word) => (/^[b-df-hj-np-tv-z]{2,4}$|^(acf|iq)$/.test(word) ? word.toUpperCase() : word)).join(' ');
+const readable = (name) => name.split('_').map((word) => (/^[b-df-hj-np-tv-xz]{2,4}$|^(acf|iq)$/.test(word) ? word.toUpperCase() : word)).join(' ');
 const finite = (value) => typeof value === 'number' && Number.isFinite(value);
 
 function pointOf(row, y, more = {}) {
@@ -110,12 +110,12 @@ function curveSpec(name, rows, state) {
   const series = curveSeries(name, rows);
   const xs = series.flatMap((each) => each.x);
   const ys = series.flatMap((each) => each.y.filter(finite));
-  const isCorrelation = /frc|fsc|mtf|dice|jaccard/i.test(name);
+  const isCorrelation = /frc|fsc|mtf/i.test(name);
   const logX = (state.logX ?? isGeometric(DATA.arrays[curve.x])) && xs.some((x) => x > 0);
   const logY = (state.logY ?? (!isCorrelation && suitsLog(ys, 300))) && ys.some((y) => y > 0);
   if (logY || logX) for (const each of series) dropUnderZero(each, logX, logY);
   const [xMin, xMax] = range(series.flatMap((each) => each.x), logX, 0.01);
-  let [yMin, yMax] = range(ys, logY);
+  let [yMin, yMax] = range(isCorrelation ? series.filter((each) => !each.isThreshold).flatMap((each) => each.y.filter(finite)) : ys, logY);
   if (isCorrelation && !logY && yMax <= 1.2) [yMin, yMax] = [Math.min(0, yMin), 1.04];
   return {
     title: readable(name),
@@ -173,7 +173,7 @@ function equalRows(name, yName, rows) {
 }
 
 function curveStyle(yName, row, stem, isShared, place, codecs) {
-  if (isThreshold(yName)) return { colour: 'soft', width: 1, dash: [[4, 4], [1, 3], [8, 4]][yName.length % 3] };
+  if (isThreshold(yName)) return { isThreshold: true, colour: 'soft', width: 1, dash: [[4, 4], [1, 3], [8, 4]][yName.length % 3] };
   if (codecs === 1 && stem >= 0) return { colour: stem, dash: /decoded/.test(yName) ? [6, 4] : /error/.test(yName) ? [2, 3] : undefined };
   if (isShared || (codecs === 1 && /original/.test(yName))) return { colour: 'ink', width: 1.3 };
   return { colour: styleOf(row), dash: codecs === 1 && place < 2 ? undefined : DASHES[Math.max(0, place) % DASHES.length] };
@@ -188,8 +188,19 @@ function pictureFigures(host, rows, pictures) {
       const key = images.map((image) => `${image.name} ${image.picture} ${image.scale.high}`).join();
       if (images.length) sets.set(key, [...(sets.get(key) || []), { row, images }]);
     }
-    for (const equal of sets.values()) pictureFigure(host, stem, equal, pictures);
+    const all = [...sets.values()];
+    if (all.length > 1 && all.every(([{ images }]) => images.length === 1)) codecPictures(host, stem, all, pictures);
+    else for (const equal of all) pictureFigure(host, stem, equal, pictures);
   }
+}
+
+// A picture of which a codec has one only stands beside that of the other codecs.
+function codecPictures(host, stem, all, pictures) {
+  const panels = all.map((equal) => {
+    const [image] = equal[0].images;
+    return { title: equal.map(({ row }) => codecName(row)).join(', '), label: image.label, picture: pictures[image.picture], scale: image.scale };
+  });
+  new MapFigure(host, () => ({ title: readable(all[0][0].images[0].name), panels }));
 }
 
 function pictureFigure(host, stem, equal, pictures) {

@@ -105,6 +105,8 @@ function range(values, log, room = 0.06) {
     low = Math.min(low, bend(value));
     high = Math.max(high, bend(value));
   }
+  // Nobody reads a dozen decades; what is below is rounding.
+  if (log) low = Math.max(low, high - 12);
   const width = high - low || (log ? 0.6 : Math.abs(high) || 1);
   return [unbend(low - width * room), unbend(high + width * room)];
 }
