@@ -24,12 +24,14 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.elements, self.tables, self.words = [], [], []
+        self.is_inside = False
         self.feed(text)
 
     def handle_starttag(self, name, attributes):
         attributes = dict(attributes)
         self.elements.append((name, attributes))
         if name == "table":
+            self.is_inside = True
             self.tables.append((attributes["class"], []))
         elif name == "tr":
             self.tables[-1][1].append([])
@@ -38,9 +40,12 @@ class Page(HTMLParser):
         elif name == "data":
             self.tables[-1][1][-1][-1] = float(attributes["value"])
 
+    def handle_endtag(self, name):
+        self.is_inside &= name != "table"
+
     def handle_data(self, text):
         self.words.append(text)
-        if self.tables and self.tables[-1][1] and self.tables[-1][1][-1]:
+        if self.is_inside and self.tables[-1][1] and self.tables[-1][1][-1]:
             row = self.tables[-1][1][-1]
             if isinstance(row[-1], str):
                 row[-1] += text
@@ -215,6 +220,26 @@ def test_a_browser_draws_everything_without_an_error(report, tmp_path, scheme):
     assert all(colours > 10 for colours in drawn["saved"]), drawn
     # Marks of the codecs in tables, and of four lines and their common original in legends.
     assert dom.count('class="mark"') == 2 * (len(CODECS) + len(CODECS) + 1)
+
+
+def test_results_with_little_to_draw_are_pages_without_an_error(tmp_path):
+    infinite = {"value": "psnr", "at_least": True, "limit": 40, "measured": None, "holds": True}
+    rows = [
+        {"dataset": "/a", "codec": "counts", "refused": "takes no floats"},
+        {"dataset": "/b", "codec": "gzip", "ratio": 2.5, "metrics": {"psnr": None}, "verdicts": [infinite], "max_abs_error": 0},
+        {"dataset": "/c", "codec": "x", "ratio": None, "curves": {"empty": {"x": [], "y": {}}, "void": {"x": [1], "y": {"a": [None]}}}},
+        {"dataset": "/d", "codec": "y", "ratio": 1, "lossless": True, "max_abs_error": 2, "images": {"map": {"rows": 1, "columns": 1, "values": [None]}}},
+        {"dataset": "/d", "codec": "z", "ratio": 3, "curves": {"one": {"x": [0], "y": {"a": [5]}}}, "chunks": [{"chunk": [0]}, {"chunk": [1]}]},
+    ]
+    (tmp_path / "little.json").write_text(json.dumps({"datasets": rows}))
+    etalon("report", tmp_path / "little.json", "-o", tmp_path / "little.html")
+    errors, drawn, dom = checked(tmp_path / "little.html", tmp_path / "profile")
+    # Error over ratio of /b and /d, and the curve of one point.
+    assert errors == 0 and len(drawn["plots"]) == 3 and len(drawn["maps"]) == 1, drawn
+    page = Page((tmp_path / "little.html").read_text())
+    assert page.rows("verdicts") == [["gzip", "psnr ≥ 40", "∞", "holds"], ["y", "lossless", 2.0, "does not hold"]]
+    assert page.rows("codecs")[0] == ["counts", "refused: takes no floats"] and page.rows("metrics") == [["psnr", "", "not finite"]]
+    assert "1 codec that is lossless changed a value" in page.words
 
 
 def test_saved_drawings_are_svg_with_axes_points_and_labels(report, tmp_path):

@@ -172,22 +172,31 @@ fn verdicts(page: &mut String, section: &Section<'_>) {
                     if verdict.at_least { "≥" } else { "≤" },
                     verdict.limit
                 ),
-                verdict.measured,
+                measured_in(verdict),
                 verdict.holds,
             ),
-            None => ("lossless".to_owned(), row.max_abs_error, false),
+            None => ("lossless".to_owned(), known(row.max_abs_error), false),
         };
         let _ = writeln!(
             page,
             "<tr><td class=code>{}<td class=code>{}<td>{}<td class={}>{}</tr>",
             escape(&row.codec),
             escape(&limit),
-            number(measured),
+            measured,
             if holds { "holds" } else { "fails" },
             if holds { "holds" } else { "does not hold" },
         );
     }
     page.push_str("</table></div>\n");
+}
+
+/// JSON has no infinities; but a limit is kept by a number only, so that a number that is absent and keeps it is one.
+fn measured_in(verdict: &Verdict) -> String {
+    match (verdict.measured, verdict.holds, verdict.at_least) {
+        (None, true, true) => "∞".into(),
+        (None, true, false) => "−∞".into(),
+        (measured, ..) => number(measured),
+    }
 }
 
 fn codec_table(page: &mut String, section: &Section<'_>) {
@@ -303,7 +312,7 @@ fn footer(page: &mut String, results: &Results) {
 /// A number as a person reads it, with all its digits for programs.
 fn number(value: Option<f64>) -> String {
     let Some(value) = value else {
-        return "undefined".into();
+        return "not finite".into();
     };
     format!("<data value=\"{value}\">{}</data>", digits(value))
 }
@@ -350,6 +359,6 @@ mod tests {
             assert_eq!(digits(value), text);
         }
         assert_eq!(number(Some(0.1)), "<data value=\"0.1\">0.1000</data>");
-        assert_eq!(number(None), "undefined");
+        assert_eq!(number(None), "not finite");
     }
 }

@@ -76,7 +76,7 @@ class Plot {
     return {
       ...this.size(),
       legend: { show: false },
-      padding: [10, 14, 0, 0],
+      padding: [10, 20, 0, 0],
       cursor: { drag: { x: true, y: true, uni: 30 }, points: { show: false }, y: spec.isScatter ? false : true },
       scales: { x: scale(spec.x), y: scale(spec.y) },
       axes: [this.axis(spec.x, 'x'), this.axis(spec.y, 'y')],

@@ -63,7 +63,7 @@ function distortionSpec(rows, state) {
     x: ratioAxis(shown, state.logX),
     y: { label: withUnit(name), log, min, max },
     series: [...familyLines(shown, valueOf), ...shown.map((row) => pointOf(row, valueOf(row), { what: withUnit(name) }))],
-    note: left.length ? `not defined for ${left.join(', ')}` : '',
+    note: left.length ? `not finite for ${left.join(', ')}` : '',
   };
 }
 
@@ -98,7 +98,7 @@ function speedSpec(rows, state) {
 function curvePlots(host, rows) {
   for (const name of new Set(rows.flatMap((row) => Object.keys(row.curves)))) {
     const having = rows.filter((row) => row.curves[name] && DATA.arrays[row.curves[name].x].length);
-    if (!having.length) continue;
+    if (!having.length || !curveSeries(name, having).length) continue;
     const isMuch = having.length > 1 && curveSeries(name, having).length > MOST_LINES;
     const choices = isMuch ? having.map(codecName) : [];
     new Plot(host, (state) => curveSpec(name, isMuch ? having.filter((row) => codecName(row) === state.choice) : having, state), choices);
@@ -114,7 +114,7 @@ function curveSpec(name, rows, state) {
   const logX = (state.logX ?? isGeometric(DATA.arrays[curve.x])) && xs.some((x) => x > 0);
   const logY = (state.logY ?? (!isCorrelation && suitsLog(ys, 300))) && ys.some((y) => y > 0);
   if (logY || logX) for (const each of series) dropUnderZero(each, logX, logY);
-  const [xMin, xMax] = range(series.flatMap((each) => each.x), logX, 0.01);
+  const [xMin, xMax] = range(series.flatMap((each) => each.x), logX, DATA.arrays[curve.x].length > 1 ? 0.01 : 0.5);
   let [yMin, yMax] = range(isCorrelation ? series.filter((each) => !each.isThreshold).flatMap((each) => each.y.filter(finite)) : ys, logY);
   if (isCorrelation && !logY && yMax <= 1.2) [yMin, yMax] = [Math.min(0, yMin), 1.04];
   return {
@@ -156,7 +156,7 @@ function curveSeries(name, rows) {
     const style = curveStyle(yName, row, stems.length > 1 ? stems.indexOf(stemOf(yName)) : -1, isShared(yName), own.indexOf(yName), rows.length);
     const marks = x.length <= 12 ? { marker: isShared(yName) ? 'circle' : shapeOf(styleOf(row)), radius: 3 } : {};
     return { name: isPlain ? readable(yName) : codecs, x, y, line: true, ...style, ...marks };
-  }));
+  })).filter((series) => series.y.some(finite));
 }
 
 const isThreshold = (yName) => /threshold|limit/.test(yName);
@@ -221,6 +221,7 @@ function chunkFigure(host, rows) {
   const having = rows.filter((row) => row.grid);
   if (!having.length) return;
   const names = [...new Set(having.flatMap((row) => Object.keys(row.grid.values)))];
+  if (!names.length) return;
   const stacked = having.every((row) => row.grid.rows === 1);
   new MapFigure(host, (choice) => chunkContent(having, choice, stacked), names.sort((a, b) => (b === 'ratio') - (a === 'ratio')), stacked ? 'maps strips' : 'maps');
 }

@@ -38,7 +38,7 @@ const minus = (text) => text.replace('-', '−');
 
 // A number in at most so many digits, powers of ten as such.
 function format(value, digits = 4) {
-  if (value === null || value === undefined || Number.isNaN(value)) return 'undefined';
+  if (value === null || value === undefined || Number.isNaN(value)) return 'not finite';
   if (value === 0) return '0';
   const size = Math.abs(value);
   if (size >= 1e-3 && size < 1e6) return minus(String(Number(value.toPrecision(digits))));
