@@ -27,8 +27,11 @@ BUNDLED = {
     "lz4-sys": [("LZ4", "liblz4/lib/LICENSE")],
     "zstd-sys": [("Zstandard", "zstd/LICENSE")],
 }
-# The only work that ours derives from without linking it.
-BITSHUFFLE = "bitshuffle, https://github.com/kiyo-masui/bitshuffle: the stream format of filter 32008"
+# Works that are no crates: what ours derives from, and what is copied into it. By the files of their licences.
+COPIED = {
+    "scripts/bitshuffle.LICENSE": "bitshuffle, https://github.com/kiyo-masui/bitshuffle: the stream format of filter 32008",
+    "crates/cli/src/report/uPlot.LICENSE": "uPlot 1.6.32, https://github.com/leeoniya/uPlot: the plots of a report",
+}
 HEAD = """THIRD-PARTY LICENCES
 
 Etalon's plugins and command contain, or are derived from, the works below. `make licences` writes this file.
@@ -122,7 +125,7 @@ def licence_files(folder):
 
 def notices(metadata):
     """The text of THIRD_PARTY_LICENSES."""
-    holders = {(ROOT / "scripts/bitshuffle.LICENSE").read_text().strip(): [BITSHUFFLE]}
+    holders = {(ROOT / path).read_text().strip(): [work] for path, work in COPIED.items()}
     without_text = ["the standard library of Rust: MIT OR Apache-2.0, by the Rust Project Developers"]
     for package in shipped(metadata):
         folder = Path(package["manifest_path"]).parent

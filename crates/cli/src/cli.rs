@@ -8,7 +8,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::{
     args, bench, bench_options, codecs, completions, demo, doctor, inspect, man, measure, metrics,
-    recompress,
+    recompress, report,
 };
 
 /// HDF5 compression for detector data, measured and checked
@@ -75,6 +75,8 @@ enum Command {
     Measure(measure::Arguments),
     /// Compare codecs with everybody else's through h5py, and with what the data allow
     Bench(bench_options::Arguments),
+    /// Make one page of plots, pictures and verdicts from what `measure --json` printed
+    Report(report::Arguments),
     /// Copy a file with its datasets compressed by another codec
     Recompress(recompress::Arguments),
     /// Show how the datasets of a file are stored, and check their chunks
@@ -106,6 +108,7 @@ impl Cli {
             Command::Demo(arguments) => demo::run(&arguments, output, jobs),
             Command::Measure(arguments) => measure::run(&arguments, output),
             Command::Bench(arguments) => bench::run(&arguments, output),
+            Command::Report(arguments) => report::run(&arguments, output),
             Command::Recompress(arguments) => recompress::run(&arguments, output, jobs),
             Command::Inspect(arguments) => inspect::run(&arguments, output),
             Command::Doctor(arguments) => doctor::run(&arguments, output),

@@ -71,7 +71,12 @@ impl Frame {
         let shades = small.shades();
         format!(
             "data:image/png;base64,{}",
-            base64(&png(small.columns, small.rows, &shades))
+            base64(&png(
+                small.columns,
+                small.rows,
+                &shades,
+                Colours::Palette(&palette())
+            ))
         )
     }
 
@@ -130,16 +135,31 @@ impl Frame {
     }
 }
 
-/// An indexed PNG (<https://www.w3.org/TR/png/>) of 8 bits per pixel.
-fn png(columns: usize, rows: usize, shades: &[u8]) -> Vec<u8> {
+/// What the bytes of a PNG mean.
+#[derive(Clone, Copy)]
+pub(crate) enum Colours<'a> {
+    /// Brightness.
+    Grey,
+    /// Indices of red, green and blue.
+    Palette(&'a [u8]),
+}
+
+/// A PNG (<https://www.w3.org/TR/png/>) of 8 bits per pixel.
+pub(crate) fn png(columns: usize, rows: usize, shades: &[u8], colours: Colours<'_>) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut header = Vec::new();
     header.extend((columns as u32).to_be_bytes());
     header.extend((rows as u32).to_be_bytes());
-    // 8 bits, indexed colour, deflate, no filter method but 0, not interlaced.
-    header.extend([8, 3, 0, 0, 0]);
+    // 8 bits, grey or indexed colour, deflate, no filter method but 0, not interlaced.
+    let colour_type = match colours {
+        Colours::Grey => 0,
+        Colours::Palette(_) => 3,
+    };
+    header.extend([8, colour_type, 0, 0, 0]);
     chunk(&mut file, *b"IHDR", &header);
-    chunk(&mut file, *b"PLTE", &palette());
+    if let Colours::Palette(palette) = colours {
+        chunk(&mut file, *b"PLTE", palette);
+    }
     let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::best());
     for row in shades.chunks(columns.max(1)) {
         // Writing into a Vec does not fail.
@@ -186,7 +206,7 @@ fn palette() -> Vec<u8> {
 }
 
 /// Base64 with padding (RFC 4648).
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
