@@ -18,7 +18,7 @@ MUTATIONS := 1000000
 .PHONY: help demo test test-long test-references test-all lint bench bench-table build plugins tools packages licences clean
 
 help:
-	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write a report;"
+	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
 	@echo "                make demo FILE=run.h5 takes the datasets of a file"
 	@echo "make test       build and run the tests"
 	@echo "make test-long  the codec's tests at every SIMD level, a million damaged chunks"
@@ -34,6 +34,12 @@ help:
 
 demo: build plugins
 	$(ETALON_COMMAND) demo $(FILE)
+ifeq ($(FILE),)
+	$(ETALON_COMMAND) measure demo-out/source.h5 -c bitshuffle:compressor=zstd -c noise:sigma=0.5 -c noise:sigma=1 \
+		--metrics abs,sigma,psnr,ssim,power_spectrum,preview --limit ssim\>=0.9 --per-chunk --json > demo-out/science.json; \
+		test $$? -le 1
+	$(ETALON_COMMAND) report demo-out/science.json -o demo-out/science.html
+endif
 
 test: packages build plugins .venv-h5py114/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
