@@ -276,7 +276,8 @@ pub(crate) fn page(document: &Document) -> Vec<String> {
 ",
             file_name(&any.file),
             any.dataset,
-            data_line(any),
+            any.dtype,
+            data_line(any).trim_start_matches(&any.dtype),
             bounds_line(any).map_or_else(String::new, |line| line + ".")
         ));
         let mut table = Table::new(&TITLES);
