@@ -270,10 +270,7 @@ pub(crate) fn page(document: &Document) -> Vec<String> {
     for set in rows.chunk_by(|a, b| (&a.file, &a.dataset) == (&b.file, &b.dataset)) {
         let Some(any) = set.first() else { continue };
         lines.push(format!(
-            "## {} {}
-
-{}. {}
-",
+            "## {} {}\n\n`{}`{}. {}\n",
             file_name(&any.file),
             any.dataset,
             any.dtype,
