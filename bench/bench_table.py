@@ -36,9 +36,8 @@ HEAD = """# Benchmark
 Written by `make bench-table`. Codecs store the chunks of each data set through h5py, in memory, without a chunk cache, on one
 thread, and take turns in every run. Speeds are medians in 10⁹ bytes of raw data a second, CV is the standard deviation over
 the mean of the runs. Time is that of the processor, which leaves out what other programs take. Values are read back and
-compared first. "Of bound" is the ratio over that of the zeroth-order entropy; above 100 % a codec makes use of what lies
-beside a value. The lossy codecs are asked for an absolute error of %(bound)s; zfp and sperr
-promise one for floats alone.
+compared first. "Of bound" is the ratio over that of the zeroth-order entropy; above 100 %% a codec makes use of what lies
+beside a value. The lossy codecs are asked for an absolute error of %(bound)s.
 
 Load of the machine before: %(load).1f on %(cores)d cores. `%(command)s`
 """

@@ -189,6 +189,18 @@ def test_a_codec_that_refuses_has_a_row_that_says_why(counts, bench):
     assert "integers" in rows[1]["refused"] and rows[0]["encode_gbps"] is None
 
 
+def test_a_bound_that_is_kept_for_floats_alone_is_none_for_integers(tmp_path, bench):
+    path = tmp_path / "integers.h5"
+    values = RANDOM.poisson(300, (64, 64)).astype("i4")
+    values[::7, ::5] = 100_000
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=values, chunks=values.shape)
+    decoded = stored_by_h5py(values, values.shape, dict(hdf5plugin.Zfp(accuracy=1)))[1]
+    error = np.abs(decoded.astype("i8") - values).max()
+    (row,) = bench("%s::/x" % path, *with_codecs("zfp:accuracy=1"))["datasets"]
+    assert error > 1 and "floats alone" in row["refused"] and row["refused"].endswith(" %d" % error)
+
+
 def test_what_an_own_filter_refuses_is_not_counted_as_stored(tmp_path, bench):
     path = tmp_path / "labels.h5"
     with h5py.File(path, "w") as file:

@@ -270,13 +270,11 @@ pub(crate) fn page(document: &Document) -> Vec<String> {
     for set in rows.chunk_by(|a, b| (&a.file, &a.dataset) == (&b.file, &b.dataset)) {
         let Some(any) = set.first() else { continue };
         lines.push(format!(
-            "## {} {}
-
-{}. {}
-",
+            "## {} {}\n\n`{}`{}. {}\n",
             file_name(&any.file),
             any.dataset,
-            data_line(any),
+            any.dtype,
+            data_line(any).trim_start_matches(&any.dtype),
             bounds_line(any).map_or_else(String::new, |line| line + ".")
         ));
         let mut table = Table::new(&TITLES);

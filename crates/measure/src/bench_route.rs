@@ -127,9 +127,18 @@ impl Workers {
                     row.refused = Some(why_refused(candidate, sampled));
                     return Ok(());
                 }
+                let error = max_abs_error(&layout.element, raw, &decoded);
+                if let (None, Some(asked)) = (row.bound, candidate.absolute_bound(true))
+                    && error > asked
+                {
+                    row.refused = Some(format!(
+                        "keeps its bound for floats alone: the largest error is {error}"
+                    ));
+                    return Ok(());
+                }
                 row.stored_bytes = stored_bytes;
                 row.unfiltered_chunks = unfiltered_chunks;
-                row.max_abs_error = Some(max_abs_error(&layout.element, raw, &decoded));
+                row.max_abs_error = Some(error);
             }
         }
         Ok(())
