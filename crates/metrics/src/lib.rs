@@ -33,11 +33,13 @@ mod fsc;
 mod g2;
 mod g2_by_frame;
 mod geometry;
+mod half_sets;
 mod limit;
 mod lossless;
 mod mask;
 mod max_abs;
 mod mean_frame;
+mod merging;
 mod metric;
 mod moments;
 mod ms_ssim;
@@ -89,6 +91,9 @@ pub use frc::{FrcSettings, Halves};
 pub use geometry::{Geometry, RadialBins, radii};
 pub use limit::{Limit, Verdict};
 pub use lossless::entropy;
+pub use merging::{
+    Merging, MergingSettings, MergingShell, Reflections, Weights, merging, merging_by_shell,
+};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
 pub use ms_ssim::ms_ssim;
