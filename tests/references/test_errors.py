@@ -187,9 +187,94 @@ def test_entropy_unique_and_sparsity_equal_references(dtype):
         "unique_values": len(unique),
         "palette_bits": np.ceil(np.log2(len(unique))),
         "top16_fraction": np.sort(counts)[-16:].sum() / a.size,
+        "value_step": np.gcd.reduce(np.diff(unique.astype("i8"))) if dtype[0] != "f" else np.diff(unique).min(),
         "entropy_bits": bits,
         "entropy_ratio": a.itemsize * 8 / bits,
         "zero_fraction": np.mean(a == 0),
         "mode_fraction": counts.max() / a.size,
     }
     close(values(["unique", "entropy", "sparsity"], a, step=1), expected)
+
+
+def test_the_step_of_values_is_found():
+    a = np.array([[300, 12, 0, 9, 30000]], "u2")
+    assert values(["unique"], a)["value_step"] == 3
+    a = np.array([[2.5, 1.0, 7.0, 1.25]], "f4")
+    assert values(["unique"], a)["value_step"] == 0.25
+
+
+def sorting_integers(a):
+    """Integers that sort like the values, with differences in steps of the type."""
+    if a.dtype.kind != "f":
+        return a.astype("i8")
+    bits = a.view("i%d" % a.itemsize).astype("i8")
+    return np.where(bits < 0, -(bits & np.iinfo("i%d" % a.itemsize).max) - 1, bits)
+
+
+def bits_of(residual):
+    from skimage.measure import shannon_entropy
+
+    return shannon_entropy(residual)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "i8", "f4", "f8"])
+@pytest.mark.parametrize("step", [None, 1])
+def test_residual_entropies_equal_numpy(dtype, step):
+    a, _ = changed((3, 20, 31)) if dtype[0] == "f" else pair(dtype, 7)
+    a = (a.round(2) - 1000).astype(dtype) if dtype[0] == "f" else a
+    k = sorting_integers(a)
+    left, up, corner = k[:, 1:, :-1], k[:, :-1, 1:], k[:, :-1, :-1]
+    predicted = np.median([left, up, left + up - corner], axis=0).astype("i8") if dtype != "f8" else None
+    if predicted is None:
+        low, high = np.minimum(left, up), np.maximum(left, up)
+        predicted = np.where(corner >= high, low, np.where(corner <= low, high, left + up - corner))
+    expected = {
+        "left_entropy_bits": bits_of(k[:, :, 1:] - k[:, :, :-1]),
+        "median_entropy_bits": bits_of(k[:, 1:, 1:] - predicted),
+        "previous_frame_entropy_bits": bits_of(k[1:] - k[:-1]),
+    }
+    expected["residual_entropy_ratio"] = a.itemsize * 8 / min(expected.values())
+    close(values(["residual_entropy"], a, step=step), expected)
+
+
+def test_residuals_of_masked_pixels_are_left_out():
+    a, _ = pair("u2", 8)
+    a[np.random.RandomState(9).uniform(size=a.shape) < 0.1] = 65535
+    valid = a != 65535
+    k = a.astype("i8")
+    both = valid[:, :, 1:] & valid[:, :, :-1]
+    expected = {"left_entropy_bits": bits_of((k[:, :, 1:] - k[:, :, :-1])[both])}
+    both = valid[1:] & valid[:-1]
+    expected["previous_frame_entropy_bits"] = bits_of((k[1:] - k[:-1])[both])
+    close(values(["residual_entropy"], a, mask=[65535.0]), expected)
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.7, 3.0, 40.0, 99.0, 101.0, 5000.0])
+def test_the_poisson_bound_equals_scipy(mean):
+    from scipy.stats import poisson
+
+    a = np.random.RandomState(10).poisson(mean, (12, 9, 8)).astype("u2")
+    photons = a.mean(0, dtype="f8")
+    expected = np.mean([poisson.entropy(photon) / np.log(2) if photon else 0 for photon in photons.ravel()])
+    measured = values(["poisson_bound"], a, step=5)
+    assert measured["poisson_entropy_bits"] == pytest.approx(expected, abs=1e-3)
+    assert measured["poisson_ratio"] == pytest.approx(16 / measured["poisson_entropy_bits"], rel=1e-12)
+    in_units = values(["poisson_bound"], (100 + 3.5 * a).astype("f4"), noise={"gain": 3.5, "offset": 100.0})
+    assert in_units["poisson_entropy_bits"] == pytest.approx(measured["poisson_entropy_bits"], rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:expect")  # scipy, of the largest counts
+def test_entropies_of_real_frames_equal_references():
+    from scipy.stats import poisson
+
+    frame = shared_data("powder-ceo2-pilatus1m", "data")
+    frame = frame.reshape(-1, *frame.shape[-2:])[:1]
+    mask = [float(value) for value in np.unique(frame[frame < 0])]
+    found = values(["residual_entropy", "poisson_bound"], frame, mask=mask)
+    k, valid = frame.astype("i8"), frame >= 0
+    both = valid[:, :, 1:] & valid[:, :, :-1]
+    close(found, {"left_entropy_bits": bits_of((k[:, :, 1:] - k[:, :, :-1])[both])})
+    counts, pixels = np.unique(k[valid], return_counts=True)
+    entropies = np.where(counts > 0, poisson.entropy(np.maximum(counts, 1e-9)) / np.log(2), 0)
+    expected = (entropies * pixels).sum() / pixels.sum()
+    assert found["poisson_entropy_bits"] == pytest.approx(expected, abs=2e-3)

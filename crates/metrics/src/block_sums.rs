@@ -33,16 +33,20 @@ pub(crate) struct BlockSums {
     pub(crate) pair: PairMoments,
 }
 
-/// Sums over a block of at least one element.
+/// Sums over a block of at least one element. The largest |e|/|A| is only sought where it is above `largest_ratio`, that of
+/// earlier blocks, because a division takes longer than all else.
 #[multiversion(targets(
     "x86_64+avx+avx2+fma+avx512f+avx512vl+avx512dq+avx512bw",
     "x86_64+avx+avx2+fma"
 ))]
-pub(crate) fn block_sums<'a>(block: Block<'a>, noise: Noise) -> BlockSums {
+pub(crate) fn block_sums<'a>(block: Block<'a>, noise: Noise, largest_ratio: f64) -> BlockSums {
     let mut sums = BlockSums::default();
     add_errors(&mut sums, block.e);
     add_range(&mut sums, block.a);
-    add_pointwise(&mut sums, block.a, block.e);
+    sums.max_pointwise = -1.0;
+    if add_zeros(&mut sums, block.a, block.e, largest_ratio) {
+        sums.max_pointwise = max_pointwise(block.a, block.e);
+    }
     add_sigma(&mut sums, block.a, block.e, noise);
     sums.pair = pair(block.a, block.b);
     sums
@@ -78,19 +82,35 @@ fn add_range(sums: &mut BlockSums, a: &[f64]) {
     sums.max = largest(max);
 }
 
+/// Counts errors where A is 0; whether an |e|/|A| may be above `largest_ratio`.
 #[inline(always)]
-fn add_pointwise(sums: &mut BlockSums, a: &[f64], e: &[f64]) {
-    let (mut max, mut at_zero) = ([-1.0; LANES], zeros());
-    for (a, e) in padded(a, 0.0).zip(padded(e, 0.0)) {
+fn add_zeros(sums: &mut BlockSums, a: &[f64], e: &[f64], largest_ratio: f64) -> bool {
+    // Rounding of the quotient and of the product must not hide one that is larger.
+    let limit = largest_ratio * (1.0 - 1e-15);
+    let (mut above, mut at_zero) = (zeros(), zeros());
+    for (a, e) in padded(a, 1.0).zip(padded(e, 0.0)) {
         for lane in 0..LANES {
-            let ratio = e[lane].abs() / a[lane].abs();
             let zero = a[lane] == 0.0;
-            max[lane] = larger(max[lane], if zero { -1.0 } else { ratio });
+            let larger = e[lane].abs() > limit * a[lane].abs();
+            above[lane] = if larger & !zero { 1.0 } else { above[lane] };
             at_zero[lane] += if zero & (e[lane] != 0.0) { 1.0 } else { 0.0 };
         }
     }
-    sums.max_pointwise = largest(max);
     sums.errors_at_zero = total(at_zero);
+    total(above) > 0.0
+}
+
+/// The largest |e|/|A|; −1 where A is 0 everywhere.
+#[inline(always)]
+fn max_pointwise(a: &[f64], e: &[f64]) -> f64 {
+    let mut max = [-1.0; LANES];
+    for (a, e) in padded(a, 0.0).zip(padded(e, 0.0)) {
+        for lane in 0..LANES {
+            let ratio = e[lane].abs() / a[lane].abs();
+            max[lane] = larger(max[lane], if a[lane] == 0.0 { -1.0 } else { ratio });
+        }
+    }
+    largest(max)
 }
 
 #[inline(always)]

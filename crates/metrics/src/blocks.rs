@@ -6,6 +6,8 @@
 //! e is the difference of the f64 values, as in numpy, with two exceptions where that would not be the error: integers of
 //! 64 bits are subtracted as integers (f64 does not hold all of them), and equal infinities differ by 0.
 
+use multiversion::multiversion;
+
 use crate::frames::{Frames, Sample, Values, for_values};
 
 /// Elements of a block.
@@ -57,14 +59,21 @@ pub(crate) fn for_each_block(frames: &Frames<'_>, mut take: impl FnMut(Block<'_>
     }
 }
 
-#[inline(always)]
-fn convert<T: Sample>(slice: &[T], into: &mut [f64; BLOCK]) {
+#[multiversion(targets(
+    "x86_64+avx+avx2+fma+avx512f+avx512vl+avx512dq+avx512bw",
+    "x86_64+avx+avx2+fma"
+))]
+fn convert<'a, T: Sample>(slice: &'a [T], into: &'a mut [f64; BLOCK]) {
     for (into, value) in into.iter_mut().zip(slice) {
         *into = value.to_f64();
     }
 }
 
-fn subtract(a: &[f64], b: &[f64], e: &mut [f64; BLOCK]) {
+#[multiversion(targets(
+    "x86_64+avx+avx2+fma+avx512f+avx512vl+avx512dq+avx512bw",
+    "x86_64+avx+avx2+fma"
+))]
+fn subtract<'a>(a: &'a [f64], b: &'a [f64], e: &'a mut [f64; BLOCK]) {
     for ((e, a), b) in e.iter_mut().zip(a).zip(b) {
         *e = if a == b { 0.0 } else { b - a };
     }

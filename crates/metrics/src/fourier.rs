@@ -83,6 +83,9 @@ fn apply(window: Window, packed: &mut [Complex64], shape: [usize; 3]) {
 
 /// The transform in place, along all axes.
 fn transform(values: &mut [Complex64], shape: [usize; 3]) {
+    if values.is_empty() {
+        return;
+    }
     let mut planner = FftPlanner::new();
     let mut stride = 1;
     for extent in shape.into_iter().rev() {

@@ -1,6 +1,7 @@
 //! L1, L2 and L4: what a lossless codec can hope for, from exact counts of the original's values.
 //!
-//! L1: different values U, palette bits ⌈log₂ U⌉, and the share of the 16 most frequent values (`numpy.unique`).
+//! L1: different values U, palette bits ⌈log₂ U⌉, the share of the 16 most frequent values (`numpy.unique`), and the step of
+//! the values: the greatest common divisor of the differences of integers, the least difference of floats.
 //! L2: entropy H₀ = −Σ p log₂ p in bits per element and the bound itemsize · 8 / H₀ on the ratio of any codec that takes
 //! elements as independent (scikit-image `shannon_entropy`). Infinite where all elements are equal.
 //! L4: share of zeros and of the most frequent value (numpy).
@@ -10,19 +11,21 @@ use std::any::Any;
 use crate::distribution::count_values;
 use crate::frames::for_values;
 use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::order_key::KeyKind;
 use crate::sum::Sum;
-use crate::value_counts::ValueCounts;
+use crate::value_counts::{Entry, ValueCounts};
 use crate::{Error, Frames, Outcome, Settings};
 
 /// The row of L1.
 pub(crate) static UNIQUE: Metric = Metric {
     id: "L1",
     name: "unique",
-    about: "different values of the original, bits of a palette index, share of the 16 most frequent values",
+    about: "different values of the original, bits of a palette index, share of the 16 most frequent values, common step",
     values: &[
         ("unique_values", "values"),
         ("palette_bits", "bit"),
         ("top16_fraction", "1"),
+        ("value_step", "data"),
     ],
     curves: &[],
     needs: &[],
@@ -98,6 +101,10 @@ impl Accumulator for Original {
         outcome.value("unique_values", counts.len() as f64);
         outcome.value("palette_bits", palette_bits(counts.len() as u64));
         outcome.value("top16_fraction", top as f64 / total);
+        outcome.value(
+            "value_step",
+            kind.map_or(f64::NAN, |kind| step(kind, &entries)),
+        );
         outcome.value("entropy_bits", entropy);
         outcome.value("entropy_ratio", self.element_bits as f64 / entropy);
         outcome.value("zero_fraction", zeros as f64 / total);
@@ -111,8 +118,27 @@ impl Accumulator for Original {
     }
 }
 
-fn size_of_element<T>(_: &[T]) -> usize {
+pub(crate) fn size_of_element<T>(_: &[T]) -> usize {
     size_of::<T>()
+}
+
+/// The greatest common divisor of the differences of integers, the least difference of floats; NaN for a single value.
+fn step(kind: KeyKind, entries: &[Entry]) -> f64 {
+    let neighbours = entries.windows(2).map(|pair| (pair[0].0, pair[1].0));
+    if kind.is_integer {
+        let step = neighbours.fold(0, |step, (low, high)| divisor(step, high - low));
+        return if step == 0 { f64::NAN } else { step as f64 };
+    }
+    let steps = neighbours.map(|(low, high)| (kind.value)(high) - (kind.value)(low));
+    steps.fold(f64::NAN, f64::min)
+}
+
+/// Greatest common divisor; of 0 and a number, the number.
+fn divisor(mut a: u64, mut b: u64) -> u64 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 /// ⌈log₂ U⌉.
@@ -146,6 +172,28 @@ mod tests {
         assert_eq!(entropy(&[5; 8]), 3.0);
         assert_eq!(entropy(&[7]), 0.0);
         assert!(entropy(&[]).is_nan());
+    }
+
+    #[test]
+    fn the_step_divides_all_differences() {
+        let step_of = |counts: &mut ValueCounts| {
+            let kind = counts.kind().unwrap();
+            step(kind, &counts.clone().sorted().unwrap())
+        };
+        let mut counts = ValueCounts::new("unique", None, 1);
+        counts.add([-7i32, 5, 5, 1 << 30, 23].into_iter()).unwrap();
+        assert_eq!(step_of(&mut counts), 1.0);
+        let mut counts = ValueCounts::new("unique", None, 1);
+        counts
+            .add([3i64, -9, 15, i64::MAX - 1].into_iter())
+            .unwrap();
+        assert_eq!(step_of(&mut counts), 3.0);
+        let mut counts = ValueCounts::new("unique", None, 1);
+        counts.add([0.5f32, 2.0, -1.0, 1.25].into_iter()).unwrap();
+        assert_eq!(step_of(&mut counts), 0.75);
+        let mut counts = ValueCounts::new("unique", None, 1);
+        counts.add([4u8, 4].into_iter()).unwrap();
+        assert!(step_of(&mut counts).is_nan());
     }
 
     #[test]

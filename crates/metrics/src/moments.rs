@@ -136,7 +136,7 @@ impl Moments {
     }
 
     fn add_block(&mut self, block: Block<'_>) {
-        let sums = block_sums(block, self.noise);
+        let sums = block_sums(block, self.noise, self.max_pointwise);
         self.count += block.a.len() as u64;
         self.min = smaller(self.min, sums.min);
         self.max = larger(self.max, sums.max);

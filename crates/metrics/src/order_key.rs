@@ -92,6 +92,8 @@ ordered_floats! { f32 u32; f64 u64; }
 pub(crate) struct KeyKind {
     /// The value of a key, nearest where f64 does not hold it.
     pub(crate) value: fn(u64) -> f64,
+    /// Whether keys differ by as much as values do.
+    pub(crate) is_integer: bool,
 }
 
 impl KeyKind {
@@ -99,6 +101,7 @@ impl KeyKind {
     pub(crate) fn of<T: Ordered>() -> Self {
         Self {
             value: |key| T::from_key(key).to_f64(),
+            is_integer: T::zero_key_of_integer().is_some(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::{
     Error, Metric, azimuthal, azimuthal_difference, distribution, edge, error_acf, frc, fsc, g2,
     g2_by_frame, lossless, mask, max_abs, ms_ssim, otsu, pearson, pointwise_relative,
-    power_spectrum, preview, psnr, radial_model, range_relative, relaxation, segmentation,
-    sigma_relative, squared_error, ssim, tomography, two_time,
+    poisson_entropy, power_spectrum, preview, psnr, radial_model, range_relative, relaxation,
+    residual_entropy, segmentation, sigma_relative, squared_error, ssim, tomography, two_time,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
@@ -29,12 +29,14 @@ pub static METRICS: &[&Metric] = &[
     &otsu::METRIC,
     &pearson::METRIC,
     &pointwise_relative::METRIC,
+    &poisson_entropy::METRIC,
     &power_spectrum::METRIC,
     &preview::METRIC,
     &psnr::METRIC,
     &radial_model::METRIC,
     &range_relative::METRIC,
     &relaxation::METRIC,
+    &residual_entropy::METRIC,
     &segmentation::METRIC,
     &sigma_relative::METRIC,
     &squared_error::METRIC,
@@ -63,7 +65,15 @@ const PROFILES: &[(&str, &[&str])] = &[
     ),
     (
         "lossless",
-        &["abs", "mask", "unique", "entropy", "sparsity"],
+        &[
+            "abs",
+            "mask",
+            "unique",
+            "entropy",
+            "residual_entropy",
+            "poisson_bound",
+            "sparsity",
+        ],
     ),
     ("mx", &["abs", "sigma", "rmse", "sparsity", "mask"]),
     (
