@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Correlation, EdgeSettings, ErrorAcf, FrcSettings, Geometry, Region, Segmentation, Tomography,
+    Correlation, EdgeSettings, ErrorAcf, FrcSettings, Geometry, PeakSettings, Region, Segmentation,
+    Tomography,
 };
 
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub geometry: Geometry,
     /// Memory that values and frames which a metric has to keep may take, in bytes; 1 GiB where not given.
     pub memory_bytes: Option<u64>,
+    /// Search for Bragg peaks.
+    pub peaks: PeakSettings,
     /// Regions of interest, in any order; the whole frame where none is given.
     pub regions: Vec<Region>,
     /// Correlation over time.

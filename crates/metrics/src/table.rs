@@ -2,9 +2,10 @@
 
 use crate::{
     Error, Metric, azimuthal, azimuthal_difference, distribution, edge, error_acf, frc, fsc, g2,
-    g2_by_frame, lossless, mask, max_abs, ms_ssim, otsu, pearson, pointwise_relative,
-    poisson_entropy, power_spectrum, preview, psnr, radial_model, range_relative, relaxation,
-    residual_entropy, segmentation, sigma_relative, squared_error, ssim, tomography, two_time,
+    g2_by_frame, lossless, mask, max_abs, ms_ssim, otsu, peak_intensities, peak_matching, peaks,
+    pearson, pointwise_relative, poisson_entropy, power_spectrum, preview, psnr, radial_model,
+    range_relative, relaxation, residual_entropy, segmentation, sigma_relative, squared_error,
+    ssim, tomography, two_time,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
@@ -27,6 +28,9 @@ pub static METRICS: &[&Metric] = &[
     &max_abs::METRIC,
     &ms_ssim::METRIC,
     &otsu::METRIC,
+    &peak_intensities::METRIC,
+    &peak_matching::METRIC,
+    &peaks::METRIC,
     &pearson::METRIC,
     &pointwise_relative::METRIC,
     &poisson_entropy::METRIC,
@@ -75,7 +79,19 @@ const PROFILES: &[(&str, &[&str])] = &[
             "sparsity",
         ],
     ),
-    ("mx", &["abs", "sigma", "rmse", "sparsity", "mask"]),
+    (
+        "mx",
+        &[
+            "abs",
+            "sigma",
+            "rmse",
+            "sparsity",
+            "peaks",
+            "peak_matching",
+            "peak_intensities",
+            "mask",
+        ],
+    ),
     (
         "saxs",
         &[
