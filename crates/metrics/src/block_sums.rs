@@ -55,14 +55,14 @@ pub(crate) fn block_sums<'a>(block: Block<'a>, noise: Noise, largest_ratio: f64)
 #[inline(always)]
 fn add_errors(sums: &mut BlockSums, e: &[f64]) {
     let (mut max, mut sum, mut abs, mut squares) = (zeros(), zeros(), zeros(), zeros());
-    for e in padded(e, 0.0) {
+    for_each_group([e], [0.0], |[e]| {
         for lane in 0..LANES {
             max[lane] = larger(max[lane], e[lane].abs());
             sum[lane] += e[lane];
             abs[lane] += e[lane].abs();
             squares[lane] += e[lane] * e[lane];
         }
-    }
+    });
     sums.max_abs = largest(max);
     sums.error = total(sum);
     sums.abs = total(abs);
@@ -72,12 +72,12 @@ fn add_errors(sums: &mut BlockSums, e: &[f64]) {
 #[inline(always)]
 fn add_range(sums: &mut BlockSums, a: &[f64]) {
     let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    for a in padded(a, a[0]) {
+    for_each_group([a], [a[0]], |[a]| {
         for lane in 0..LANES {
             min[lane] = smaller(min[lane], a[lane]);
             max[lane] = larger(max[lane], a[lane]);
         }
-    }
+    });
     sums.min = min.into_iter().fold(f64::INFINITY, smaller);
     sums.max = largest(max);
 }
@@ -88,14 +88,14 @@ fn add_zeros(sums: &mut BlockSums, a: &[f64], e: &[f64], largest_ratio: f64) -> 
     // Rounding of the quotient and of the product must not hide one that is larger.
     let limit = largest_ratio * (1.0 - 1e-15);
     let (mut above, mut at_zero) = (zeros(), zeros());
-    for (a, e) in padded(a, 1.0).zip(padded(e, 0.0)) {
+    for_each_group([a, e], [1.0, 0.0], |[a, e]| {
         for lane in 0..LANES {
             let zero = a[lane] == 0.0;
             let larger = e[lane].abs() > limit * a[lane].abs();
             above[lane] = if larger & !zero { 1.0 } else { above[lane] };
             at_zero[lane] += if zero & (e[lane] != 0.0) { 1.0 } else { 0.0 };
         }
-    }
+    });
     sums.errors_at_zero = total(at_zero);
     total(above) > 0.0
 }
@@ -104,12 +104,12 @@ fn add_zeros(sums: &mut BlockSums, a: &[f64], e: &[f64], largest_ratio: f64) -> 
 #[inline(always)]
 fn max_pointwise(a: &[f64], e: &[f64]) -> f64 {
     let mut max = [-1.0; LANES];
-    for (a, e) in padded(a, 0.0).zip(padded(e, 0.0)) {
+    for_each_group([a, e], [0.0, 0.0], |[a, e]| {
         for lane in 0..LANES {
             let ratio = e[lane].abs() / a[lane].abs();
             max[lane] = larger(max[lane], if a[lane] == 0.0 { -1.0 } else { ratio });
         }
-    }
+    });
     largest(max)
 }
 
@@ -117,14 +117,14 @@ fn max_pointwise(a: &[f64], e: &[f64]) -> f64 {
 fn add_sigma(sums: &mut BlockSums, a: &[f64], e: &[f64], noise: Noise) {
     let Noise { gain, offset, read } = noise;
     let (mut max, mut sum) = (zeros(), zeros());
-    for (a, e) in padded(a, 0.0).zip(padded(e, 0.0)) {
+    for_each_group([a, e], [0.0, 0.0], |[a, e]| {
         for lane in 0..LANES {
             let variance = gain * larger(0.0, a[lane] - offset) + read * read;
             let squared = e[lane] * e[lane] / larger(1.0, variance);
             max[lane] = larger(max[lane], squared);
             sum[lane] += squared;
         }
-    }
+    });
     sums.max_sigma_squared = largest(max);
     sums.sigma_squares = total(sum);
 }
@@ -134,7 +134,7 @@ fn pair(a: &[f64], b: &[f64]) -> PairMoments {
     let (first_a, first_b) = (a[0], b[0]);
     let (mut sum_a, mut sum_b) = (zeros(), zeros());
     let (mut squares_a, mut squares_b, mut products) = (zeros(), zeros(), zeros());
-    for (a, b) in padded(a, first_a).zip(padded(b, first_b)) {
+    for_each_group([a, b], [first_a, first_b], |[a, b]| {
         for lane in 0..LANES {
             let (a, b) = (a[lane] - first_a, b[lane] - first_b);
             sum_a[lane] += a;
@@ -143,7 +143,7 @@ fn pair(a: &[f64], b: &[f64]) -> PairMoments {
             squares_b[lane] += b * b;
             products[lane] += a * b;
         }
-    }
+    });
     let count = a.len() as f64;
     let (sum_a, sum_b) = (total(sum_a), total(sum_b));
     PairMoments {
@@ -156,16 +156,25 @@ fn pair(a: &[f64], b: &[f64]) -> PairMoments {
     }
 }
 
-/// Groups of eight elements, the last one filled up with `fill`, which has to be neutral.
+/// Calls `take` with groups of eight elements of each slice, the last one filled up with `fill`, which has to be neutral.
 #[inline(always)]
-fn padded(values: &[f64], fill: f64) -> impl Iterator<Item = Lanes> {
-    let (groups, rest) = values.as_chunks::<LANES>();
-    let mut last = [fill; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    groups
-        .iter()
-        .copied()
-        .chain((!rest.is_empty()).then_some(last))
+fn for_each_group<const SLICES: usize>(
+    slices: [&[f64]; SLICES],
+    fill: [f64; SLICES],
+    mut take: impl FnMut([&Lanes; SLICES]),
+) {
+    let groups = slices.map(|slice| slice.as_chunks::<LANES>().0);
+    for at in 0..groups[0].len() {
+        take(groups.map(|groups| &groups[at]));
+    }
+    let rest = slices.map(|slice| slice.as_chunks::<LANES>().1);
+    if !rest[0].is_empty() {
+        let mut last = fill.map(|fill| [fill; LANES]);
+        for (last, rest) in last.iter_mut().zip(rest) {
+            last[..rest.len()].copy_from_slice(rest);
+        }
+        take(last.each_ref());
+    }
 }
 
 #[inline(always)]

@@ -5,7 +5,8 @@
 //! codec reached, divided by this ratio, is the fraction of the bound. λ of one frame alone is the count itself; the
 //! more frames, the better. Data that are not counts may be compressed further.
 //!
-//! Reference: scipy `poisson.entropy`, up to 1e-8 bit.
+//! Reference: −Σ p log₂ p summed, to 1e-8 bit; scipy `poisson.entropy` equals it up to λ = 1000 and is 4e-3 bit below
+//! at λ = 10⁴.
 
 use std::any::Any;
 use std::f64::consts::{E, LN_2, TAU};
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entropies_are_those_of_scipy() {
+    fn entropies_are_the_sums_over_counts() {
         let known = [
             (0.1, 0.48139414811105247),
             (1.0, 1.8824894320455297),
@@ -140,7 +141,7 @@ mod tests {
             (20.0, 4.201887394001206),
             (100.0, 5.367815345154745),
             (1000.0, 7.029867442734471),
-            (1e4, 8.687324451651383),
+            (1e4, 8.690939751996867),
         ];
         for (mean, bits) in known {
             assert!((poisson_entropy(mean) - bits).abs() < 1e-8, "{mean}");

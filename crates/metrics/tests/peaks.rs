@@ -30,7 +30,7 @@ fn settings() -> Settings {
 fn board(peaks: &[(usize, usize, &[f64])]) -> Vec<f64> {
     let mut frame: Vec<f64> = (0..SIDE * SIDE)
         .map(|at| {
-            if (at / SIDE + at % SIDE) % 2 == 0 {
+            if (at / SIDE + at % SIDE).is_multiple_of(2) {
                 1.0
             } else {
                 3.0
