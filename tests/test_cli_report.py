@@ -145,6 +145,16 @@ def test_json_lines_give_the_same_rows(results, tmp_path):
     assert [row["grid"]["columns"] for row in data["datasets"][-1]["rows"]] == [4 if "slices" in data["datasets"][-1]["name"] else 5] * 4
 
 
+def test_lines_of_bench_are_rows_and_name_their_route(tmp_path):
+    row = {"file": "a.h5", "dataset": "/a", "shape": [8, 64, 64], "chunk": [1, 64, 64], "codec": "bitshuffle", "ratio": 2.5}
+    lines = [{**row, "route": "memory", "fraction_of_bound": 0.75}, {**row, "route": "h5py", "fraction_of_bound": None}]
+    (tmp_path / "bench.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    etalon("report", tmp_path / "bench.jsonl", "-o", tmp_path / "bench.html")
+    page = Page((tmp_path / "bench.html").read_text())
+    assert [cells[:2] for cells in page.rows("codecs")] == [["bitshuffle", 2.5], ["bitshuffle (h5py)", 2.5]]
+    assert page.rows("metrics") == [["fraction_of_bound", "", 0.75, "–"]]
+
+
 def test_a_page_of_one_dataset_is_titled_by_it(results, tmp_path):
     _, document = results
     rows = [row for row in document["datasets"] if row["dataset"] == HOSTILE]

@@ -192,6 +192,9 @@ impl Results {
             return self.add_document(document);
         }
         self.note_maker(fields);
+        // Of a line of `--lines`, words; a list of numbers in a line of `etalon bench` is the shape of all chunks.
+        let chunk = fields.get("chunk").and_then(Value::as_str);
+        let is_chunk = chunk.is_some_and(|start| !start.is_empty());
         for name in ["shape", "chunk"] {
             if let Some(Value::String(words)) = fields.get(name) {
                 let numbers: Vec<u64> = words.split_whitespace().flat_map(str::parse).collect();
@@ -199,13 +202,11 @@ impl Results {
             }
         }
         flat_numbers_are_metrics(fields);
-        let is_chunk = fields.get("chunk").and_then(Value::as_array);
-        if is_chunk.is_some_and(|start| !start.is_empty())
-            && let Some(row) = self.rows.last_mut()
-        {
+        if is_chunk && let Some(row) = self.rows.last_mut() {
             row.chunks.push(serde_json::from_value(line)?);
             return Ok(());
         }
+        name_route(fields);
         let file = fields.get("file").and_then(Value::as_str).unwrap_or("");
         let file = file.to_owned();
         self.add_row(line, &file)
@@ -222,6 +223,17 @@ impl Results {
         row.check()?;
         self.rows.push(row);
         Ok(())
+    }
+}
+
+/// A codec that is measured by way of h5py is another row than the same in memory.
+fn name_route(fields: &mut Map<String, Value>) {
+    let route = fields.get("route").and_then(Value::as_str);
+    if let (Some(route), Some(codec)) = (route, fields.get("codec").and_then(Value::as_str))
+        && route != "memory"
+    {
+        let named = format!("{codec} ({route})");
+        fields.insert("codec".into(), json!(named));
     }
 }
 
