@@ -1,6 +1,7 @@
 """Writes docs/METRICS.md from the command's own table of metrics: `scripts/metrics_page.py [ETALON]`."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,10 +31,16 @@ means over frames with a curve by frame. Pixel coordinates count from the corner
 """
 
 
+def order(metric):
+    """Ids are a letter, a number, and sometimes a letter: L2 stands before L2r and L10."""
+    letter, number, rest = re.fullmatch(r"(\w)(\d+)(\w*)", metric["id"]).groups()
+    return letter, int(number), rest
+
+
 def page(etalon):
     listed = json.loads(subprocess.run([etalon, "metrics", "--json"], check=True, capture_output=True, text=True).stdout)
     lines = ["| id | name | what | numbers | needs |", "|---|---|---|---|---|"]
-    for metric in sorted(listed, key=lambda metric: (metric["id"][0], int(metric["id"][1:]))):
+    for metric in sorted(listed, key=order):
         names = [value["name"] for value in metric["values"]]
         shown = ", ".join("`%s`" % name for name in names[:8]) + (" … %d in all" % len(names) if len(names) > 8 else "")
         needs = ", ".join("`%s`" % need for need in metric["needs"])
