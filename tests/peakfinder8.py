@@ -7,19 +7,24 @@ CYCLES = 5
 SNR = 5.0
 MIN_PIXELS, MAX_PIXELS = 2, 60
 BACKGROUND_REACH = 6
+# Part of a pixel that does not decide which of two pixels is the nearer one to a centre.
+TIE = 1e-9
 
 
 def radial_limits(frame, valid, radius, snr):
     """Mean and limit at every pixel: mean + snr std of its ring, after discarding pixels beyond it `CYCLES` times."""
     rings = radius.max() + 1
     mean, limit, low = np.zeros(rings), np.full(rings, np.inf), np.full(rings, -np.inf)
+    # About a value of the ring: no value of a constant ring is above its mean by rounding.
+    origin = np.zeros(rings)
+    origin[radius[valid]] = frame[valid]
     for _ in range(CYCLES):
         used = valid & (frame <= limit[radius]) & (frame >= low[radius])
-        at, values = radius[used], frame[used]
+        at, values = radius[used], frame[used] - origin[radius[used]]
         number = np.maximum(np.bincount(at, minlength=rings), 1)
-        mean = np.bincount(at, values, minlength=rings) / number
+        about = np.bincount(at, values, minlength=rings) / number
         squares = np.bincount(at, values * values, minlength=rings) / number
-        std = np.sqrt(np.maximum(squares - mean * mean, 0))
+        mean, std = origin + about, np.sqrt(np.maximum(squares - about * about, 0))
         limit, low = mean + snr * std, mean - snr * std
     return mean[radius], limit[radius]
 
@@ -52,12 +57,17 @@ def find_peaks(frame, valid, radius, least=0.0):
         rows, columns = group.T
         above = frame[rows, columns] - mean[rows, columns]
         row, column = np.average(rows, weights=above), np.average(columns, weights=above)
-        local, std, greatest = local_background(frame, valid & ~hot, round(row), round(column))
+        local, std, greatest = local_background(frame, valid & ~hot, nearest(row), nearest(column))
         net = frame[rows, columns] - local
         snr = net.sum() / std if std > 1e-10 else 0.0
         if snr >= SNR and frame[rows, columns].max() > greatest:
             peaks.append((row, column, net.sum()))
     return np.array(peaks).reshape(-1, 3)
+
+
+def nearest(coordinate):
+    """The pixel nearest to a coordinate; of two, the first."""
+    return int(np.ceil(coordinate - 0.5 - TIE))
 
 
 def local_background(frame, usable, row, column):

@@ -87,7 +87,6 @@ fn same(a: &Outcome, b: &Outcome) {
 
 #[test]
 fn intensity_centre_and_snr_are_those_by_hand() {
-    // The disc about the peak holds as many pixels of 1 as of 3 but for those of the peak: mean and deviation follow.
     let peaks = find(&board(&[(20, 40, &[100.0, 300.0])]), None);
     let [peak] = peaks.as_slice() else {
         panic!("{peaks:?}");
@@ -95,7 +94,7 @@ fn intensity_centre_and_snr_are_those_by_hand() {
     assert_eq!(peak.pixels, 2);
     assert_eq!(peak.row, 20.0);
     assert!((peak.column - 40.75).abs() < 0.01, "{peak:?}");
-    // Of the 113 pixels within 6 of (20, 41), 57 have the parity of its neighbours; the peak took (20, 40) and (20, 41).
+    // (20, 41) is nearest to the centre; 113 pixels lie within 6 of it, and two of them are the peak.
     let (mut ones, mut threes) = (0.0, 0.0);
     for (row, column) in (14..27).flat_map(|row| (35..48).map(move |column| (row, column))) {
         let (down, right) = (row as f64 - 20.0, column as f64 - 41.0);
@@ -215,6 +214,18 @@ fn the_nearest_match_and_each_once() {
     assert_eq!(match_peaks(&a, &b, 1.9).len(), 1);
     assert_eq!(match_peaks(&[], &b, 2.0), []);
     assert_eq!(match_peaks(&a, &[], 2.0), []);
+}
+
+#[test]
+fn the_nearest_match_even_where_more_pairs_were_possible() {
+    // The assignment of most pairs would be (0, 0), (1, 1).
+    let a = [at(0.0, 0.0), at(0.0, 1.5)];
+    let b = [at(0.0, 1.2), at(0.0, 3.4)];
+    let pairs = match_peaks(&a, &b, 2.0);
+    assert_eq!(
+        (pairs.len(), pairs[0].original, pairs[0].decoded),
+        (1, 1, 0)
+    );
 }
 
 #[test]
