@@ -50,7 +50,8 @@ def q_of(shape, center):
 def assert_equals_pyfai(image, center, bins, q_range, mask_values=()):
     mask = np.isin(image, mask_values)
     geometry = dict(GEOMETRY, center=center, bins=bins, range=q_range)
-    curve = outcome(["iq"], image, geometry=geometry, mask=list(mask_values))["curves"]["iq"]
+    curves = outcome(["iq"], image, geometry=geometry, mask=list(mask_values))["curves"]
+    curve, pixels = curves["iq"], curves["iq_pixels"]["y"]["pixels"]
     reference = integrated(image, center, bins, q_range, mask)
     # pyFAI finds rings in f32: rings with a pixel this close to an edge may differ by it.
     q = q_of(image.shape, center)
@@ -60,7 +61,7 @@ def assert_equals_pyfai(image, center, bins, q_range, mask_values=()):
     kept = np.ones(bins, bool)
     kept[near[(near >= 0) & (near < bins)]] = False
     kept[near[(near >= 1) & (near <= bins)] - 1] = False
-    kept &= curve["y"]["pixels"] > 0
+    kept &= pixels > 0
     # pyFAI rounds ring numbers towards 0, so that its first ring holds pixels of a ring before the range.
     kept[0] = False
     assert kept.sum() > bins / 3, kept.sum()

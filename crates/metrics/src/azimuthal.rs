@@ -24,7 +24,7 @@ pub(crate) static METRIC: Metric = Metric {
     name: "iq",
     about: "azimuthal average I(q) of all frames, and its largest change relative to that of the original",
     values: &[("iq_max_relative_change", "1")],
-    curves: &["iq"],
+    curves: &["iq", "iq_pixels"],
     needs: &["geometry.center"],
     pass: &PASS,
 };
@@ -212,7 +212,8 @@ fn describe(averages: &Azimuthal, bins: &RadialBins, outcome: &mut Outcome) {
     )
     .with("original", averages.original.clone())
     .with("decoded", averages.decoded.clone())
-    .with("sigma", averages.sigma.clone())
-    .with("pixels", averages.pixels.clone());
+    .with("sigma", averages.sigma.clone());
     outcome.curve("iq", curve);
+    let pixels = Curve::new(bins.label, "pixels in a ring", bins.centers.clone());
+    outcome.curve("iq_pixels", pixels.with("pixels", averages.pixels.clone()));
 }
