@@ -73,7 +73,7 @@ impl Residuals {
         }
         for (above, line) in lines().zip(lines().skip(1)) {
             let corners = above.windows(2).zip(line);
-            let predicted = corners.map(|(above, left)| Some(median(left.as_ref()?, above)?));
+            let predicted = corners.map(|(above, left)| median(left.as_ref()?, above));
             self.median.add(residuals(&line[1..], predicted))?;
         }
         if let Some(previous) = self.previous.take() {
