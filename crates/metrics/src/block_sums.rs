@@ -33,6 +33,22 @@ pub(crate) struct BlockSums {
     pub(crate) pair: PairMoments,
 }
 
+/// Runs a block of code on groups of eight elements of slices of one length, the last group filled up with a number that has
+/// to be neutral. A macro, because a closure is not always compiled for the CPU that the function around it is for.
+macro_rules! for_each_group {
+    ([$($values:ident = $fill:expr),+] $body:block) => {{
+        let len = [$($values.len()),+][0];
+        for at in 0..len / LANES {
+            $(let $values = &$values.as_chunks::<LANES>().0[at];)+
+            $body
+        }
+        if len % LANES > 0 {
+            $(let $values = &last_group($values, $fill);)+
+            $body
+        }
+    }};
+}
+
 /// Sums over a block of at least one element. The largest |e|/|A| is only sought where it is above `largest_ratio`, that of
 /// earlier blocks, because a division takes longer than all else.
 #[multiversion(targets(
@@ -55,7 +71,7 @@ pub(crate) fn block_sums<'a>(block: Block<'a>, noise: Noise, largest_ratio: f64)
 #[inline(always)]
 fn add_errors(sums: &mut BlockSums, e: &[f64]) {
     let (mut max, mut sum, mut abs, mut squares) = (zeros(), zeros(), zeros(), zeros());
-    for_each_group([e], [0.0], |[e]| {
+    for_each_group!([e = 0.0] {
         for lane in 0..LANES {
             max[lane] = larger(max[lane], e[lane].abs());
             sum[lane] += e[lane];
@@ -72,7 +88,7 @@ fn add_errors(sums: &mut BlockSums, e: &[f64]) {
 #[inline(always)]
 fn add_range(sums: &mut BlockSums, a: &[f64]) {
     let (mut min, mut max) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
-    for_each_group([a], [a[0]], |[a]| {
+    for_each_group!([a = a[0]] {
         for lane in 0..LANES {
             min[lane] = smaller(min[lane], a[lane]);
             max[lane] = larger(max[lane], a[lane]);
@@ -88,7 +104,7 @@ fn add_zeros(sums: &mut BlockSums, a: &[f64], e: &[f64], largest_ratio: f64) -> 
     // Rounding of the quotient and of the product must not hide one that is larger.
     let limit = largest_ratio * (1.0 - 1e-15);
     let (mut above, mut at_zero) = (zeros(), zeros());
-    for_each_group([a, e], [1.0, 0.0], |[a, e]| {
+    for_each_group!([a = 1.0, e = 0.0] {
         for lane in 0..LANES {
             let zero = a[lane] == 0.0;
             let larger = e[lane].abs() > limit * a[lane].abs();
@@ -104,7 +120,7 @@ fn add_zeros(sums: &mut BlockSums, a: &[f64], e: &[f64], largest_ratio: f64) -> 
 #[inline(always)]
 fn max_pointwise(a: &[f64], e: &[f64]) -> f64 {
     let mut max = [-1.0; LANES];
-    for_each_group([a, e], [0.0, 0.0], |[a, e]| {
+    for_each_group!([a = 0.0, e = 0.0] {
         for lane in 0..LANES {
             let ratio = e[lane].abs() / a[lane].abs();
             max[lane] = larger(max[lane], if a[lane] == 0.0 { -1.0 } else { ratio });
@@ -117,7 +133,7 @@ fn max_pointwise(a: &[f64], e: &[f64]) -> f64 {
 fn add_sigma(sums: &mut BlockSums, a: &[f64], e: &[f64], noise: Noise) {
     let Noise { gain, offset, read } = noise;
     let (mut max, mut sum) = (zeros(), zeros());
-    for_each_group([a, e], [0.0, 0.0], |[a, e]| {
+    for_each_group!([a = 0.0, e = 0.0] {
         for lane in 0..LANES {
             let variance = gain * larger(0.0, a[lane] - offset) + read * read;
             let squared = e[lane] * e[lane] / larger(1.0, variance);
@@ -134,7 +150,7 @@ fn pair(a: &[f64], b: &[f64]) -> PairMoments {
     let (first_a, first_b) = (a[0], b[0]);
     let (mut sum_a, mut sum_b) = (zeros(), zeros());
     let (mut squares_a, mut squares_b, mut products) = (zeros(), zeros(), zeros());
-    for_each_group([a, b], [first_a, first_b], |[a, b]| {
+    for_each_group!([a = first_a, b = first_b] {
         for lane in 0..LANES {
             let (a, b) = (a[lane] - first_a, b[lane] - first_b);
             sum_a[lane] += a;
@@ -156,25 +172,13 @@ fn pair(a: &[f64], b: &[f64]) -> PairMoments {
     }
 }
 
-/// Calls `take` with groups of eight elements of each slice, the last one filled up with `fill`, which has to be neutral.
+/// What is left after groups of eight, filled up with `fill`.
 #[inline(always)]
-fn for_each_group<const SLICES: usize>(
-    slices: [&[f64]; SLICES],
-    fill: [f64; SLICES],
-    mut take: impl FnMut([&Lanes; SLICES]),
-) {
-    let groups = slices.map(|slice| slice.as_chunks::<LANES>().0);
-    for at in 0..groups[0].len() {
-        take(groups.map(|groups| &groups[at]));
-    }
-    let rest = slices.map(|slice| slice.as_chunks::<LANES>().1);
-    if !rest[0].is_empty() {
-        let mut last = fill.map(|fill| [fill; LANES]);
-        for (last, rest) in last.iter_mut().zip(rest) {
-            last[..rest.len()].copy_from_slice(rest);
-        }
-        take(last.each_ref());
-    }
+fn last_group(values: &[f64], fill: f64) -> Lanes {
+    let rest = values.as_chunks::<LANES>().1;
+    let mut last = [fill; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    last
 }
 
 #[inline(always)]
