@@ -14,6 +14,8 @@
 //! Pixels that are not valid, not finite, or outside `min_radius` to `max_radius` take part in nothing. The original takes
 //! panels of a detector apart, this the whole frame; a gap has to be masked. Reference: the numpy port beside the tests.
 
+use multiversion::multiversion;
+
 use crate::{Error, Geometry, PeakSettings, radii};
 
 /// Times that rings are clipped.
@@ -295,8 +297,9 @@ fn clipped(values: &[f64], snr: f64) -> (f64, f64) {
 }
 
 /// Number of the values between two limits, their sum and that of their squares, about an origin.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn sums_between(values: &[f64], origin: f64, low: f64, high: f64) -> [f64; 3] {
-    const LANES: usize = 4;
+    const LANES: usize = 8;
     // A sum waits for the one before it: every lane has sums of its own.
     let mut lanes = [[0.0; LANES]; 3];
     let mut add = |lane: usize, value: f64| {
