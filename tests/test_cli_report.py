@@ -248,7 +248,7 @@ def test_results_with_little_to_draw_are_pages_without_an_error(tmp_path):
     assert errors == 0 and len(drawn["plots"]) == 3 and len(drawn["maps"]) == 1, drawn
     page = Page((tmp_path / "little.html").read_text())
     assert page.rows("verdicts") == [["gzip", "psnr ≥ 40", "∞", "holds"], ["y", "lossless", 2.0, "does not hold"]]
-    assert page.rows("codecs")[0] == ["counts", "refused: takes no floats"] and page.rows("metrics") == [["psnr", "", "not finite"]]
+    assert page.rows("codecs")[0] == ["counts", "refused: takes no floats"] and page.rows("metrics") == [["psnr", "dB", "not finite"]]
     assert "1 codec that is lossless changed a value" in page.words
 
 

@@ -38,8 +38,9 @@ pub(crate) static PASS: Pass = Pass {
     start,
 };
 
-/// How peaks are found and matched. Defaults are those of CrystFEL's `indexamajig`, but for the threshold: its 800 are of a
-/// detector in ADU.
+/// How peaks are found and matched. Defaults of the search are like those of CrystFEL's peakfinder8 as far as its manual gives
+/// them; the threshold is 0, since 800 are ADU of one
+/// detector. `match_px` and `hit_peaks` are ours.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PeakSettings {
