@@ -137,14 +137,17 @@ pub(super) fn estimated_bits(width: usize, sample: &[u8]) -> f64 {
             let frequencies = counts.iter().filter(|&&count| count > 0);
             let bits: f64 = frequencies
                 .map(|&count| f64::from(count) / elements)
-                .map(|p| -p * p.log2())
+                // No Huffman code is shorter than a bit, unless there is but one.
+                .map(|p| {
+                    if p == 1.0 {
+                        0.0
+                    } else {
+                        p * (-p.log2()).max(1.0)
+                    }
+                })
                 .sum();
-            // No Huffman code is shorter than a bit, and codes of whole bits lose a little.
-            if bits == 0.0 {
-                0.0
-            } else {
-                bits.max(1.0) + 0.04
-            }
+            // Codes of whole bits lose a little.
+            if bits == 0.0 { 0.0 } else { bits + 0.04 }
         })
         .sum()
 }
