@@ -416,9 +416,11 @@ impl Demo {
 
 /// What the reader found, beside what the certificates of the file say.
 fn verdict(copy: &Dataset, back: &ReadBack) -> Result<String, Failure> {
+    if back.equal {
+        return Ok("equal".into());
+    }
     let certified = inspect(copy, Depth::Headers, || ())?.max_abs_error;
     Ok(match certified {
-        _ if back.equal => "equal",
         Some(worst) if worst >= back.max_abs_error => "as certified",
         _ => "DIFFERENT",
     }

@@ -190,7 +190,7 @@ fn compare_datasets(from: &Dataset, to: &Dataset) -> Result<ReadBack, Failure> {
 fn largest_error(from: &Dataset, to: &Dataset) -> Result<f64, Failure> {
     let settings = Settings::default();
     let abs = metric_named("abs").map_err(Failure::arguments)?;
-    let comparison = Comparison::new(from, &Against::Dataset(to), &settings, |_| ())?;
+    let mut comparison = Comparison::new(from, &Against::Dataset(to), &settings, |_| ())?;
     let outcome = comparison.evaluate(&[abs], &settings)?;
     Ok(outcome
         .values

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use clap::Args;
-use etalon_codec::Layout;
 use etalon_measure::chunk_source::{ChunkSource, Loaded};
 use etalon_measure::compare::{Against, Comparison};
 use etalon_measure::dataset::Dataset;
@@ -258,7 +257,7 @@ impl<'a> Task<'a> {
         }
         let bar = progress::bar(self.output, dataset.raw_bytes(), BYTES);
         bar.set_message(row.codec.clone());
-        let comparison = Comparison::new(dataset, against, &self.settings, |n| bar.inc(n))?;
+        let mut comparison = Comparison::new(dataset, against, &self.settings, |n| bar.inc(n))?;
         let outcome = comparison.evaluate(&self.metrics, &self.settings)?;
         row.take(outcome, &self.limits);
         for verdict in row.verdicts.iter().filter(|verdict| !verdict.holds) {
@@ -268,24 +267,33 @@ impl<'a> Task<'a> {
                 row.dataset, row.codec
             ));
         }
+        if !row.chunks.is_empty() {
+            self.add_chunk_metrics(row, dataset, &mut comparison)?;
+        }
+        drop(comparison);
         bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Adds what the metrics that mean something for a single chunk say of each chunk that has a row.
+    fn add_chunk_metrics(
+        &self,
+        row: &mut Row,
+        dataset: &Dataset,
+        comparison: &mut Comparison<'_>,
+    ) -> Result<(), Failure> {
         let mut metrics = self.metrics.clone();
         metrics.retain(|metric| metric.pass.per_chunk);
+        let extents = ChunkSource::new(dataset, None)?.chunk_shape().to_vec();
         for chunk in &mut row.chunks {
-            let inside: Vec<u64> = (chunk.chunk.iter().zip(&dataset.shape))
-                .zip(chunk_extents(dataset)?)
-                .map(|((start, extent), chunk)| chunk.min(extent - start))
-                .collect();
-            let part = (chunk.chunk.clone(), inside);
-            let comparison = Comparison::part(dataset, against, &self.settings, part, |_| ())?;
+            let inside = (chunk.chunk.iter().zip(&dataset.shape))
+                .zip(&extents)
+                .map(|((start, extent), chunk)| (extent - start).min(*chunk));
+            comparison.restrict(chunk.chunk.clone(), inside.collect());
             chunk.metrics = comparison.evaluate(&metrics, &self.settings)?.values;
         }
         Ok(())
     }
-}
-
-fn chunk_extents(dataset: &Dataset) -> Result<Vec<u64>, Failure> {
-    Ok(ChunkSource::new(dataset, None)?.chunk_shape().to_vec())
 }
 
 /// The dataset of FILE2 that belongs to one of FILE: the one it names, or the one of the same path.
@@ -370,15 +378,7 @@ impl Sample {
             subject: Subject {
                 dataset: dataset.path.clone(),
                 dtype: dataset.dtype.clone(),
-                layout: Layout {
-                    element,
-                    shape: source
-                        .chunk_shape()
-                        .iter()
-                        .map(|&extent| extent as usize)
-                        .collect(),
-                    fill: dataset.fill_value.clone(),
-                },
+                layout: source.layout(element),
                 shape: dataset.shape.clone(),
                 total_chunks: source.len(),
             },

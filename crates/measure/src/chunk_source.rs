@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::anyhow;
+use etalon_codec::{Element, Layout as CodecLayout};
 
 use crate::chunk_shape::{Grid, bytes_of, default_chunk};
 use crate::dataset::{Dataset, Layout};
@@ -123,6 +124,19 @@ impl<'a> ChunkSource<'a> {
     pub(crate) fn fill_value(&self) -> Vec<u8> {
         let fill = self.dataset.fill_value.clone();
         fill.unwrap_or_else(|| vec![0; self.open.element_bytes])
+    }
+
+    /// What a codec has to know of every chunk, whose elements are of type `element`.
+    pub fn layout(&self, element: Element) -> CodecLayout {
+        CodecLayout {
+            element,
+            shape: self
+                .chunk_shape
+                .iter()
+                .map(|&extent| extent as usize)
+                .collect(),
+            fill: self.dataset.fill_value.clone(),
+        }
     }
 
     /// Coordinates of the first element of chunk `index`.

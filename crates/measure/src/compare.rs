@@ -24,6 +24,7 @@ pub struct Comparison<'a> {
     original: Side,
     decoded: Decoded<'a>,
     slabs: Slabs,
+    chunk: Option<Vec<u64>>,
     mask: Vec<f64>,
     fault: Option<Fault>,
     progress: Box<dyn FnMut(u64) + 'a>,
@@ -76,19 +77,6 @@ impl<'a> Comparison<'a> {
         settings: &Settings,
         progress: impl FnMut(u64) + 'a,
     ) -> Result<Self, Fault> {
-        let origin = vec![0; original.shape.len()];
-        let whole = (origin, original.shape.clone());
-        Self::part(original, against, settings, whole, progress)
-    }
-
-    /// The same for the box at an offset of some extents, such as a chunk.
-    pub fn part(
-        original: &'a Dataset,
-        against: &Against<'_>,
-        settings: &Settings,
-        (offset, extents): (Vec<u64>, Vec<u64>),
-        progress: impl FnMut(u64) + 'a,
-    ) -> Result<Self, Fault> {
         let side = Side::new(original)?;
         let decoded = match against {
             Against::Nothing => Decoded::Same,
@@ -100,9 +88,12 @@ impl<'a> Comparison<'a> {
                 Decoded::Codec(Box::new(Coded::new(original, &side, method)?))
             }
         };
-        let chunk = original.chunk_shape();
+        let origin = vec![0; original.shape.len()];
+        let chunk = original.chunk_shape().map(<[u64]>::to_vec);
+        let slabs = slabs(origin, original.shape.clone(), chunk.as_deref(), &side);
         Ok(Self {
-            slabs: Slabs::new(offset, extents, chunk, side.element.bytes, SLAB_BYTES),
+            slabs,
+            chunk,
             original: side,
             decoded,
             mask: settings.mask.clone(),
@@ -111,14 +102,19 @@ impl<'a> Comparison<'a> {
         })
     }
 
+    /// From here on, only the box at `offset` of `extents` is compared, such as a chunk.
+    pub fn restrict(&mut self, offset: Vec<u64>, extents: Vec<u64>) {
+        self.slabs = slabs(offset, extents, self.chunk.as_deref(), &self.original);
+    }
+
     /// What `metrics` say of the pair.
     pub fn evaluate(
-        mut self,
+        &mut self,
         metrics: &[&'static Metric],
         settings: &Settings,
     ) -> Result<Outcome, Fault> {
         let path = self.original.path.clone();
-        evaluate(metrics, settings, &mut self).map_err(|error| {
+        evaluate(metrics, settings, self).map_err(|error| {
             let fault = self.fault.take();
             fault.unwrap_or_else(|| Fault::Arguments(anyhow!("{path}: {error}")))
         })
@@ -155,6 +151,10 @@ impl<'a> Comparison<'a> {
             columns,
         }))
     }
+}
+
+fn slabs(offset: Vec<u64>, extents: Vec<u64>, chunk: Option<&[u64]>, side: &Side) -> Slabs {
+    Slabs::new(offset, extents, chunk, side.element.bytes, SLAB_BYTES)
 }
 
 fn same_shape(original: &Dataset, decoded: &Dataset) -> Result<(), Fault> {
@@ -243,15 +243,7 @@ impl Side {
 impl<'a> Coded<'a> {
     fn new(dataset: &'a Dataset, side: &Side, method: &Method) -> Result<Self, Fault> {
         let source = ChunkSource::new(dataset, None)?;
-        let layout = etalon_codec::Layout {
-            element: side.element,
-            shape: source
-                .chunk_shape()
-                .iter()
-                .map(|&extent| extent as usize)
-                .collect(),
-            fill: dataset.fill_value.clone(),
-        };
+        let layout = source.layout(side.element);
         let refused = |error: etalon_codec::Error| Fault::Arguments(error.into());
         let coder = method.coder(&layout).map_err(refused)?;
         let stored = vec![0; coder.bound(source.chunk_bytes()).map_err(refused)?];
