@@ -1,0 +1,132 @@
+//! Weights by least squares: which linear function of some features is nearest to a target.
+//!
+//! A sample is a row of features and its target. Rows count by the inverse square of their own scale, so that bright
+//! or rough regions, where everything is far from everything, do not decide for the others.
+
+use crate::kernels::levels::Level;
+use crate::kernels::predict_fit::{WIDTH, accumulate};
+
+/// Relative ridge: keeps features that say the same apart.
+const RIDGE: f64 = 1e-6;
+
+/// Samples of up to `WIDTH − 2` features.
+#[derive(Default)]
+pub(crate) struct Samples {
+    /// Per sample: features, 1, target, zeros.
+    rows: Vec<[f32; WIDTH]>,
+    scales: Vec<f32>,
+}
+
+impl Samples {
+    pub fn clear(&mut self) {
+        self.rows.clear();
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Adds a sample.
+    pub fn push(&mut self, features: impl Iterator<Item = f32>, target: f32) {
+        let mut row = [0.0; WIDTH];
+        let mut count = 0;
+        for (place, feature) in row.iter_mut().zip(features) {
+            *place = feature;
+            count += 1;
+        }
+        row[count] = 1.0;
+        row[count + 1] = target;
+        self.rows.push(row);
+    }
+
+    /// The weights of `count` features and the constant, in that order.
+    ///
+    /// The scale of a sample is the mean magnitude of its features and `least`.
+    pub fn fit(&mut self, count: usize, least: f32) -> [f64; WIDTH] {
+        self.scales.clear();
+        for row in &mut self.rows {
+            let sum: f32 = row[..count].iter().map(|feature| feature.abs()).sum();
+            let scale = sum / count.max(1) as f32 + least;
+            self.scales.push(1.0 / (scale * scale));
+        }
+        let mut products = [[0.0; WIDTH]; WIDTH];
+        accumulate(
+            Level::best(),
+            &self.rows,
+            &self.scales,
+            count + 2,
+            &mut products,
+        );
+        solve(&mut products, count + 1)
+    }
+
+    /// Targets and what weights make of their features.
+    pub fn residuals<'a>(
+        &'a self,
+        count: usize,
+        weights: &'a [f64; WIDTH],
+    ) -> impl Iterator<Item = f32> + 'a {
+        let weights = weights.map(|weight| weight as f32);
+        self.rows.iter().map(move |row| {
+            let pairs = row[..=count].iter().zip(&weights);
+            row[count + 1] - pairs.map(|(feature, weight)| feature * weight).sum::<f32>()
+        })
+    }
+
+    /// The targets for `count` features.
+    pub fn targets(&self, count: usize) -> impl Iterator<Item = f32> {
+        self.rows.iter().map(move |row| row[count + 1])
+    }
+}
+
+/// Solves for the last column by Cholesky's elimination; a feature that says nothing gets no weight.
+fn solve(products: &mut [[f64; WIDTH]; WIDTH], unknowns: usize) -> [f64; WIDTH] {
+    let trace: f64 = (0..unknowns).map(|i| products[i][i]).sum();
+    let ridge = RIDGE * trace / unknowns as f64 + f64::MIN_POSITIVE;
+    for i in 0..unknowns {
+        products[i][i] += ridge;
+    }
+    for pivot in 0..unknowns {
+        let row = products[pivot];
+        if row[pivot] <= 0.5 * ridge {
+            continue;
+        }
+        for other in products.iter_mut().take(unknowns).skip(pivot + 1) {
+            let factor = other[pivot] / row[pivot];
+            for column in pivot..=unknowns {
+                other[column] -= factor * row[column];
+            }
+        }
+    }
+    let mut weights = [0.0; WIDTH];
+    for i in (0..unknowns).rev() {
+        let known: f64 = (i + 1..unknowns).map(|j| products[i][j] * weights[j]).sum();
+        let weight = (products[i][unknowns] - known) / products[i][i];
+        weights[i] = if products[i][i] > 0.5 * ridge && weight.is_finite() {
+            weight
+        } else {
+            0.0
+        };
+    }
+    weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linear_function_is_found_again() {
+        let mut samples = Samples::default();
+        for i in 0..500 {
+            let features = [(i % 17) as f32, (i % 29) as f32 - 5.0, 0.0];
+            let target = 0.5 * features[0] - 2.0 * features[1] + 3.0;
+            samples.push(features.into_iter(), target);
+        }
+        let weights = samples.fit(3, 1.0);
+        for (weight, expected) in weights.iter().zip([0.5, -2.0, 0.0, 3.0]) {
+            assert!((weight - expected).abs() < 1e-3, "{weights:?}");
+        }
+        assert!(samples.residuals(3, &weights).all(|r| r.abs() < 0.01));
+    }
+}

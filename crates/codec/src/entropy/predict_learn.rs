@@ -1,0 +1,343 @@
+//! What the encoder learns from a chunk: what to look at, and the weights of a [`Model`].
+//!
+//! Weights of neighbours are fitted at pixels drawn from the whole chunk, for each kind of model; the kind with the
+//! smallest residuals is taken, and a simpler kind unless the other one gains [`WORTH`]. Weights of spreads are then
+//! fitted on residuals of a few small parts of the chunk, over which the predictor walks as it will over the whole.
+
+use super::predict_fit::Samples;
+use super::predict_history::{History, Predictor};
+use super::predict_lines::{Extent, FEWEST_COLUMNS, Order};
+use super::predict_model::{MOST_SHIFT, Model, Source, Tap, Weights, base, spreads, taps};
+use crate::kernels::predict_fit::WIDTH;
+
+/// What may be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Whatever is smallest.
+    Any,
+    /// This and earlier frames, where they help.
+    Only(Order),
+}
+
+/// Bits per number by which a model has to be better than a simpler one, as a fraction.
+const WORTH: f64 = 0.008;
+/// Samples per weight set.
+const MOST_SAMPLES: usize = 10_000;
+const FEWEST_SAMPLES: usize = 1_000;
+/// A sample for so many numbers.
+const NUMBERS_PER_SAMPLE: usize = 64;
+/// Frames over which the mean is formed again for a sample: earlier ones count for less than a tenth.
+const FRAMES_OF_MEAN: usize = 16;
+/// Extent of a part that spreads are learnt on.
+const PART: Extent = Extent {
+    frames: 3,
+    rows: 40,
+    columns: 512,
+};
+const MOST_PARTS: usize = 4;
+/// One part for so many numbers.
+const NUMBERS_PER_PART: usize = 1 << 18;
+/// Lines of a part whose neighbours are partly outside.
+const LINES_SKIPPED: usize = 16;
+const ROWS_SKIPPED: usize = 3;
+/// A symbol stands for so much that the typical residual is below this.
+const TYPICAL_SYMBOL: f32 = 10.0;
+const SPREAD_ONE: f64 = 1024.0;
+
+/// Memory of the learner, kept from chunk to chunk.
+#[derive(Default)]
+pub(crate) struct Memory {
+    samples: Samples,
+    magnitudes: Vec<f32>,
+    line: Vec<i32>,
+}
+
+/// The model for `numbers`, of which there are as many as `extent` says.
+pub(super) fn learn(
+    numbers: &[i32],
+    extent: &Extent,
+    choice: Choice,
+    memory: &mut Memory,
+    history: &mut History,
+) -> Model {
+    let learner = Learner { numbers, extent };
+    let mut best: Option<(f64, Kind)> = None;
+    for order in [Order::Flat, Order::Rows, Order::Diagonals] {
+        let allowed = choice == Choice::Any || choice == Choice::Only(order);
+        if !allowed || !learner.suits(order) {
+            continue;
+        }
+        let first = learner.fit(order, false, memory);
+        let mut consider = |bits: f64, kind: Kind| {
+            if best.is_none_or(|(least, _)| bits < least - WORTH * (1.0 + least)) {
+                best = Some((bits, kind));
+            }
+        };
+        consider(first.bits, Kind { order, first, later: None });
+        if extent.frames > 1 && order != Order::Flat {
+            let later = learner.fit(order, true, memory);
+            let frames = extent.frames as f64;
+            let bits = (later.bits * (frames - 1.0) + first.bits) / frames;
+            consider(bits, Kind { order, first, later: Some(later) });
+        }
+    }
+    let kind = best.map_or_else(
+        || Kind {
+            order: Order::Flat,
+            first: learner.fit(Order::Flat, false, memory),
+            later: None,
+        },
+        |(_, kind)| kind,
+    );
+    let mut model = kind.model(numbers.first().copied().unwrap_or(0));
+    learner.fit_spreads(&mut model, memory, history);
+    model
+}
+
+/// Weights of one kind of frame.
+#[derive(Clone, Copy)]
+struct Fit {
+    /// Of the neighbours; then the constant.
+    weights: [f64; WIDTH],
+    /// Bits per number, but for a constant.
+    bits: f64,
+    /// The median magnitude of residuals.
+    typical: f32,
+}
+
+/// A kind of model.
+#[derive(Clone, Copy)]
+struct Kind {
+    order: Order,
+    first: Fit,
+    later: Option<Fit>,
+}
+
+impl Kind {
+    /// The model with weights as integers: of the finest step at which all fit, and so that they sum to zero over the
+    /// neighbours and the base itself.
+    fn model(&self, start: i32) -> Model {
+        let fits = [Some(self.first), self.later];
+        let integers = |shift: u32| {
+            let mut sets = [Weights::NONE; 2];
+            for (set, fit) in fits.iter().enumerate() {
+                let Some(fit) = fit else { continue };
+                sets[set] = integer_weights(self.order, set == 1, fit, shift)?;
+            }
+            Some((shift, sets))
+        };
+        let (shift, weights) = (0..=MOST_SHIFT)
+            .rev()
+            .find_map(integers)
+            .unwrap_or((0, [Weights::NONE; 2]));
+        let typical = self.later.unwrap_or(self.first).typical * 1.18;
+        let low_bits = (typical / TYPICAL_SYMBOL).max(1.0).log2().ceil() as u32;
+        Model {
+            order: self.order,
+            temporal: self.later.is_some(),
+            low_bits: low_bits.min(31),
+            shift,
+            start,
+            limit: i32::MAX,
+            weights,
+        }
+    }
+}
+
+fn integer_weights(order: Order, later: bool, fit: &Fit, shift: u32) -> Option<Weights> {
+    let one = f64::from(1u32 << shift);
+    let mut weights = Weights::NONE;
+    let count = taps(order, later).len();
+    let mut sum = 0i32;
+    for (integer, weight) in weights.taps[..count].iter_mut().zip(fit.weights) {
+        let rounded = (weight * one).round();
+        if rounded.abs() > f64::from(i16::MAX) {
+            return None;
+        }
+        *integer = rounded as i32;
+        sum += *integer;
+    }
+    if count > 0 {
+        let base = &mut weights.taps[base(order, later)];
+        *base -= sum;
+        if i16::try_from(*base).is_err() {
+            return None;
+        }
+    }
+    let half = f64::from((1u32 << shift) / 2);
+    weights.bias = (fit.weights[count] * one + half).round() as i32;
+    Some(weights)
+}
+
+struct Learner<'a> {
+    numbers: &'a [i32],
+    extent: &'a Extent,
+}
+
+impl Learner<'_> {
+    fn suits(&self, order: Order) -> bool {
+        let Extent { rows, columns, .. } = *self.extent;
+        order != Order::Diagonals || (columns >= 4 * FEWEST_COLUMNS && rows >= 4)
+    }
+
+    /// Fits the weights of neighbours for one kind of frame.
+    fn fit(&self, order: Order, later: bool, memory: &mut Memory) -> Fit {
+        let Extent {
+            frames,
+            rows,
+            columns,
+        } = *self.extent;
+        let taps = taps(order, later);
+        let count = taps.len();
+        let base = taps.get(base(order, later));
+        let wanted = (self.numbers.len() / NUMBERS_PER_SAMPLE).clamp(FEWEST_SAMPLES, MOST_SAMPLES);
+        let mut random = 0x9E37_79B9_7F4A_7C15u64;
+        memory.samples.clear();
+        for _ in 0..wanted {
+            random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            let mut draw = |end: usize, shift: u32| {
+                let bits = (random >> shift) & 0x1f_ffff;
+                (bits as usize * end) >> 21
+            };
+            let frame = usize::from(later) + draw(frames - usize::from(later), 43);
+            let (y, x) = (draw(rows, 22), draw(columns, 1));
+            let at = |tap: &Tap| self.neighbour(frame, y, x, tap);
+            let base = base.map_or(0, at);
+            let own = self.numbers[(frame * rows + y) * columns + x];
+            let difference = |x: i32| x.wrapping_sub(base) as f32;
+            memory
+                .samples
+                .push(taps.iter().map(|tap| difference(at(tap))), difference(own));
+        }
+        let targets = memory.samples.targets(count).map(f32::abs);
+        let typical = median(targets, &mut memory.magnitudes);
+        let weights = if order == Order::Flat {
+            let targets = memory.samples.targets(count);
+            let mut weights = [0.0; WIDTH];
+            weights[0] = f64::from(median(targets, &mut memory.magnitudes));
+            weights
+        } else {
+            memory.samples.fit(count, 0.5 * typical + 0.5)
+        };
+        let residuals = || memory.samples.residuals(count, &weights);
+        let bits: f64 = residuals()
+            .map(|residual| f64::from((1.0 + 2.0 * residual.abs()).log2()))
+            .sum();
+        Fit {
+            weights,
+            bits: bits / wanted as f64,
+            typical: median(residuals().map(f32::abs), &mut memory.magnitudes),
+        }
+    }
+
+    /// The number at a neighbour; outside the frame that of the nearest pixel.
+    fn neighbour(&self, frame: usize, y: usize, x: usize, tap: &Tap) -> i32 {
+        let Extent { rows, columns, .. } = *self.extent;
+        let nearest = |i: usize, back: i8, len: usize| {
+            (i as isize - isize::from(back)).clamp(0, len as isize - 1) as usize
+        };
+        let pixel = nearest(y, tap.above, rows) * columns + nearest(x, tap.left, columns);
+        let at = |frame: usize| self.numbers[frame * self.extent.frame() + pixel];
+        match tap.source {
+            Source::Frame => at(frame),
+            Source::Before => at(frame - 1),
+            Source::Mean => {
+                let end = frame + usize::from(tap.above > 0 && y > 0);
+                let start = frame.saturating_sub(FRAMES_OF_MEAN);
+                let mut mean = at(start) as f32;
+                for earlier in start + 1..end {
+                    mean += (at(earlier) as f32 - mean) / (1 + earlier).min(8) as f32;
+                }
+                mean as i32
+            }
+        }
+    }
+
+    /// Fits the weights of spreads.
+    fn fit_spreads(&self, model: &mut Model, memory: &mut Memory, history: &mut History) {
+        let parts = (self.numbers.len() / NUMBERS_PER_PART).clamp(1, MOST_PARTS);
+        for set in 0..=usize::from(model.temporal) {
+            let count = spreads(model.order, set == 1);
+            memory.samples.clear();
+            for part in 0..parts {
+                self.walk_part(model, set, (part, parts), memory, history);
+            }
+            let mut weights = [0.0; WIDTH];
+            if memory.samples.len() > 8 * count {
+                weights = memory.samples.fit(count, 8.0);
+            } else {
+                weights[0] = 1.0;
+            }
+            let whole = |weight: f64| {
+                let limit = f64::from(i16::MAX);
+                (weight * SPREAD_ONE).round().clamp(-limit, limit) as i32
+            };
+            let integers = &mut model.weights[set];
+            for (integer, &weight) in integers.spreads[..count].iter_mut().zip(&weights) {
+                *integer = whole(weight);
+            }
+            integers.spread_bias = (weights[count] * SPREAD_ONE).round() as i32;
+        }
+    }
+
+    /// Walks over a part of the chunk and takes samples of spreads for a set of weights.
+    fn walk_part(
+        &self,
+        model: &Model,
+        set: usize,
+        (part, parts): (usize, usize),
+        memory: &mut Memory,
+        history: &mut History,
+    ) {
+        let whole = self.extent;
+        let extent = Extent {
+            frames: if model.temporal {
+                whole.frames.min(PART.frames)
+            } else {
+                1
+            },
+            rows: whole.rows.min(PART.rows),
+            columns: whole.columns.min(PART.columns),
+        };
+        let place = |len: usize, of: usize| (of - len) * (2 * part + 1) / (2 * parts);
+        let frame = place(extent.frames, whole.frames);
+        let row = place(extent.rows, whole.rows);
+        let column = place(extent.columns, whole.columns);
+        let start = (frame * whole.rows + row) * whole.columns + column;
+        let model = Model {
+            start: self.numbers[start],
+            ..*model
+        };
+        let Some(mut predictor) = Predictor::new(&model, &extent, history) else {
+            return;
+        };
+        let lines = predictor.lines;
+        let skipped = if model.order == Order::Diagonals {
+            LINES_SKIPPED
+        } else {
+            ROWS_SKIPPED
+        };
+        memory.line.resize(lines.longest(), 0);
+        for frame in 0..extent.frames {
+            predictor.begin_frame(frame);
+            let frame_numbers = &self.numbers[start + frame * whole.frame()..];
+            for line in 0..lines.count() {
+                let numbers = &mut memory.line[..lines.len(line)];
+                lines.gather(line, frame_numbers, whole.columns, numbers);
+                predictor.predict(line);
+                let wanted = usize::from(model.later(frame)) == set && line >= skipped.min(lines.count() / 2);
+                if wanted {
+                    predictor.sample_spreads(line, numbers, &mut memory.samples);
+                }
+                predictor.leave(line, numbers);
+            }
+        }
+    }
+}
+
+fn median(values: impl Iterator<Item = f32>, memory: &mut Vec<f32>) -> f32 {
+    memory.clear();
+    memory.extend(values);
+    let middle = memory.len() / 2;
+    *memory.select_nth_unstable_by(middle, f32::total_cmp).1
+}

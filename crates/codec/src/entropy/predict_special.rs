@@ -1,0 +1,205 @@
+//! Special numbers: masked pixels and other values that say nothing about their neighbours.
+//!
+//! They are listed and their places stored apart, so that they cost no residual and disturb no prediction.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | how many there are, at most 4; the next fields follow only where there are any |
+//! | 4 each | the numbers, i32 |
+//! | 4 | bytes of the next field |
+//! | | zstd frame of one bit map per number: bit i mod 8 of byte ⌊i/8⌋ is set if pixel i, or the pixel at its place in the frame before, has the number, and not both |
+
+use super::predict_lines::Extent;
+use crate::entropy::indices::grow;
+use crate::entropy::zstd::{self, Zstd};
+use crate::frame::array;
+use crate::Error;
+
+/// The most special numbers there are.
+pub(super) const MOST: usize = 4;
+/// A number is special where so small a part of a sample has it, at least.
+const LEAST_PART: f64 = 2e-4;
+const SAMPLED: usize = 1 << 14;
+
+/// Which pixels are special: 0 for those that are not, 1 and more for the listed numbers.
+#[derive(Default)]
+pub(crate) struct Specials {
+    pub numbers: Vec<i32>,
+    pub kinds: Vec<u8>,
+    maps: Vec<u8>,
+    compressed: Vec<u8>,
+    sample: Vec<i32>,
+}
+
+impl Specials {
+    /// Finds the special numbers of a chunk; they are the ends of the range that stand far apart from the rest, and
+    /// `named` ones that occur.
+    pub fn find(&mut self, numbers: &[i32], named: &[i32]) {
+        self.numbers.clear();
+        let step = (numbers.len() / SAMPLED).max(1) | 1;
+        self.sample.clear();
+        self.sample.extend(numbers.iter().step_by(step));
+        self.sample.sort_unstable();
+        let (mut from, mut to) = (0, self.sample.len());
+        let least = (LEAST_PART * self.sample.len() as f64) as usize + 1;
+        for &number in named {
+            let start = self.sample.partition_point(|&x| x < number);
+            let end = self.sample.partition_point(|&x| x <= number);
+            if end > start && self.numbers.len() < MOST {
+                self.numbers.push(number);
+                if start == from {
+                    from = end;
+                } else if end == to {
+                    to = start;
+                }
+            }
+        }
+        while self.numbers.len() < MOST && to - from > 2 * least {
+            let rest = &self.sample[from..to];
+            let (low, high) = (rest[0], rest[rest.len() - 1]);
+            let below = rest.partition_point(|&x| x <= low);
+            let above = rest.len() - rest.partition_point(|&x| x < high);
+            if below + above >= rest.len() {
+                break;
+            }
+            let [second, last] = [rest[below], rest[rest.len() - 1 - above]].map(i64::from);
+            let is_far = |gap: i64, range: i64| gap > range.max(2);
+            if above >= least && is_far(i64::from(high) - last, last - i64::from(low)) {
+                self.numbers.push(high);
+                to -= above;
+            } else if below >= least && is_far(second - i64::from(low), i64::from(high) - second) {
+                self.numbers.push(low);
+                from += below;
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// Marks the special pixels and gives them the number of the pixel before.
+    pub fn mark(&mut self, numbers: &mut [i32]) {
+        if self.numbers.is_empty() {
+            return;
+        }
+        grow(&mut self.kinds, numbers.len());
+        self.kinds[..numbers.len()].fill(0);
+        for (kind, &special) in (1..).zip(&self.numbers) {
+            for (stored, &number) in self.kinds.iter_mut().zip(&*numbers) {
+                *stored |= if number == special { kind } else { 0 };
+            }
+        }
+        let first = numbers.iter().zip(&self.kinds).find(|(_, kind)| **kind == 0);
+        let mut last = first.map_or(0, |(&number, _)| number);
+        for (number, &kind) in numbers.iter_mut().zip(&self.kinds) {
+            if kind == 0 {
+                last = *number;
+            } else {
+                *number = last;
+            }
+        }
+    }
+
+    /// The kinds of `count` pixels; none where nothing is special.
+    pub fn kinds(&self, count: usize) -> Option<&[u8]> {
+        (!self.numbers.is_empty()).then(|| &self.kinds[..count])
+    }
+
+    /// Gives special pixels their numbers.
+    pub fn restore(&self, numbers: &mut [i32]) {
+        if self.numbers.is_empty() {
+            return;
+        }
+        for (number, &kind) in numbers.iter_mut().zip(&self.kinds) {
+            if let Some(&special) = self.numbers.get(usize::from(kind).wrapping_sub(1)) {
+                *number = special;
+            }
+        }
+    }
+
+    /// Appends list and places to `bytes`.
+    pub fn write(&mut self, extent: &Extent, zstd: &mut Zstd, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        bytes.push(self.numbers.len() as u8);
+        if self.numbers.is_empty() {
+            return Ok(());
+        }
+        for number in &self.numbers {
+            bytes.extend(number.to_le_bytes());
+        }
+        let count = extent.frame() * extent.frames;
+        let map_bytes = count.div_ceil(8);
+        grow(&mut self.maps, map_bytes * MOST);
+        let maps = &mut self.maps[..map_bytes * self.numbers.len()];
+        maps.fill(0);
+        for (kind, map) in (1..).zip(maps.chunks_exact_mut(map_bytes)) {
+            for (byte, kinds) in map.iter_mut().zip(self.kinds[..count].chunks(8)) {
+                for (bit, &found) in kinds.iter().enumerate() {
+                    *byte |= u8::from(found == kind) << bit;
+                }
+            }
+            difference(map, extent.frame(), count);
+        }
+        grow(&mut self.compressed, zstd::bound(map_bytes * MOST));
+        let len = zstd.compress(maps, &mut self.compressed, 3)?;
+        bytes.extend((len as u32).to_le_bytes());
+        bytes.extend(&self.compressed[..len]);
+        Ok(())
+    }
+
+    /// Reads list and places from the front of `payload`; returns their length.
+    pub fn read(&mut self, extent: &Extent, zstd: &mut Zstd, payload: &[u8]) -> Result<usize, Error> {
+        let truncated = |offset, needed| Error::Truncated {
+            what: "the special numbers",
+            offset,
+            needed,
+            len: payload.len(),
+        };
+        let damaged = |offset| Error::Damaged {
+            what: "special numbers are not valid",
+            offset,
+            len: payload.len(),
+        };
+        self.numbers.clear();
+        let listed = usize::from(*payload.first().ok_or(truncated(0, 1))?);
+        if listed == 0 {
+            return Ok(1);
+        }
+        if listed > MOST {
+            return Err(damaged(0));
+        }
+        let start = 1 + 4 * listed + 4;
+        let fixed = payload.get(1..start).ok_or(truncated(1, start - 1))?;
+        let len = u32::from_le_bytes(array(&fixed[4 * listed..])) as usize;
+        let compressed = payload[start..].get(..len).ok_or(truncated(start, len))?;
+        let count = extent.frame() * extent.frames;
+        let map_bytes = count.div_ceil(8);
+        grow(&mut self.maps, map_bytes * listed);
+        let maps = &mut self.maps[..map_bytes * listed];
+        zstd.decompress(compressed, maps).map_err(|_| damaged(start))?;
+        grow(&mut self.kinds, count);
+        self.kinds[..count].fill(0);
+        for (kind, map) in (1..).zip(maps.chunks_exact_mut(map_bytes)) {
+            for i in extent.frame()..count {
+                let before = i - extent.frame();
+                map[i / 8] ^= (map[before / 8] >> (before % 8) & 1) << (i % 8);
+            }
+            for (byte, kinds) in map.iter().zip(self.kinds[..count].chunks_mut(8)) {
+                if *byte != 0 {
+                    for (bit, found) in kinds.iter_mut().enumerate() {
+                        *found |= kind * (byte >> bit & 1);
+                    }
+                }
+            }
+        }
+        self.numbers
+            .extend(fixed[..4 * listed].as_chunks().0.iter().map(|number| i32::from_le_bytes(*number)));
+        Ok(start + len)
+    }
+}
+
+/// Makes of each bit its difference to that of the frame before, from the last on.
+fn difference(map: &mut [u8], frame: usize, count: usize) {
+    for i in (frame..count).rev() {
+        let before = i - frame;
+        map[i / 8] ^= (map[before / 8] >> (before % 8) & 1) << (i % 8);
+    }
+}

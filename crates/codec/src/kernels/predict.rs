@@ -1,0 +1,263 @@
+//! Loops of the linear predictor: weighted sums of neighbours, expected spread, and residuals to symbols and back.
+//!
+//! All arithmetic is on `i32` and wraps, so that encoder and decoder agree on every CPU and whatever a damaged payload
+//! says. Slices that are read or written in blocks are as long as [`padded`] says; what lies beyond the numbers of a
+//! line is computed and never used.
+//!
+//! In pseudo-code, for every number x of a line, with neighbours f and spreads a of the neighbours' residuals:
+//!
+//! ```text
+//! prediction = base + ((bias + Σ weight · f) >> shift)
+//! residual   = x − prediction;  low = its low bits;  z = zigzag of the others;  symbol = z, or a bucket of large z
+//! bin        = logarithm of the expected spread (Σ weight · a) >> 10, eight bins to an octave
+//! ```
+
+use crate::kernels::levels::levels;
+
+/// Numbers that are computed at once.
+pub(crate) const BLOCK: usize = 16;
+/// Bins of expected spread.
+pub(crate) const BINS: usize = 128;
+/// Symbols that stand for themselves; symbol `DIRECT + j` is a bucket of 2^j numbers.
+pub(crate) const DIRECT: u32 = 96;
+/// Residuals have a spread of up to here, in units of 1/16 of the step of a symbol.
+const LARGEST_SPREAD: i32 = 32767;
+/// Fraction bits of the weights of spreads.
+const SPREAD_SHIFT: u32 = 10;
+
+/// The length of a slice that holds `len` numbers and is read in blocks.
+pub(crate) fn padded(len: usize) -> usize {
+    len.next_multiple_of(BLOCK)
+}
+
+#[inline(always)]
+fn block(numbers: &[i32], at: usize) -> &[i32; BLOCK] {
+    numbers[at..].first_chunk().expect("padded")
+}
+
+/// `out = start + Σ weight · tap`.
+#[inline(always)]
+fn sums(taps: &[&[i32]], weights: &[i32], start: i32, at: usize) -> [i32; BLOCK] {
+    let mut sums = [start; BLOCK];
+    for (tap, &weight) in taps.iter().zip(weights) {
+        let tap = block(tap, at);
+        for i in 0..BLOCK {
+            sums[i] = sums[i].wrapping_add(weight.wrapping_mul(tap[i]));
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn predict_kernel(
+    taps: &[&[i32]],
+    weights: &[i32],
+    bias: i32,
+    shift: u32,
+    base: &[i32],
+    out: &mut [i32],
+) {
+    for (at, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+        let base = block(base, at * BLOCK);
+        let sums = sums(taps, weights, bias, at * BLOCK);
+        for i in 0..BLOCK {
+            out[i] = base[i].wrapping_add(sums[i] >> shift);
+        }
+    }
+}
+levels!(
+    /// `out = base + ((bias + Σ weight · tap) >> shift)`; all slices but the weights padded.
+    pub(crate) fn predict(taps: &[&[i32]], weights: &[i32], bias: i32, shift: u32, base: &[i32], out: &mut [i32])
+        = predict_kernel
+);
+
+/// 16 √max(x, 0), rounded down.
+///
+/// f32 holds every integer below 2²⁴ and its product with 256, and rounds the root correctly, so that only a root just
+/// below an integer can come out too large: its square tells.
+#[inline(always)]
+fn root(x: i32) -> i32 {
+    let x = x.clamp(0, (1 << 24) - 1);
+    let root = ((x as f32) * 256.0).sqrt() as i32;
+    root.min(LARGEST_SPREAD) - i32::from((root as u32).wrapping_mul(root as u32) > (x as u32) << 8)
+}
+
+#[inline(always)]
+fn roots_kernel(numbers: &[i32], roots: &mut [i32]) {
+    for (root_of, &x) in roots.iter_mut().zip(numbers) {
+        *root_of = root(x);
+    }
+}
+levels!(
+    /// `roots = 16 √max(x, 0)`, rounded down and limited.
+    pub(crate) fn roots(numbers: &[i32], roots: &mut [i32]) = roots_kernel
+);
+
+#[inline(always)]
+fn bins_kernel(taps: &[&[i32]], weights: &[i32], bias: i32, bins: &mut [u8]) {
+    for (at, bins) in bins.chunks_exact_mut(BLOCK).enumerate() {
+        let sums = sums(taps, weights, bias, at * BLOCK);
+        for i in 0..BLOCK {
+            let z = ((sums[i] >> SPREAD_SHIFT).max(0) + 8) as u32;
+            let exponent = 31 - z.leading_zeros();
+            let bin = 8 * (exponent - 3) + ((z >> (exponent - 3)) & 7);
+            bins[i] = bin.min(BINS as u32 - 1) as u8;
+        }
+    }
+}
+levels!(
+    /// Bins of the expected spread; all slices but the weights padded.
+    pub(crate) fn bins(taps: &[&[i32]], weights: &[i32], bias: i32, bins: &mut [u8]) = bins_kernel
+);
+
+/// Spread of a residual in units of 2^(low_bits − 4).
+#[inline(always)]
+pub(crate) fn spread(residual: i32, low_bits: u32) -> i32 {
+    let magnitude = residual.unsigned_abs();
+    let scaled = if low_bits >= 4 {
+        magnitude >> (low_bits - 4)
+    } else {
+        magnitude.min(LARGEST_SPREAD as u32) << (4 - low_bits)
+    };
+    scaled.min(LARGEST_SPREAD as u32) as i32
+}
+
+/// What a line leaves for the lines after it.
+pub(crate) struct Left<'a> {
+    /// The numbers, their distance from the prediction limited.
+    pub values: &'a mut [i32],
+    /// Spreads of the residuals.
+    pub spreads: &'a mut [i32],
+}
+
+#[inline(always)]
+fn leave_kernel(numbers: &[i32], predictions: &[i32], limit: i32, low_bits: u32, left: Left) {
+    let Left { values, spreads } = left;
+    let pairs = numbers.iter().zip(predictions);
+    for ((&x, &prediction), (value, left)) in pairs.zip(values.iter_mut().zip(spreads)) {
+        let residual = x.wrapping_sub(prediction).clamp(-limit, limit);
+        *value = prediction.wrapping_add(residual);
+        *left = spread(residual, low_bits);
+    }
+}
+levels!(
+    /// Values and spreads of a line, from its numbers and their predictions.
+    pub(crate) fn leave(numbers: &[i32], predictions: &[i32], limit: i32, low_bits: u32, left: Left) = leave_kernel
+);
+
+/// Splits residuals; returns the largest zigzag.
+#[inline(always)]
+fn split_kernel(
+    numbers: &[i32],
+    predictions: &[i32],
+    low_bits: u32,
+    zigzags: &mut [u32],
+    symbols: &mut [u8],
+    lows: &mut [u32],
+) -> u32 {
+    let mask = (1u32 << low_bits) - 1;
+    let mut largest = 0;
+    let pairs = numbers.iter().zip(predictions);
+    let out = zigzags.iter_mut().zip(symbols).zip(lows);
+    for ((&x, &prediction), ((zigzag, symbol), low)) in pairs.zip(out) {
+        let residual = x.wrapping_sub(prediction);
+        let high = residual >> low_bits;
+        let z = ((high << 1) ^ (high >> 31)) as u32;
+        *zigzag = z;
+        *symbol = z.min(255) as u8;
+        *low = residual as u32 & mask;
+        largest = largest.max(z);
+    }
+    largest
+}
+levels!(
+    /// Residuals to zigzags, symbols that hold those below 255, and low bits, of which there are at most 31. Returns
+    /// the largest zigzag.
+    pub(crate) fn split(numbers: &[i32], predictions: &[i32], low_bits: u32, zigzags: &mut [u32], symbols: &mut [u8], lows: &mut [u32]) -> u32
+        = split_kernel
+);
+
+/// Low bits of residuals, in as few bytes as hold them.
+pub(crate) trait Low: Copy {
+    fn bits(self) -> u32;
+}
+macro_rules! low {
+    ($($bytes:literal $type:ty),+) => { $(
+        impl Low for [u8; $bytes] {
+            #[inline(always)]
+            fn bits(self) -> u32 {
+                u32::from(<$type>::from_le_bytes(self))
+            }
+        }
+    )+ };
+}
+low!(1 u8, 2 u16, 4 u32);
+
+#[inline(always)]
+fn join_kernel<L: Low>(
+    predictions: &[i32],
+    symbols: &[u8],
+    lows: &[L],
+    low_bits: u32,
+    numbers: &mut [i32],
+) -> u8 {
+    let mut largest = 0;
+    let parts = symbols.iter().zip(lows);
+    for ((&prediction, (&symbol, &low)), x) in predictions.iter().zip(parts).zip(numbers) {
+        let z = u32::from(symbol);
+        let high = (z >> 1) ^ (z & 1).wrapping_neg();
+        let residual = (high << low_bits) | low.bits();
+        *x = prediction.wrapping_add(residual as i32);
+        largest = largest.max(symbol);
+    }
+    largest
+}
+levels!(
+    /// Numbers from predictions, symbols that stand for themselves, and low bits. Returns the largest symbol.
+    pub(crate) fn join<L: Low>(predictions: &[i32], symbols: &[u8], lows: &[L], low_bits: u32, numbers: &mut [i32]) -> u8
+        = join_kernel
+);
+
+#[inline(always)]
+fn join_high_kernel(
+    predictions: &[i32],
+    symbols: &[u8],
+    numbers: &mut [i32],
+) -> u8 {
+    let mut largest = 0;
+    for ((&prediction, &symbol), x) in predictions.iter().zip(symbols).zip(numbers) {
+        let z = u32::from(symbol);
+        *x = prediction.wrapping_add(((z >> 1) ^ (z & 1).wrapping_neg()) as i32);
+        largest = largest.max(symbol);
+    }
+    largest
+}
+levels!(
+    /// [`join`] where there are no low bits.
+    pub(crate) fn join_high(predictions: &[i32], symbols: &[u8], numbers: &mut [i32]) -> u8
+        = join_high_kernel
+);
+
+#[inline(always)]
+fn blur_kernel(spreads: &[i32], averages: &mut [i32]) {
+    for (neighbours, average) in spreads.windows(5).zip(averages) {
+        let sum: i32 = neighbours.iter().sum();
+        *average += (((51 * sum) >> 8) - *average + 2) >> 2;
+    }
+}
+levels!(
+    /// Moves each average a quarter of the way to the mean of five spreads, of which the first is two before it.
+    pub(crate) fn blur(spreads: &[i32], averages: &mut [i32]) = blur_kernel
+);
+
+#[inline(always)]
+fn average_kernel(numbers: &[i32], fraction_bits: u32, gain: i32, averages: &mut [i32]) {
+    for (&x, average) in numbers.iter().zip(averages) {
+        let distance = (x << fraction_bits).wrapping_sub(*average);
+        *average = average.wrapping_add(distance.wrapping_mul(gain).wrapping_add(128) >> 8);
+    }
+}
+levels!(
+    /// Moves each average `gain` / 256 of the way to its number, which has `fraction_bits` fewer fraction bits.
+    pub(crate) fn average(numbers: &[i32], fraction_bits: u32, gain: i32, averages: &mut [i32]) = average_kernel
+);
