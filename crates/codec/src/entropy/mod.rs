@@ -6,4 +6,6 @@ mod literals;
 pub(crate) mod lz4;
 pub(crate) mod palette;
 pub(crate) mod palette_table;
+pub(crate) mod rans;
+pub(crate) mod rans_tables;
 pub(crate) mod zstd;

@@ -15,4 +15,7 @@ pub(crate) mod palette;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod palette_avx512;
 pub mod quantise;
+pub(crate) mod rans;
+#[cfg(target_arch = "x86_64")]
+mod rans_avx512;
 pub(crate) mod sigma_clip;

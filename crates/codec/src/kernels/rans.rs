@@ -1,0 +1,146 @@
+//! Steps of interleaved rANS; `entropy/rans.rs` says what they compute.
+//!
+//! A context beyond the last table is taken for the last one, at every level: it keeps table accesses in range without
+//! a branch.
+
+use super::levels::{InstructionSet, Level};
+#[cfg(target_arch = "x86_64")]
+use super::rans_avx512;
+
+/// The most lanes a stream may have.
+pub(crate) const MAX_LANES: usize = 32;
+/// The state of every lane before encoding and after decoding.
+pub(crate) const START: u32 = 1 << 15;
+/// Bytes that must be left behind the place of the next word for a step to be decoded.
+pub(crate) const SLACK_BYTES: usize = 2 * MAX_LANES;
+
+pub(super) const PRECISION_BITS: u32 = crate::entropy::rans_tables::PRECISION_BITS;
+pub(super) const TOTAL: u32 = 1 << PRECISION_BITS;
+/// Entries of a context's table to encode with.
+pub(super) const SYMBOLS: usize = 256;
+
+/// One state per lane; those of lanes that a stream does not have stay as they are.
+#[repr(align(64))]
+#[derive(Clone)]
+pub(crate) struct States(pub(crate) [u32; MAX_LANES]);
+
+impl Default for States {
+    fn default() -> Self {
+        Self([START; MAX_LANES])
+    }
+}
+
+/// Words and the place of the next one to read, in bytes.
+pub(crate) type Source<'a> = (&'a [u8], &'a mut usize);
+/// Words and the number of those that are free, at the front.
+pub(crate) type Sink<'a> = (&'a mut [u16], usize);
+
+/// Decodes a row while there are `SLACK_BYTES` behind the next word; returns the symbols decoded, a whole number of
+/// steps or all. `entries` is one or more whole tables.
+pub(crate) fn decode(
+    level: Level,
+    lanes: usize,
+    states: &mut States,
+    entries: &[u32],
+    words: Source,
+    contexts: &[u8],
+    symbols: &mut [u8],
+) -> usize {
+    assert!((1..=MAX_LANES).contains(&lanes) && entries.len() >= TOTAL as usize);
+    assert!(contexts.len() == symbols.len());
+    match level.instruction_set() {
+        // SAFETY: `level` exists, so the CPU has the instructions; lanes, entries and lengths are as demanded.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx512 | InstructionSet::Avx512Gfni if lanes >= 8 => unsafe {
+            rans_avx512::decode(lanes, states, entries, words, contexts, symbols)
+        },
+        _ => decode_scalar(lanes, states, entries, words, contexts, symbols),
+    }
+}
+
+fn decode_scalar(
+    lanes: usize,
+    states: &mut States,
+    entries: &[u32],
+    (words, at): Source,
+    contexts: &[u8],
+    symbols: &mut [u8],
+) -> usize {
+    let last = (entries.len() >> PRECISION_BITS) - 1;
+    let mut done = 0;
+    for (contexts, symbols) in contexts.chunks(lanes).zip(symbols.chunks_mut(lanes)) {
+        let Some(window) = words[*at..].first_chunk::<SLACK_BYTES>() else {
+            break;
+        };
+        let mut used = 0;
+        for ((x, &context), symbol) in states.0.iter_mut().zip(contexts).zip(symbols) {
+            let table = usize::from(context).min(last) << PRECISION_BITS;
+            let entry = entries[table + (*x & (TOTAL - 1)) as usize];
+            let frequency = (entry >> 8 & (TOTAL - 1)) + 1;
+            *x = frequency * (*x >> PRECISION_BITS) + (entry >> 20);
+            if *x < START {
+                let word = [window[used % SLACK_BYTES], window[(used + 1) % SLACK_BYTES]];
+                *x = *x << 16 | u32::from(u16::from_le_bytes(word));
+                used += 2;
+            }
+            *symbol = entry as u8;
+        }
+        *at += used;
+        done += contexts.len();
+    }
+    done
+}
+
+/// Encodes a row, last symbol first; returns the number of words that stay free. As many words as symbols are free, and
+/// `entries` is one or more whole tables.
+pub(crate) fn encode(
+    level: Level,
+    lanes: usize,
+    states: &mut States,
+    entries: &[u64],
+    words: Sink,
+    contexts: &[u8],
+    symbols: &[u8],
+) -> usize {
+    assert!((1..=MAX_LANES).contains(&lanes) && entries.len() >= SYMBOLS);
+    assert!(contexts.len() == symbols.len());
+    assert!(contexts.len() <= words.1 && words.1 <= words.0.len());
+    match level.instruction_set() {
+        // SAFETY: `level` exists, so the CPU has the instructions; lanes, entries and lengths are as demanded.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx512 | InstructionSet::Avx512Gfni if lanes >= 8 => unsafe {
+            rans_avx512::encode(lanes, states, entries, words, contexts, symbols)
+        },
+        _ => encode_scalar(lanes, states, entries, words, contexts, symbols),
+    }
+}
+
+fn encode_scalar(
+    lanes: usize,
+    states: &mut States,
+    entries: &[u64],
+    (words, mut free): Sink,
+    contexts: &[u8],
+    symbols: &[u8],
+) -> usize {
+    let last = entries.len() / SYMBOLS - 1;
+    for (contexts, symbols) in contexts.chunks(lanes).zip(symbols.chunks(lanes)).rev() {
+        let lanes = states.0.iter_mut().zip(contexts).zip(symbols);
+        for ((x, &context), &symbol) in lanes.rev() {
+            let table = usize::from(context).min(last) * SYMBOLS;
+            let entry = entries[table + usize::from(symbol)];
+            let high = (entry >> 32) as u32;
+            let others = high & 0x1fff;
+            if *x >= (TOTAL - others) << (31 - PRECISION_BITS) {
+                free -= 1;
+                words[free] = *x as u16;
+                *x >>= 16;
+            }
+            let quotient = ((u64::from(*x) * (entry & 0xffff_ffff)) >> 32) as u32 >> (high >> 27);
+            *x = (*x + (high >> 13 & 0x3fff)).wrapping_add(quotient.wrapping_mul(others));
+        }
+    }
+    free
+}

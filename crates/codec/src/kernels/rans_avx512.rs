@@ -1,0 +1,249 @@
+//! Steps of interleaved rANS with AVX-512: 16 lanes to a register.
+//!
+//! `entropy/rans.rs` says what a step computes, `rans.rs` is the reference. The words of a step go to the lanes that
+//! need one in ascending order: the first sixteen words are loaded and expanded to those lanes. Encoding compresses
+//! the words of the lanes that give one and stores them in front of the others.
+
+#![allow(unsafe_code)] // Intrinsics; the caller of `decode` and `encode` answers for the CPU and the lengths.
+
+use std::arch::x86_64::*;
+
+use super::rans::{
+    MAX_LANES, PRECISION_BITS, SLACK_BYTES, START, SYMBOLS, Sink, Source, States, TOTAL,
+};
+
+const REGISTER_LANES: usize = 16;
+
+/// # Safety
+/// The CPU has the instructions; `lanes` is 8 to 32; `entries` holds a table of 4096; one symbol per context.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+pub(super) unsafe fn decode(
+    lanes: usize,
+    states: &mut States,
+    entries: &[u32],
+    (words, at): Source,
+    contexts: &[u8],
+    symbols: &mut [u8],
+) -> usize {
+    let last = _mm_set1_epi8(((entries.len() >> PRECISION_BITS) - 1).min(255) as u8 as i8);
+    // SAFETY: `States` is as long as two registers, and aligned.
+    let (mut low, mut high) = unsafe {
+        let states = states.0.as_ptr().cast::<__m512i>();
+        (_mm512_load_si512(states), _mm512_load_si512(states.add(1)))
+    };
+    let mut done = 0;
+    while done < contexts.len() && *at + SLACK_BYTES <= words.len() {
+        let count = lanes.min(contexts.len() - done);
+        // SAFETY: `count` contexts and symbols are left. Of the words, each register reads 16 behind at most 16.
+        unsafe {
+            let context = contexts.as_ptr().add(done);
+            let symbol = symbols.as_mut_ptr().add(done);
+            let word = words.as_ptr().add(*at);
+            let used;
+            if count == MAX_LANES {
+                let all = u16::MAX;
+                let context_low = _mm_loadu_si128(context.cast());
+                let context_high = _mm_loadu_si128(context.add(REGISTER_LANES).cast());
+                let (low_entries, low_next) = decoded(low, context_low, last, all, entries);
+                let (high_entries, high_next) = decoded(high, context_high, last, all, entries);
+                let used_low;
+                let used_high;
+                (low, used_low) = refilled(low_next, all, word);
+                (high, used_high) = refilled(high_next, all, word.add(2 * used_low));
+                used = used_low + used_high;
+                _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(low_entries));
+                let symbol = symbol.add(REGISTER_LANES);
+                _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(high_entries));
+            } else {
+                let (active, active_high) = active_lanes(count);
+                let context_low = _mm_maskz_loadu_epi8(active, context.cast());
+                let (low_entries, next) = decoded(low, context_low, last, active, entries);
+                let (next, used_low) = refilled(next, active, word);
+                low = _mm512_mask_mov_epi32(low, active, next);
+                _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active, low_entries);
+                let mut used_high = 0;
+                if active_high != 0 {
+                    let context = context.add(REGISTER_LANES);
+                    let context_high = _mm_maskz_loadu_epi8(active_high, context.cast());
+                    let (entries, next) = decoded(high, context_high, last, active_high, entries);
+                    let next = refilled(next, active_high, word.add(2 * used_low));
+                    high = _mm512_mask_mov_epi32(high, active_high, next.0);
+                    used_high = next.1;
+                    let symbol = symbol.add(REGISTER_LANES);
+                    _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_high, entries);
+                }
+                used = used_low + used_high;
+            }
+            *at += 2 * used;
+        }
+        done += count;
+    }
+    // SAFETY: as above.
+    unsafe {
+        let states = states.0.as_mut_ptr().cast::<__m512i>();
+        _mm512_store_si512(states, low);
+        _mm512_store_si512(states.add(1), high);
+    }
+    done
+}
+
+/// Masks of the lanes of a step of `count` symbols, in both registers.
+fn active_lanes(count: usize) -> (u16, u16) {
+    let active = ((1u64 << count) - 1) as u32;
+    (active as u16, (active >> REGISTER_LANES) as u16)
+}
+
+/// The entries of the lanes, symbols in their low bytes, and the next states before words are read.
+///
+/// # Safety
+/// `entries` holds one table at least and `last` is the number of the last one, or less.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn decoded(
+    states: __m512i,
+    contexts: __m128i,
+    last: __m128i,
+    active: u16,
+    entries: &[u32],
+) -> (__m512i, __m512i) {
+    let contexts = _mm512_cvtepu8_epi32(_mm_min_epu8(contexts, last));
+    let slots = _mm512_and_si512(states, _mm512_set1_epi32(TOTAL as i32 - 1));
+    let index = _mm512_or_si512(_mm512_slli_epi32::<{ PRECISION_BITS }>(contexts), slots);
+    // SAFETY: tables up to `last` exist and a slot is below the length of a table.
+    let entry = unsafe {
+        let zero = _mm512_setzero_si512();
+        _mm512_mask_i32gather_epi32::<4>(zero, active, index, entries.as_ptr().cast())
+    };
+    let mask = _mm512_set1_epi32(TOTAL as i32 - 1);
+    let frequency = _mm512_and_si512(_mm512_srli_epi32::<8>(entry), mask);
+    let frequency = _mm512_add_epi32(frequency, _mm512_set1_epi32(1));
+    let quotient = _mm512_srli_epi32::<{ PRECISION_BITS }>(states);
+    let product = _mm512_mullo_epi32(frequency, quotient);
+    (
+        entry,
+        _mm512_add_epi32(product, _mm512_srli_epi32::<20>(entry)),
+    )
+}
+
+/// The states with a word appended to those that fell too low, and the number of words that took.
+///
+/// # Safety
+/// 16 words can be read.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+unsafe fn refilled(states: __m512i, active: u16, words: *const u8) -> (__m512i, usize) {
+    let low = _mm512_mask_cmplt_epu32_mask(active, states, _mm512_set1_epi32(START as i32));
+    // SAFETY: the caller's promise.
+    let words = unsafe { _mm512_cvtepu16_epi32(_mm256_loadu_si256(words.cast())) };
+    let words = _mm512_maskz_expand_epi32(low, words);
+    let longer = _mm512_or_si512(_mm512_slli_epi32::<16>(states), words);
+    let states = _mm512_mask_mov_epi32(states, low, longer);
+    (states, low.count_ones() as usize)
+}
+
+/// # Safety
+/// The CPU has the instructions; `lanes` is 8 to 32; `entries` holds a table of 256; one symbol per context; as many
+/// words are free as there are symbols.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+pub(super) unsafe fn encode(
+    lanes: usize,
+    states: &mut States,
+    entries: &[u64],
+    (words, mut free): Sink,
+    contexts: &[u8],
+    symbols: &[u8],
+) -> usize {
+    let last = _mm_set1_epi8((entries.len() / SYMBOLS - 1).min(255) as u8 as i8);
+    // SAFETY: `States` is as long as two registers, and aligned.
+    let (mut low, mut high) = unsafe {
+        let states = states.0.as_ptr().cast::<__m512i>();
+        (_mm512_load_si512(states), _mm512_load_si512(states.add(1)))
+    };
+    let words = words.as_mut_ptr();
+    let mut end = contexts.len();
+    while end > 0 {
+        let count = (end - 1) % lanes + 1;
+        end -= count;
+        let (active, active_high) = active_lanes(count);
+        // SAFETY: `count` contexts and symbols from `end` on exist, and each frees at most one word.
+        unsafe {
+            let context = contexts.as_ptr().add(end);
+            let symbol = symbols.as_ptr().add(end);
+            if active_high != 0 {
+                let context = _mm_maskz_loadu_epi8(active_high, context.add(REGISTER_LANES).cast());
+                let symbol = _mm_maskz_loadu_epi8(active_high, symbol.add(REGISTER_LANES).cast());
+                let context = _mm_min_epu8(context, last);
+                high = encoded(
+                    high,
+                    context,
+                    symbol,
+                    active_high,
+                    entries,
+                    words,
+                    &mut free,
+                );
+            }
+            let context = _mm_min_epu8(_mm_maskz_loadu_epi8(active, context.cast()), last);
+            let symbol = _mm_maskz_loadu_epi8(active, symbol.cast());
+            low = encoded(low, context, symbol, active, entries, words, &mut free);
+        }
+    }
+    // SAFETY: as above.
+    unsafe {
+        let states = states.0.as_mut_ptr().cast::<__m512i>();
+        _mm512_store_si512(states, low);
+        _mm512_store_si512(states.add(1), high);
+    }
+    free
+}
+
+/// The next states of the active lanes; words go in front of `words[*free]`.
+///
+/// # Safety
+/// `entries` has a table for each context; one word is free per active lane.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+unsafe fn encoded(
+    states: __m512i,
+    contexts: __m128i,
+    symbols: __m128i,
+    active: u16,
+    entries: &[u64],
+    words: *mut u16,
+    free: &mut usize,
+) -> __m512i {
+    let table = _mm512_slli_epi32::<8>(_mm512_cvtepu8_epi32(contexts));
+    let index = _mm512_or_si512(table, _mm512_cvtepu8_epi32(symbols));
+    // SAFETY: a context's table has 256 entries; each is two numbers of 4 bytes.
+    let (reciprocal, high) = unsafe {
+        let zero = _mm512_setzero_si512();
+        let entries: *const i32 = entries.as_ptr().cast();
+        (
+            _mm512_mask_i32gather_epi32::<8>(zero, active, index, entries),
+            _mm512_mask_i32gather_epi32::<8>(zero, active, index, entries.add(1)),
+        )
+    };
+    let others = _mm512_and_si512(high, _mm512_set1_epi32(0x1fff));
+    let bias = _mm512_and_si512(_mm512_srli_epi32::<13>(high), _mm512_set1_epi32(0x3fff));
+    let shift = _mm512_srli_epi32::<27>(high);
+    let frequency = _mm512_sub_epi32(_mm512_set1_epi32(TOTAL as i32), others);
+    let limit = _mm512_slli_epi32::<{ 31 - PRECISION_BITS }>(frequency);
+    let full = _mm512_mask_cmpge_epu32_mask(active, states, limit);
+    let count = full.count_ones();
+    *free -= count as usize;
+    let given = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(full, states));
+    // SAFETY: `count` words from the new `free` on were free.
+    unsafe {
+        _mm256_mask_storeu_epi16(words.add(*free).cast(), ((1u32 << count) - 1) as u16, given)
+    };
+    let short = _mm512_mask_srli_epi32::<16>(states, full, states);
+    let even = _mm512_srli_epi64::<32>(_mm512_mul_epu32(short, reciprocal));
+    let odd = _mm512_mul_epu32(
+        _mm512_srli_epi64::<32>(short),
+        _mm512_srli_epi64::<32>(reciprocal),
+    );
+    let quotient = _mm512_srlv_epi32(_mm512_mask_blend_epi32(0xaaaa, even, odd), shift);
+    let next = _mm512_add_epi32(short, bias);
+    let next = _mm512_add_epi32(next, _mm512_mullo_epi32(quotient, others));
+    _mm512_mask_mov_epi32(states, active, next)
+}
