@@ -21,6 +21,10 @@ pub struct Context {
     pub(crate) indices: Vec<u32>,
     /// The same in as few bytes as their maximum needs.
     pub(crate) narrow: Vec<u8>,
+    /// Numbers of a chunk that is predicted.
+    pub(crate) predicted_numbers: Vec<i32>,
+    /// What the prediction of a chunk takes besides.
+    pub(crate) predict: crate::entropy::predict::Memory,
     /// A frame that is decoded at once.
     pub(crate) frame: Vec<u8>,
     /// Settings that chunk after chunk is encoded with.

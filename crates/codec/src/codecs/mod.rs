@@ -9,6 +9,8 @@ mod dictionary;
 mod noise;
 mod noise_dither;
 mod noise_encode;
+mod predict;
+mod predict_numbers;
 pub mod quantise;
 mod quantise_bins;
 mod quantise_codes;
@@ -34,4 +36,5 @@ pub static CODECS: &[&Codec] = &[
     &quantise::CODEC,
     &noise::CODEC,
     &sigma_clip::CODEC,
+    &predict::CODEC,
 ];

@@ -345,9 +345,9 @@ fn damaged(what: &'static str, payload: &[u8]) -> Error {
 }
 
 /// Makes room; exactly, since a doubled vector would hold memory that no chunk has earned.
-pub(crate) fn grow(buffer: &mut Vec<u8>, len: usize) {
+pub(crate) fn grow<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) {
     if buffer.len() < len {
-        *buffer = vec![0; len];
+        *buffer = vec![T::default(); len];
     }
 }
 

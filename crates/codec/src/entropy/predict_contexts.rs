@@ -18,8 +18,8 @@ pub(super) type Histogram = [u32; SYMBOLS];
 
 /// Neighbouring bins from `first` on, and their histogram.
 pub(super) struct ContextBins {
-    pub first: u8,
-    pub histogram: Histogram,
+    pub(crate) first: u8,
+    pub(crate) histogram: Histogram,
     cost: f64,
     /// What joining the next would lose.
     loss: f64,

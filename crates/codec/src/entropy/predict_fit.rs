@@ -18,16 +18,16 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.rows.clear();
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// Adds a sample.
-    pub fn push(&mut self, features: impl Iterator<Item = f32>, target: f32) {
+    pub(crate) fn push(&mut self, features: impl Iterator<Item = f32>, target: f32) {
         let mut row = [0.0; WIDTH];
         let mut count = 0;
         for (place, feature) in row.iter_mut().zip(features) {
@@ -42,7 +42,7 @@ impl Samples {
     /// The weights of `count` features and the constant, in that order.
     ///
     /// The scale of a sample is the mean magnitude of its features and `least`.
-    pub fn fit(&mut self, count: usize, least: f32) -> [f64; WIDTH] {
+    pub(crate) fn fit(&mut self, count: usize, least: f32) -> [f64; WIDTH] {
         self.scales.clear();
         for row in &mut self.rows {
             let sum: f32 = row[..count].iter().map(|feature| feature.abs()).sum();
@@ -61,7 +61,7 @@ impl Samples {
     }
 
     /// Targets and what weights make of their features.
-    pub fn residuals<'a>(
+    pub(crate) fn residuals<'a>(
         &'a self,
         count: usize,
         weights: &'a [f64; WIDTH],
@@ -74,7 +74,7 @@ impl Samples {
     }
 
     /// The targets for `count` features.
-    pub fn targets(&self, count: usize) -> impl Iterator<Item = f32> {
+    pub(crate) fn targets(&self, count: usize) -> impl Iterator<Item = f32> {
         self.rows.iter().map(move |row| row[count + 1])
     }
 }

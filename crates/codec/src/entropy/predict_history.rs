@@ -52,8 +52,8 @@ pub(crate) struct History {
 
 /// See the module.
 pub(super) struct Predictor<'a> {
-    pub model: &'a Model,
-    pub lines: Lines,
+    pub(crate) model: &'a Model,
+    pub(crate) lines: Lines,
     level: Level,
     history: &'a mut History,
     pitch: usize,
@@ -64,7 +64,7 @@ pub(super) struct Predictor<'a> {
 
 impl<'a> Predictor<'a> {
     /// `None` where the frames are too small for the model.
-    pub fn new(model: &'a Model, extent: &Extent, history: &'a mut History) -> Option<Self> {
+    pub(crate) fn new(model: &'a Model, extent: &Extent, history: &'a mut History) -> Option<Self> {
         let lines = Lines::new(model.order, extent)?;
         let line = padded(lines.longest());
         let pitch = line + 2 * PAD + BLOCK;
@@ -115,7 +115,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// Prepares for the lines of a frame; frames come in order.
-    pub fn begin_frame(&mut self, frame: usize) {
+    pub(crate) fn begin_frame(&mut self, frame: usize) {
         self.frame = frame;
         self.firsts = [0; RING];
         let history = &mut *self.history;
@@ -168,7 +168,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// The spreads that are looked at for a line, after its roots are known, and their number.
-    pub fn spreads(&self, line: usize) -> ([&[i32]; MAX_SPREADS], usize) {
+    pub(crate) fn spreads(&self, line: usize) -> ([&[i32]; MAX_SPREADS], usize) {
         let first = self.lines.first(line);
         let mut slices: [&[i32]; MAX_SPREADS] = [&[]; MAX_SPREADS];
         let near = spread_taps(self.model.order);
@@ -187,7 +187,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// Predicts a line and the spread of its residuals.
-    pub fn predict(&mut self, line: usize) {
+    pub(crate) fn predict(&mut self, line: usize) {
         let len = padded(self.lines.len(line));
         let mut predictions = std::mem::take(&mut self.history.predictions);
         let mut roots = std::mem::take(&mut self.history.roots);
@@ -219,22 +219,22 @@ impl<'a> Predictor<'a> {
     }
 
     /// Predictions of the line that was predicted last.
-    pub fn predictions(&self, len: usize) -> &[i32] {
+    pub(crate) fn predictions(&self, len: usize) -> &[i32] {
         &self.history.predictions[..len]
     }
 
     /// Bins of expected spread of the line that was predicted last.
-    pub fn bins(&self, len: usize) -> &[u8] {
+    pub(crate) fn bins(&self, len: usize) -> &[u8] {
         &self.history.bins[..len]
     }
 
     /// What the predictions of a line are corrections to: it stands for numbers that are not coded.
-    pub fn base(&self, line: usize) -> &[i32] {
+    pub(crate) fn base(&self, line: usize) -> &[i32] {
         self.neighbours(line).1
     }
 
     /// Adds samples of the line that was predicted last: of what is looked at, and the spread that is found.
-    pub fn sample_spreads(&self, line: usize, numbers: &[i32], samples: &mut Samples) {
+    pub(crate) fn sample_spreads(&self, line: usize, numbers: &[i32], samples: &mut Samples) {
         let (slices, count) = self.spreads(line);
         for i in (line % SAMPLE_STEP..numbers.len()).step_by(SAMPLE_STEP) {
             let residual = numbers[i].wrapping_sub(self.history.predictions[i]);
@@ -244,7 +244,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// Takes the numbers of the line that was predicted last.
-    pub fn leave(&mut self, line: usize, numbers: &[i32]) {
+    pub(crate) fn leave(&mut self, line: usize, numbers: &[i32]) {
         let len = numbers.len();
         let first = self.lines.first(line);
         self.firsts[line % RING] = first;

@@ -195,7 +195,7 @@ impl Learner<'_> {
         memory.samples.clear();
         for _ in 0..wanted {
             random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
-            let mut draw = |end: usize, shift: u32| {
+            let draw = |end: usize, shift: u32| {
                 let bits = (random >> shift) & 0x1f_ffff;
                 (bits as usize * end) >> 21
             };

@@ -11,13 +11,13 @@
 /// Frames, rows and columns that numbers are taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
-    pub frames: usize,
-    pub rows: usize,
-    pub columns: usize,
+    pub(crate) frames: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
 }
 
 impl Extent {
-    pub fn frame(&self) -> usize {
+    pub(crate) fn frame(&self) -> usize {
         self.rows * self.columns
     }
 }
@@ -48,7 +48,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// `None` where the frame is too small for the order.
-    pub fn new(order: Order, extent: &Extent) -> Option<Self> {
+    pub(crate) fn new(order: Order, extent: &Extent) -> Option<Self> {
         let fits = order != Order::Diagonals || extent.columns >= FEWEST_COLUMNS;
         fits.then_some(Self {
             order,
@@ -62,7 +62,7 @@ impl Lines {
     }
 
     /// Lines of a frame.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         if self.diagonal() {
             self.columns + SKEW * (self.rows - 1)
         } else {
@@ -71,7 +71,7 @@ impl Lines {
     }
 
     /// Numbers of the longest line.
-    pub fn longest(&self) -> usize {
+    pub(crate) fn longest(&self) -> usize {
         if self.diagonal() {
             self.rows.min(self.columns.div_ceil(SKEW))
         } else {
@@ -80,7 +80,7 @@ impl Lines {
     }
 
     /// Positions that there are.
-    pub fn positions(&self) -> usize {
+    pub(crate) fn positions(&self) -> usize {
         if self.diagonal() {
             self.rows
         } else {
@@ -89,7 +89,7 @@ impl Lines {
     }
 
     /// The first position of a line.
-    pub fn first(&self, line: usize) -> usize {
+    pub(crate) fn first(&self, line: usize) -> usize {
         if self.diagonal() {
             (line + 1).saturating_sub(self.columns).div_ceil(SKEW)
         } else {
@@ -98,7 +98,7 @@ impl Lines {
     }
 
     /// The numbers of a line.
-    pub fn len(&self, line: usize) -> usize {
+    pub(crate) fn len(&self, line: usize) -> usize {
         if self.diagonal() {
             (line / SKEW).min(self.rows - 1) + 1 - self.first(line)
         } else {
@@ -107,7 +107,7 @@ impl Lines {
     }
 
     /// How many lines back and positions along a neighbour is, so many rows above and columns to the left.
-    pub fn neighbour(&self, above: isize, left: isize) -> (isize, isize) {
+    pub(crate) fn neighbour(&self, above: isize, left: isize) -> (isize, isize) {
         if self.diagonal() {
             (SKEW as isize * above + left, -above)
         } else {
@@ -126,7 +126,7 @@ impl Lines {
     }
 
     /// Copies a line out of a frame whose rows are `pitch` apart.
-    pub fn gather<T: Copy>(&self, line: usize, frame: &[T], pitch: usize, numbers: &mut [T]) {
+    pub(crate) fn gather<T: Copy>(&self, line: usize, frame: &[T], pitch: usize, numbers: &mut [T]) {
         let (start, step) = self.walk(line, pitch);
         if step == 1 {
             numbers.copy_from_slice(&frame[start..start + numbers.len()]);
@@ -139,7 +139,7 @@ impl Lines {
     }
 
     /// Copies a line into a frame whose rows are `pitch` apart.
-    pub fn scatter<T: Copy>(&self, line: usize, numbers: &[T], frame: &mut [T], pitch: usize) {
+    pub(crate) fn scatter<T: Copy>(&self, line: usize, numbers: &[T], frame: &mut [T], pitch: usize) {
         let (start, step) = self.walk(line, pitch);
         if step == 1 {
             frame[start..start + numbers.len()].copy_from_slice(numbers);

@@ -33,9 +33,9 @@ pub(super) enum Source {
 /// A neighbour: so many rows above and columns to the left.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tap {
-    pub source: Source,
-    pub above: i8,
-    pub left: i8,
+    pub(crate) source: Source,
+    pub(crate) above: i8,
+    pub(crate) left: i8,
 }
 
 const fn tap(source: Source, above: i8, left: i8) -> Tap {
@@ -121,14 +121,14 @@ pub(super) const MAX_SPREADS: usize = DIAGONAL_SPREADS.len() + OTHER_SPREADS;
 /// Weights for one kind of frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Weights {
-    pub taps: [i32; MAX_TAPS],
-    pub bias: i32,
-    pub spreads: [i32; MAX_SPREADS],
-    pub spread_bias: i32,
+    pub(crate) taps: [i32; MAX_TAPS],
+    pub(crate) bias: i32,
+    pub(crate) spreads: [i32; MAX_SPREADS],
+    pub(crate) spread_bias: i32,
 }
 
 impl Weights {
-    pub const NONE: Self = Self {
+    pub(super) const NONE: Self = Self {
         taps: [0; MAX_TAPS],
         bias: 0,
         spreads: [0; MAX_SPREADS],
@@ -139,15 +139,15 @@ impl Weights {
 /// How numbers are predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Model {
-    pub order: Order,
+    pub(crate) order: Order,
     /// Whether earlier frames are looked at.
-    pub temporal: bool,
-    pub low_bits: u32,
-    pub shift: u32,
-    pub start: i32,
-    pub limit: i32,
+    pub(crate) temporal: bool,
+    pub(crate) low_bits: u32,
+    pub(crate) shift: u32,
+    pub(crate) start: i32,
+    pub(crate) limit: i32,
     /// Of the first frame, and of those after it.
-    pub weights: [Weights; 2],
+    pub(crate) weights: [Weights; 2],
 }
 
 const FIXED_BYTES: usize = 12;
@@ -189,7 +189,7 @@ pub(super) fn spreads(order: Order, later: bool) -> usize {
 
 impl Model {
     /// Whether frame `frame` uses the second set of weights.
-    pub fn later(&self, frame: usize) -> bool {
+    pub(crate) fn later(&self, frame: usize) -> bool {
         self.temporal && frame > 0
     }
 
@@ -198,7 +198,7 @@ impl Model {
     }
 
     /// Appends the model to `bytes`.
-    pub fn write(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
         let kind = self.order as u8 | u8::from(self.temporal) << 2;
         bytes.extend([kind, self.low_bits as u8, self.shift as u8, 0]);
         bytes.extend(self.start.to_le_bytes());
@@ -217,7 +217,7 @@ impl Model {
     }
 
     /// Reads a model from the front of `payload`; returns it and its length.
-    pub fn read(payload: &[u8]) -> Result<(Self, usize), Error> {
+    pub(crate) fn read(payload: &[u8]) -> Result<(Self, usize), Error> {
         let damaged = |offset| Error::Damaged {
             what: "model of a prediction is not valid",
             offset,

@@ -7,7 +7,7 @@
 //! | 1 | how many there are, at most 4; the next fields follow only where there are any |
 //! | 4 each | the numbers, i32 |
 //! | 4 | bytes of the next field |
-//! | | zstd frame of one bit map per number: bit i mod 8 of byte ⌊i/8⌋ is set if pixel i, or the pixel at its place in the frame before, has the number, and not both |
+//! | | zstd frame of one bit map per number: bit i mod 8 of byte ⌊i/8⌋ is set if either pixel i or the pixel at its place in the frame before has the number, and not both |
 
 use super::predict_lines::Extent;
 use crate::entropy::indices::grow;
@@ -24,8 +24,8 @@ const SAMPLED: usize = 1 << 14;
 /// Which pixels are special: 0 for those that are not, 1 and more for the listed numbers.
 #[derive(Default)]
 pub(crate) struct Specials {
-    pub numbers: Vec<i32>,
-    pub kinds: Vec<u8>,
+    pub(crate) numbers: Vec<i32>,
+    pub(crate) kinds: Vec<u8>,
     maps: Vec<u8>,
     compressed: Vec<u8>,
     sample: Vec<i32>,
@@ -34,7 +34,7 @@ pub(crate) struct Specials {
 impl Specials {
     /// Finds the special numbers of a chunk; they are the ends of the range that stand far apart from the rest, and
     /// `named` ones that occur.
-    pub fn find(&mut self, numbers: &[i32], named: &[i32]) {
+    pub(crate) fn find(&mut self, numbers: &[i32], named: &[i32]) {
         self.numbers.clear();
         let step = (numbers.len() / SAMPLED).max(1) | 1;
         self.sample.clear();
@@ -77,7 +77,7 @@ impl Specials {
     }
 
     /// Marks the special pixels and gives them the number of the pixel before.
-    pub fn mark(&mut self, numbers: &mut [i32]) {
+    pub(crate) fn mark(&mut self, numbers: &mut [i32]) {
         if self.numbers.is_empty() {
             return;
         }
@@ -100,12 +100,12 @@ impl Specials {
     }
 
     /// The kinds of `count` pixels; none where nothing is special.
-    pub fn kinds(&self, count: usize) -> Option<&[u8]> {
+    pub(crate) fn kinds(&self, count: usize) -> Option<&[u8]> {
         (!self.numbers.is_empty()).then(|| &self.kinds[..count])
     }
 
     /// Gives special pixels their numbers.
-    pub fn restore(&self, numbers: &mut [i32]) {
+    pub(crate) fn restore(&self, numbers: &mut [i32]) {
         if self.numbers.is_empty() {
             return;
         }
@@ -117,7 +117,7 @@ impl Specials {
     }
 
     /// Appends list and places to `bytes`.
-    pub fn write(&mut self, extent: &Extent, zstd: &mut Zstd, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, extent: &Extent, zstd: &mut Zstd, bytes: &mut Vec<u8>) -> Result<(), Error> {
         bytes.push(self.numbers.len() as u8);
         if self.numbers.is_empty() {
             return Ok(());
@@ -131,12 +131,14 @@ impl Specials {
         let maps = &mut self.maps[..map_bytes * self.numbers.len()];
         maps.fill(0);
         for (kind, map) in (1..).zip(maps.chunks_exact_mut(map_bytes)) {
-            for (byte, kinds) in map.iter_mut().zip(self.kinds[..count].chunks(8)) {
-                for (bit, &found) in kinds.iter().enumerate() {
-                    *byte |= u8::from(found == kind) << bit;
+            for (i, byte) in map.iter_mut().enumerate() {
+                let pixels = 8 * i..count.min(8 * i + 8);
+                for (bit, pixel) in pixels.enumerate() {
+                    let before = pixel.checked_sub(extent.frame());
+                    let was = before.is_some_and(|before| self.kinds[before] == kind);
+                    *byte |= u8::from((self.kinds[pixel] == kind) != was) << bit;
                 }
             }
-            difference(map, extent.frame(), count);
         }
         grow(&mut self.compressed, zstd::bound(map_bytes * MOST));
         let len = zstd.compress(maps, &mut self.compressed, 3)?;
@@ -146,7 +148,7 @@ impl Specials {
     }
 
     /// Reads list and places from the front of `payload`; returns their length.
-    pub fn read(&mut self, extent: &Extent, zstd: &mut Zstd, payload: &[u8]) -> Result<usize, Error> {
+    pub(crate) fn read(&mut self, extent: &Extent, zstd: &mut Zstd, payload: &[u8]) -> Result<usize, Error> {
         let truncated = |offset, needed| Error::Truncated {
             what: "the special numbers",
             offset,
@@ -174,32 +176,22 @@ impl Specials {
         let map_bytes = count.div_ceil(8);
         grow(&mut self.maps, map_bytes * listed);
         let maps = &mut self.maps[..map_bytes * listed];
-        zstd.decompress(compressed, maps).map_err(|_| damaged(start))?;
+        if !zstd.decompress(compressed, maps) {
+            return Err(damaged(start));
+        }
         grow(&mut self.kinds, count);
         self.kinds[..count].fill(0);
         for (kind, map) in (1..).zip(maps.chunks_exact_mut(map_bytes)) {
-            for i in extent.frame()..count {
-                let before = i - extent.frame();
-                map[i / 8] ^= (map[before / 8] >> (before % 8) & 1) << (i % 8);
-            }
-            for (byte, kinds) in map.iter().zip(self.kinds[..count].chunks_mut(8)) {
-                if *byte != 0 {
-                    for (bit, found) in kinds.iter_mut().enumerate() {
-                        *found |= kind * (byte >> bit & 1);
-                    }
+            for pixel in 0..count {
+                let before = pixel.checked_sub(extent.frame());
+                let was = before.is_some_and(|before| self.kinds[before] == kind);
+                if was != (map[pixel / 8] >> (pixel % 8) & 1 == 1) {
+                    self.kinds[pixel] = kind;
                 }
             }
         }
         self.numbers
             .extend(fixed[..4 * listed].as_chunks().0.iter().map(|number| i32::from_le_bytes(*number)));
         Ok(start + len)
-    }
-}
-
-/// Makes of each bit its difference to that of the frame before, from the last on.
-fn difference(map: &mut [u8], frame: usize, count: usize) {
-    for i in (frame..count).rev() {
-        let before = i - frame;
-        map[i / 8] ^= (map[before / 8] >> (before % 8) & 1) << (i % 8);
     }
 }

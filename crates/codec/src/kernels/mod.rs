@@ -14,6 +14,8 @@ pub(crate) mod noise;
 pub(crate) mod palette;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod palette_avx512;
+pub(crate) mod predict;
+pub(crate) mod predict_fit;
 pub mod quantise;
 pub(crate) mod rans;
 #[cfg(target_arch = "x86_64")]

@@ -193,6 +193,13 @@ macro_rules! low {
 }
 low!(1 u8, 2 u16, 4 u32);
 
+impl Low for u32 {
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self
+    }
+}
+
 #[inline(always)]
 fn join_kernel<L: Low>(
     predictions: &[i32],
