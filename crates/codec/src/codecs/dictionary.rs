@@ -18,7 +18,7 @@
 //! 2 bits an index; the plane of the low bit 1101 0110 11 and that of the high bit 0000 1000 00, index 0 at the right:
 //! `03 00 00 00  fe ff 01 08 a4 02  00 02  d6 03 20 00`.
 
-use crate::entropy::indices::{self, Backend, width_for};
+use crate::entropy::indices::{self, Backend, Origin, width_for};
 use crate::entropy::palette::{expander, find};
 use crate::params::MASK;
 use crate::{
@@ -34,7 +34,7 @@ pub(super) static CODEC: Codec = Codec {
     params: &[
         Param {
             name: "backend",
-            kind: Kind::Choice(&["auto", "bits", "bitshuffle"]),
+            kind: Kind::Choice(&["auto", "bits", "bitshuffle", "predict"]),
             default: "auto",
             about: "what packs the indices",
         },
@@ -55,6 +55,7 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
     let backend = match chunk.spec.choice("backend") {
         "bits" => Backend::Bits,
         "bitshuffle" => Backend::Bitshuffle,
+        "predict" => Backend::Predict,
         _ => Backend::Auto,
     };
     let mut narrow = std::mem::take(&mut context.narrow);
@@ -90,7 +91,12 @@ fn encode_with(
         return Ok(None);
     };
     let indices = &narrow[..elements * width_for(max)];
-    let written = indices::encode_narrow(context, backend, max, indices, &mut dst[at..])?;
+    let origin = Origin {
+        shape: &chunk.layout.shape,
+        first_code: u32::MAX,
+    };
+    let written =
+        indices::encode_narrow(context, backend, max, origin, indices, &mut dst[at..])?;
     Ok(written.map(|len| at + len))
 }
 

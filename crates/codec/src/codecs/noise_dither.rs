@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 use super::noise::{Header, MAX_BINS, MAX_SPECIAL, Mode, Settings};
 use super::noise_encode::{Masks, Meter, finish, middle};
-use crate::entropy::indices;
+use crate::entropy::indices::{self, Origin};
 use crate::kernels::noise::Count;
 use crate::lattice::{Lattice, Model};
 use crate::numbers::{BLOCK, load, store};
@@ -199,7 +199,13 @@ pub(super) fn encode<T: Count>(
         &values,
         meter,
         layout,
-        |context, dst| indices::encode(context, largest, dst),
+        |context, dst| {
+            let origin = Origin {
+                shape: &layout.shape,
+                first_code: u32::MAX,
+            };
+            indices::encode(context, largest, origin, dst)
+        },
         dst,
     )
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::noise::{Header, MAX_BINS, MAX_SPECIAL, Mode, Settings};
 use super::quantise_codes::Narrow;
-use crate::entropy::indices::{self, Backend};
+use crate::entropy::indices::{self, Backend, Origin};
 use crate::kernels::levels::Level;
 use crate::kernels::noise::{
     Count, Entry, draw, look_up, loss, offsets, range, round_up_or_down, values_of,
@@ -367,7 +367,11 @@ pub(super) fn encode_counts<T: Count>(
     let specials = &palette.values[palette.bins as usize..];
     let pack = |context: &mut Context, dst: &mut [u8]| {
         let largest = palette.largest();
-        indices::encode_narrow(context, Backend::Auto, largest, &narrow.bytes, dst)
+        let origin = Origin {
+            shape: &layout.shape,
+            first_code: palette.bins,
+        };
+        indices::encode_narrow(context, Backend::Auto, largest, origin, &narrow.bytes, dst)
     };
     let written = finish(
         context, &settings, &header, specials, meter, layout, pack, dst,

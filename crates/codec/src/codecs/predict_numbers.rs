@@ -3,7 +3,7 @@
 //! Unsigned integers of 32 bits wrap. Floats must be whole numbers of magnitude below 2³¹ and no −0.0, except for one bit
 //! pattern, such as a NaN, which becomes the least `i32`.
 
-use crate::numbers::{Number, load};
+use crate::numbers::{Number, load, store};
 use crate::{ByteOrder, Layout};
 
 /// Numbers converted at once.
@@ -86,7 +86,10 @@ fn typed_to_numbers<T: Predictable>(
     let mut block = [T::default(); BLOCK];
     let mut odd = None;
     for bytes in bytes.chunks(BLOCK * T::BYTES) {
-        let len = load(bytes, order, &mut block);
+        let len = match order {
+            ByteOrder::Little => load(bytes, ByteOrder::Little, &mut block),
+            ByteOrder::Big => load(bytes, ByteOrder::Big, &mut block),
+        };
         let start = numbers.len();
         numbers.extend(block[..len].iter().map(|x| x.to_number().unwrap_or(ODD)));
         if T::FLOAT {
@@ -115,18 +118,20 @@ fn typed_from_numbers<T: Predictable>(
     order: ByteOrder,
     bytes: &mut [u8],
 ) {
-    let mut write = |order| {
-        for (&number, bytes) in numbers.iter().zip(bytes.chunks_exact_mut(T::BYTES)) {
-            let value = match odd {
-                Some(pattern) if number == ODD => T::from_bits(pattern),
-                _ => T::from_number(number),
-            };
-            value.write(bytes, order);
+    let mut block = [T::default(); BLOCK];
+    for (numbers, bytes) in numbers.chunks(BLOCK).zip(bytes.chunks_mut(BLOCK * T::BYTES)) {
+        let block = &mut block[..numbers.len()];
+        for (value, &number) in block.iter_mut().zip(numbers) {
+            *value = T::from_number(number);
         }
-    };
-    match order {
-        ByteOrder::Little => write(ByteOrder::Little),
-        ByteOrder::Big => write(ByteOrder::Big),
+        if let Some(pattern) = odd {
+            let found = block.iter_mut().zip(numbers).filter(|(_, number)| **number == ODD);
+            found.for_each(|(value, _)| *value = T::from_bits(pattern));
+        }
+        match order {
+            ByteOrder::Little => store(block, ByteOrder::Little, bytes),
+            ByteOrder::Big => store(block, ByteOrder::Big, bytes),
+        }
     }
 }
 

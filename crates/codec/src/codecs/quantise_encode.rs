@@ -11,7 +11,7 @@ use super::quantise_bins::{
 };
 use super::quantise_codes::{Codes, Narrow};
 use super::quantise_otsu::Otsu;
-use crate::entropy::indices::{self, Backend};
+use crate::entropy::indices::{self, Backend, Origin};
 use crate::kernels::levels::Level;
 use crate::kernels::quantise::{Bins, Linear, Numbering, Octaves, Sample, loss, mark, quantise};
 use crate::labels::refuse_labels;
@@ -437,10 +437,15 @@ impl<T: Sample> Source<'_, T> {
             return Ok(None);
         };
         start.copy_from_slice(&head);
+        let origin = Origin {
+            shape: &self.chunk.layout.shape,
+            first_code: header.count,
+        };
         let Some(len) = indices::encode_narrow(
             output.context,
             Backend::Auto,
             header.largest(),
+            origin,
             &output.narrow.bytes,
             rest,
         )?

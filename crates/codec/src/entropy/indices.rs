@@ -2,9 +2,9 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes |
+//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction |
 //! | 1 | 1 | bit-packing: bits per index, 0–32; others: bytes per index, 1, 2 or 4 |
-//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), or frames (see `entropy/literals.rs`) |
+//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), or residuals (see `entropy/predict.rs`) |
 //!
 //! Indices are held in as few bytes as their maximum needs (1, 2 or 4, little-endian): that is what the kernels read.
 //! [`encode`] and [`decode`] serve callers that hold them as `u32`.
@@ -12,11 +12,12 @@
 //! `Auto` packs bits, whose length is known beforehand, and estimates the others from a sample: bitshuffle from what zstd
 //! makes of packed planes, Huffman codes from frequencies. Bits stay unless bitshuffle is shorter by a seventh or
 //! Huffman codes by more than a fifth: equally frequent indices whose number is no power of two gain less than that, and
-//! unpack several times as fast from bits.
+//! unpack several times as fast from bits. Residuals, which take several times as long as all others, are chosen where
+//! they save a tenth of what the best of the others takes: see `entropy/indices_predicted.rs`.
 
 use crate::codecs::bitshuffle;
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
-use crate::entropy::{literals, zstd};
+use crate::entropy::{indices_predicted, literals, zstd};
 use crate::{Context, Error};
 
 /// Which back end an encoder may choose.
@@ -28,17 +29,30 @@ pub(crate) enum Backend {
     Bits,
     /// Bitshuffle with zstd.
     Bitshuffle,
+    /// Residuals of a prediction.
+    Predict,
+}
+
+/// What indices stand for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    /// Extent of the chunk, slowest dimension first.
+    pub shape: &'a [usize],
+    /// Indices from here on say nothing about their neighbours: they are codes, not bins.
+    pub first_code: u32,
 }
 
 const BITS: u8 = 0;
 const BITSHUFFLE: u8 = 1;
 const LITERALS: u8 = 2;
+const PREDICTED: u8 = 3;
 const HEADER_BYTES: usize = 2;
 
 /// Packs `context.indices`, all of them ≤ `max`, into the front of `dst`; `None` where they do not fit.
 pub(crate) fn encode(
     context: &mut Context,
     max: u32,
+    origin: Origin,
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let mut narrow = std::mem::take(&mut context.narrow);
@@ -59,7 +73,7 @@ pub(crate) fn encode(
                 .flat_map(|&index| index.to_le_bytes()),
         ),
     }
-    let written = encode_narrow(context, Backend::Auto, max, &narrow, dst);
+    let written = encode_narrow(context, Backend::Auto, max, origin, &narrow, dst);
     context.narrow = narrow;
     written
 }
@@ -67,8 +81,8 @@ pub(crate) fn encode(
 /// Unpacks `payload` into `context.indices`, exactly `elements` of them.
 pub(crate) fn decode(context: &mut Context, elements: usize, payload: &[u8]) -> Result<(), Error> {
     let width = match *payload {
-        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS, 1, ..] => 1,
-        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS, 2, ..] => 2,
+        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS | PREDICTED, 1, ..] => 1,
+        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS | PREDICTED, 2, ..] => 2,
         _ => 4,
     };
     let mut indices = std::mem::take(&mut context.indices);
@@ -116,6 +130,7 @@ pub(crate) fn encode_narrow(
     context: &mut Context,
     backend: Backend,
     max: u32,
+    origin: Origin,
     indices: &[u8],
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
@@ -125,35 +140,39 @@ pub(crate) fn encode_narrow(
         return Ok(None);
     };
     let fits = dst.len() >= HEADER_BYTES + packed;
-    if backend != Backend::Bitshuffle && fits {
+    let may_pack = matches!(backend, Backend::Auto | Backend::Bits);
+    if may_pack && fits {
         dst[..HEADER_BYTES].copy_from_slice(&[BITS, bits as u8]);
-        pack(
-            width,
-            indices,
-            bits,
-            &mut dst[HEADER_BYTES..HEADER_BYTES + packed],
-        );
+        let planes = &mut dst[HEADER_BYTES..HEADER_BYTES + packed];
+        pack(width, indices, bits, planes);
     }
     let choice = match backend {
         Backend::Bits => Choice::Bits,
         Backend::Auto if fits => {
             let packed = &dst[HEADER_BYTES..HEADER_BYTES + packed];
-            choose(context, width, bits, indices, packed)?
+            let (choice, bits) = choose(context, width, bits, indices, packed)?;
+            if indices_predicted::worth(context, width, max, origin, indices, bits)? {
+                Choice::Predicted
+            } else {
+                choice
+            }
         }
-        _ => Choice::Bitshuffle(usize::MAX),
+        Backend::Predict => Choice::Predicted,
+        Backend::Auto | Backend::Bitshuffle => Choice::Bitshuffle(usize::MAX),
     };
     let shorter = match choice {
         Choice::Bits => None,
         Choice::Bitshuffle(limit) => encode_bitshuffle(context, width, indices, limit, dst)?,
         Choice::Literals(limit) => encode_literals(context, width, indices, limit, dst),
+        Choice::Predicted => encode_predicted(context, width, max, origin, indices, dst)?,
     };
     if shorter.is_some() {
         return Ok(shorter);
     }
     if choice != Choice::Bits && fits && backend == Backend::Auto {
-        return encode_narrow(context, Backend::Bits, max, indices, dst);
+        return encode_narrow(context, Backend::Bits, max, origin, indices, dst);
     }
-    Ok((backend != Backend::Bitshuffle && fits).then_some(HEADER_BYTES + packed))
+    Ok((may_pack && fits).then_some(HEADER_BYTES + packed))
 }
 
 /// A back end, with the length from which on bits are better.
@@ -162,18 +181,20 @@ enum Choice {
     Bits,
     Bitshuffle(usize),
     Literals(usize),
+    Predicted,
 }
 
 /// Fewer indices are not worth a code of their own.
 const FEWEST_LITERALS: usize = 4096;
 
+/// The best of the back ends that are not a prediction, and about how many bits it takes for an index.
 fn choose(
     context: &mut Context,
     width: usize,
     bits: u32,
     indices: &[u8],
     packed: &[u8],
-) -> Result<Choice, Error> {
+) -> Result<(Choice, f64), Error> {
     let limit = packed.len() - packed.len() / 7;
     let bits = f64::from(bits);
     let shuffled = bits * shrinkage(context, packed)?;
@@ -187,11 +208,11 @@ fn choose(
         coded
     };
     Ok(if shuffled < 0.86 * bits && shuffled < 0.95 * coded {
-        Choice::Bitshuffle(limit)
+        (Choice::Bitshuffle(limit), shuffled)
     } else if coded < 0.78 * bits {
-        Choice::Literals(limit)
+        (Choice::Literals(limit), coded)
     } else {
-        Choice::Bits
+        (Choice::Bits, bits)
     })
 }
 
@@ -238,6 +259,23 @@ fn encode_literals(
     let len = literals::encode(&mut context.zstd, width, indices, room)?;
     *header = [LITERALS, width as u8];
     (len <= limit).then_some(HEADER_BYTES + len)
+}
+
+/// The back end of residuals, where they fit.
+fn encode_predicted(
+    context: &mut Context,
+    width: usize,
+    max: u32,
+    origin: Origin,
+    indices: &[u8],
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let Some((header, room)) = dst.split_first_chunk_mut::<HEADER_BYTES>() else {
+        return Ok(None);
+    };
+    let written = indices_predicted::encode(context, width, max, origin, indices, room)?;
+    *header = [PREDICTED, width as u8];
+    Ok(written.map(|len| HEADER_BYTES + len))
 }
 
 /// The back end bitshuffle, where its stream is no longer than `limit` and fits.
@@ -312,7 +350,11 @@ pub(crate) fn decode_narrow(
             let decoded = literals::decode(context, width, elements, packed, consume);
             decoded.map_err(|error| error.at(HEADER_BYTES))
         }
-        LITERALS => Err(damaged("indices of another width", payload)),
+        PREDICTED if usize::from(parameter) == width => {
+            let decoded = indices_predicted::decode(context, width, elements, packed, consume);
+            decoded.map_err(|error| error.at(HEADER_BYTES))
+        }
+        LITERALS | PREDICTED => Err(damaged("indices of another width", payload)),
         _ => Err(damaged("unknown back end of indices", payload)),
     }
 }
@@ -359,7 +401,13 @@ mod tests {
         let mut context = Context::new();
         context.indices = indices.to_vec();
         let mut dst = vec![0xcc; 64 + 4 * indices.len()];
-        let written = encode(&mut context, max, &mut dst).unwrap().unwrap();
+        let origin = Origin {
+            shape: &[indices.len()],
+            first_code: u32::MAX,
+        };
+        let written = encode(&mut context, max, origin, &mut dst)
+            .unwrap()
+            .unwrap();
         decode(&mut context, indices.len(), &dst[..written]).unwrap();
         assert!(context.indices == indices, "{} up to {max}", indices.len());
         for len in 0..written.min(100) {

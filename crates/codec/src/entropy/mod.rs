@@ -2,6 +2,7 @@
 
 pub(crate) mod bits;
 pub(crate) mod indices;
+mod indices_predicted;
 mod literals;
 pub(crate) mod lz4;
 pub(crate) mod palette;

@@ -237,7 +237,8 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
             }
             if model.low_bits > 0 {
                 let width = low_width(model.low_bits);
-                coded += store_lows(width, &lows[..len], bins, &mut low_bytes[coded * width..]);
+                let room = &mut low_bytes[coded * width..];
+                coded += store_lows(width, &mut lows[..len], bins, room, kinds.is_none());
             } else {
                 coded += bins.iter().filter(|&&bin| bin != SPECIAL).count();
             }
@@ -274,30 +275,34 @@ fn count_coded(histograms: &mut [Histogram], bins: &[u8], symbols: &[u8]) {
 }
 
 /// Stores the low bits of pixels that are not special, in `width` bytes each; returns their number.
-fn store_lows(width: usize, lows: &[u32], bins: &[u8], bytes: &mut [u8]) -> usize {
-    let coded = lows.iter().zip(bins).filter(|(_, bin)| **bin != SPECIAL);
-    let mut stored = 0;
+fn store_lows(width: usize, lows: &mut [u32], bins: &[u8], bytes: &mut [u8], all: bool) -> usize {
+    let mut count = lows.len();
+    if !all {
+        count = 0;
+        for (i, _) in bins.iter().enumerate().filter(|(_, bin)| **bin != SPECIAL) {
+            lows[count] = lows[i];
+            count += 1;
+        }
+    }
+    let lows = &lows[..count];
     match width {
         1 => {
-            for ((&low, _), byte) in coded.zip(bytes) {
+            for (&low, byte) in lows.iter().zip(bytes) {
                 *byte = low as u8;
-                stored += 1;
             }
         }
         2 => {
-            for ((&low, _), bytes) in coded.zip(bytes.as_chunks_mut().0) {
+            for (&low, bytes) in lows.iter().zip(bytes.as_chunks_mut().0) {
                 *bytes = (low as u16).to_le_bytes();
-                stored += 1;
             }
         }
         _ => {
-            for ((&low, _), bytes) in coded.zip(bytes.as_chunks_mut().0) {
+            for (&low, bytes) in lows.iter().zip(bytes.as_chunks_mut().0) {
                 *bytes = low.to_le_bytes();
-                stored += 1;
             }
         }
     }
-    stored
+    count
 }
 
 /// Writes everything before the low bits to `memory.head`.
@@ -380,7 +385,7 @@ fn write_symbols(
     Some(1 + encoder.finish(dst)?)
 }
 
-/// Decodes `payload` into all of `numbers`.
+/// Decodes `payload` into `numbers`, exactly `count` of them.
 pub(crate) fn decode(
     memory: &mut Memory,
     zstd: &mut Zstd,

@@ -7,7 +7,9 @@
 use super::predict_fit::Samples;
 use super::predict_history::{History, Predictor};
 use super::predict_lines::{Extent, FEWEST_COLUMNS, Order};
-use super::predict_model::{MOST_SHIFT, Model, Source, Tap, Weights, base, spreads, taps};
+use super::predict_model::{
+    MAX_TAPS, MOST_SHIFT, Model, Source, Tap, Weights, base, spreads, taps,
+};
 use crate::kernels::predict_fit::WIDTH;
 
 /// What may be looked at.
@@ -22,10 +24,15 @@ pub(crate) enum Choice {
 /// Bits per number by which a model has to be better than a simpler one, as a fraction.
 const WORTH: f64 = 0.008;
 /// Samples per weight set.
-const MOST_SAMPLES: usize = 10_000;
-const FEWEST_SAMPLES: usize = 1_000;
+const MOST_SAMPLES: usize = 4_000;
+const FEWEST_SAMPLES: usize = 800;
 /// A sample for so many numbers.
-const NUMBERS_PER_SAMPLE: usize = 64;
+const NUMBERS_PER_SAMPLE: usize = 128;
+/// Samples in a run, and columns between them: what they need from memory is near.
+const RUN: usize = 8;
+const RUN_STEP: usize = 2;
+/// Rows and columns that neighbours are away at most.
+const REACH: usize = 3;
 /// Frames over which the mean is formed again for a sample: earlier ones count for less than a tenth.
 const FRAMES_OF_MEAN: usize = 16;
 /// Extent of a part that spreads are learnt on.
@@ -189,25 +196,29 @@ impl Learner<'_> {
         } = *self.extent;
         let taps = taps(order, later);
         let count = taps.len();
-        let base = taps.get(base(order, later));
+        let base = base(order, later);
         let wanted = (self.numbers.len() / NUMBERS_PER_SAMPLE).clamp(FEWEST_SAMPLES, MOST_SAMPLES);
         let mut random = 0x9E37_79B9_7F4A_7C15u64;
+        let mut near = [0; MAX_TAPS];
         memory.samples.clear();
-        for _ in 0..wanted {
+        for _ in 0..wanted / RUN {
             random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
             let draw = |end: usize, shift: u32| {
                 let bits = (random >> shift) & 0x1f_ffff;
                 (bits as usize * end) >> 21
             };
             let frame = usize::from(later) + draw(frames - usize::from(later), 43);
-            let (y, x) = (draw(rows, 22), draw(columns, 1));
-            let at = |tap: &Tap| self.neighbour(frame, y, x, tap);
-            let base = base.map_or(0, at);
-            let own = self.numbers[(frame * rows + y) * columns + x];
-            let difference = |x: i32| x.wrapping_sub(base) as f32;
-            memory
-                .samples
-                .push(taps.iter().map(|tap| difference(at(tap))), difference(own));
+            let (y, start) = (draw(rows, 22), draw(columns, 1));
+            for step in 0..RUN {
+                let x = (start + RUN_STEP * step) % columns;
+                self.neighbours(taps, frame, (y, x), &mut near);
+                let base = if count > 0 { near[base] } else { 0 };
+                let own = self.numbers[(frame * rows + y) * columns + x];
+                let difference = |x: i32| x.wrapping_sub(base) as f32;
+                memory
+                    .samples
+                    .push(near[..count].iter().map(|&x| difference(x)), difference(own));
+            }
         }
         let targets = memory.samples.targets(count).map(f32::abs);
         let typical = median(targets, &mut memory.magnitudes);
@@ -225,8 +236,32 @@ impl Learner<'_> {
             .sum();
         Fit {
             weights,
-            bits: bits / wanted as f64,
+            bits: bits / memory.samples.len() as f64,
             typical: median(residuals().map(f32::abs), &mut memory.magnitudes),
+        }
+    }
+
+    /// The numbers at the neighbours of a pixel.
+    fn neighbours(
+        &self,
+        taps: &[Tap],
+        frame: usize,
+        (y, x): (usize, usize),
+        near: &mut [i32; MAX_TAPS],
+    ) {
+        let Extent { rows, columns, .. } = *self.extent;
+        let inside = |i: usize, len: usize| i >= REACH && i + REACH < len;
+        let inside = inside(y, rows) && inside(x, columns);
+        let pixel = (frame * rows + y) * columns + x;
+        for (number, tap) in near.iter_mut().zip(taps) {
+            let back = isize::from(tap.above) * columns as isize + isize::from(tap.left);
+            *number = match tap.source {
+                Source::Frame if inside => self.numbers[pixel.wrapping_add_signed(-back)],
+                Source::Before if inside => {
+                    self.numbers[(pixel - rows * columns).wrapping_add_signed(-back)]
+                }
+                _ => self.neighbour(frame, y, x, tap),
+            };
         }
     }
 
