@@ -5,6 +5,7 @@ use crate::Codec;
 pub mod bitshuffle;
 pub(crate) mod bitshuffle_payload;
 mod bitshuffle_settings;
+pub(crate) mod counts_pixels;
 mod dictionary;
 mod noise;
 mod noise_dither;

@@ -14,6 +14,7 @@ pub(crate) mod noise;
 pub(crate) mod palette;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod palette_avx512;
+pub(crate) mod pixels;
 pub mod quantise;
 pub(crate) mod rans;
 #[cfg(target_arch = "x86_64")]
