@@ -7,6 +7,9 @@ pub mod bittranspose;
 mod bittranspose_avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod bittranspose_lanes;
+pub(crate) mod counts;
+#[cfg(target_arch = "x86_64")]
+mod counts_avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 pub mod levels;

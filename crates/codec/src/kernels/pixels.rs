@@ -8,6 +8,8 @@ pub(crate) trait Word: Copy + Default + Eq + Ord + Send + Sync + 'static {
     fn new(value: u32) -> Self;
     /// The number.
     fn value(self) -> u32;
+    /// Bits 0 to 7.
+    fn low(self) -> u8;
     /// The number in the `BYTES` bytes given, lowest first.
     fn from_le(bytes: &[u8]) -> Self;
     /// Writes the number to the `BYTES` bytes given, lowest first.
@@ -27,6 +29,10 @@ macro_rules! word {
             #[inline(always)]
             fn value(self) -> u32 {
                 u32::from(self)
+            }
+            #[inline(always)]
+            fn low(self) -> u8 {
+                self as u8
             }
             #[inline(always)]
             fn from_le(bytes: &[u8]) -> Self {
