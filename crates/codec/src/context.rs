@@ -29,6 +29,8 @@ pub struct Context {
     pub(crate) frame: Vec<u8>,
     /// Settings that chunk after chunk is encoded with.
     pub(crate) settings: LastRead,
+    /// Rows, planes and escapes of counts.
+    pub(crate) counts: crate::codecs::counts_bbp::Memory,
     /// Places of the pixels of a frame, which cost more to find than a frame to clip.
     pub(crate) clip: crate::codecs::sigma_clip_geometry::Memory,
 }

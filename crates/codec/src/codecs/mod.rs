@@ -5,6 +5,13 @@ use crate::Codec;
 pub mod bitshuffle;
 pub(crate) mod bitshuffle_payload;
 mod bitshuffle_settings;
+mod counts;
+pub(crate) mod counts_bbp;
+mod counts_bbp_encode;
+pub(crate) mod counts_mask;
+pub(crate) mod counts_numbers;
+pub(crate) mod counts_pixels;
+mod counts_sample;
 mod dictionary;
 mod noise;
 mod noise_dither;
@@ -36,5 +43,6 @@ pub static CODECS: &[&Codec] = &[
     &quantise::CODEC,
     &noise::CODEC,
     &sigma_clip::CODEC,
+    &counts::CODEC,
     &predict::CODEC,
 ];

@@ -1,5 +1,6 @@
 //! Entropy coders and general compressors behind safe calls on slices.
 
+pub(crate) mod bernoulli;
 pub(crate) mod bits;
 pub(crate) mod indices;
 mod indices_predicted;

@@ -7,6 +7,9 @@ pub mod bittranspose;
 mod bittranspose_avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod bittranspose_lanes;
+pub(crate) mod counts;
+#[cfg(target_arch = "x86_64")]
+mod counts_avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 pub mod levels;
@@ -14,6 +17,7 @@ pub(crate) mod noise;
 pub(crate) mod palette;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod palette_avx512;
+pub(crate) mod pixels;
 pub(crate) mod predict;
 pub(crate) mod predict_fit;
 pub mod quantise;

@@ -1,0 +1,96 @@
+//! `counts`, lossless: photons counted by a detector.
+//!
+//! For integers of 8 to 64 bits and floats that hold whole numbers (`counts_pixels.rs`), with values that mark pixels
+//! (`counts_mask.rs`). Several models share the payload; the encoder chooses:
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 1 | model: 1 Bernoulli-byte planes (`counts_bbp.rs`) |
+//! | 1 | 1 | 1 if the chunk has NaN, else 0 |
+//! | 2 | element size | their bit pattern, little-endian, where there are any |
+//! | … | | what the model says, to the end |
+//!
+//! Example, the eight u16 values 1 0 0 0 0 0 0 0 in one row: model 1, no NaN; no flags, frequencies of 12 bits, 8 lanes,
+//! one plane, S = 2; bin 0 alone, in level 11; no special values; no byte escapes; one value escape, of 0.
+
+use super::counts_numbers::Reader;
+use super::counts_pixels::Pixels;
+use super::{counts_bbp, counts_bbp_encode};
+use crate::params::MASK;
+use crate::{
+    Certificate, Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter,
+};
+
+pub(super) static CODEC: Codec = Codec {
+    id: 6,
+    name: "counts",
+    about: "lossless for photon counts: sparse frames, module gaps, dead pixels",
+    lossless: true,
+    params: &[
+        Param {
+            name: "model",
+            kind: Kind::Choice(&["auto", "bbp"]),
+            default: "auto",
+            about: "how pixels are expected: auto takes the smallest",
+        },
+        MASK,
+    ],
+    filter: &etalon_filter::FILTER,
+    accepts: |_, _| Ok(()),
+    encode,
+    decode,
+};
+
+const BBP: u8 = 1;
+
+fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error> {
+    Ok(Pixels::of(chunk.layout, chunk.bytes)
+        .and_then(|pixels| encode_pixels(context, &pixels, chunk, dst))
+        .map(|len| Encoded {
+            len,
+            certificate: Certificate::default(),
+            decoded_crc: None,
+        }))
+}
+
+fn encode_pixels(
+    context: &mut Context,
+    pixels: &Pixels,
+    chunk: &Chunk,
+    dst: &mut [u8],
+) -> Option<usize> {
+    let nan_bytes = pixels.nan.map_or(0, |_| chunk.layout.element.bytes);
+    let (head, body) = dst.split_at_mut_checked(2 + nan_bytes)?;
+    head[0] = BBP;
+    head[1] = u8::from(pixels.nan.is_some());
+    let nan = pixels.nan.unwrap_or(0).to_le_bytes();
+    head[2..].copy_from_slice(&nan[..nan_bytes]);
+    let len = counts_bbp_encode::encode(&mut context.counts, pixels, chunk.bytes, body)?;
+    Some(2 + nan_bytes + len)
+}
+
+fn decode(
+    context: &mut Context,
+    layout: &Layout,
+    payload: &[u8],
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    let mut reader = Reader::new(payload);
+    let (model, has_nan) = (reader.byte()?, reader.byte()?);
+    let nan = match has_nan {
+        0 => None,
+        1 if layout.element.bytes <= 8 => {
+            let mut nan = [0; 8];
+            let stored = reader.bytes(layout.element.bytes)?;
+            nan[..stored.len()].copy_from_slice(stored);
+            Some(u64::from_le_bytes(nan))
+        }
+        _ => return Err(reader.damaged("unknown flags of counts")),
+    };
+    let pixels =
+        Pixels::new(layout, nan).ok_or(reader.damaged("elements that counts does not code"))?;
+    match model {
+        BBP => counts_bbp::decode(&mut context.counts, &pixels, &mut reader, dst),
+        _ => Err(reader.damaged("unknown model of counts")),
+    }
+}

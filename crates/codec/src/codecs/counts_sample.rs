@@ -1,0 +1,209 @@
+//! What a sample of rows says about a chunk: its special values and the number of planes.
+
+use super::counts_bbp::MAX_PLANES;
+use super::counts_mask::MAX_SPECIALS;
+use super::counts_pixels::Pixels;
+use crate::kernels::pixels::Word;
+
+/// Values that are counted one by one.
+const SMALL: usize = 256;
+/// Pixels that suffice; one row in 8 is seen at least.
+const PIXELS: usize = 1 << 17;
+/// Values that may be special and are followed.
+const CANDIDATES: usize = 8;
+/// A value is special if so many pixels have it: fewer are cheaper one by one.
+const SPECIAL_PIXELS: u32 = 4;
+/// Part of the pixels with large values that special ones must account for.
+const EXPLAINED: f64 = 0.8;
+/// Bits that a pixel beyond the limit costs.
+const ESCAPE_BITS: f64 = 16.0;
+/// What a plane costs in time, as bits per pixel.
+const PLANE_BITS: f64 = 0.0005;
+/// The cost that fewer planes may have beyond the least.
+const SLACK: f64 = 1.005;
+
+/// Counts of a sample.
+#[derive(Default)]
+pub(crate) struct Sample {
+    small: Vec<u32>,
+    /// Pixels by number of bits.
+    by_bits: Vec<u32>,
+    /// By number of bits: pixels that have bit j.
+    ones: Vec<[u32; 32]>,
+    candidates: Vec<(u32, u32)>,
+    /// Pixels whose value was followed.
+    followed: u32,
+}
+
+/// What the sample suggests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Choice {
+    pub(super) specials: [u32; MAX_SPECIALS],
+    pub(super) special_count: usize,
+    pub(super) planes: usize,
+    /// Bits a pixel, without contexts.
+    pub(super) bits: f64,
+}
+
+impl Sample {
+    /// Looks at a sample of rows, each of them read into `words`; `None` where one has an element without a word.
+    pub(super) fn choose<W: Word>(
+        &mut self,
+        pixels: &Pixels,
+        bytes: &[u8],
+        words: &mut [W],
+    ) -> Option<Choice> {
+        self.small.clear();
+        self.small.resize(SMALL, 0);
+        self.by_bits.clear();
+        self.by_bits.resize(33, 0);
+        self.ones.clear();
+        self.ones.resize(33, [0; 32]);
+        self.candidates.clear();
+        self.followed = 0;
+        let rows = pixels.frames * pixels.rows;
+        let every = (pixels.len() / PIXELS).clamp(1, 8);
+        let mut seen = 0u64;
+        // Rows are taken from the middle of their share, so that edges are not all there is.
+        for row in (every / 2..rows).step_by(every) {
+            if !pixels.load(bytes, row * pixels.columns, words) {
+                return None;
+            }
+            self.add(words);
+            seen += words.len() as u64;
+        }
+        self.spread_small();
+        let (specials, special_count) = self.take_specials(W::new(u32::MAX).value());
+        let (planes, bits) = self.planes(MAX_PLANES.min(8 * W::BYTES));
+        Some(Choice {
+            specials,
+            special_count,
+            planes,
+            bits: bits / seen.max(1) as f64,
+        })
+    }
+
+    fn add<W: Word>(&mut self, words: &[W]) {
+        let zero = [W::default(); 16];
+        for words in words.chunks(16) {
+            if words == &zero[..words.len()] {
+                self.small[0] += words.len() as u32;
+                continue;
+            }
+            for word in words {
+                let value = word.value();
+                match self.small.get_mut(value as usize) {
+                    Some(count) => *count += 1,
+                    None => self.add_bits(value, 1),
+                }
+                if value >= W::new(u32::MAX).value() / 2 || value >= 65534 {
+                    self.follow(value);
+                }
+            }
+        }
+    }
+
+    fn add_bits(&mut self, value: u32, count: u32) {
+        let bits = u32::BITS - value.leading_zeros();
+        self.by_bits[bits as usize] += count;
+        for (bit, ones) in self.ones[bits as usize].iter_mut().enumerate() {
+            *ones += (value >> bit & 1) * count;
+        }
+    }
+
+    /// Notes a value that may be special.
+    fn follow(&mut self, value: u32) {
+        self.followed += 1;
+        let known = self
+            .candidates
+            .iter_mut()
+            .find(|(candidate, _)| *candidate == value);
+        if let Some((_, count)) = known {
+            *count += 1;
+        } else if self.candidates.len() < CANDIDATES {
+            self.candidates.push((value, 1));
+        } else {
+            // Misra and Gries: what is frequent outlives what is not.
+            for (_, count) in &mut self.candidates {
+                *count -= 1;
+            }
+            self.candidates.retain(|&(_, count)| count > 0);
+        }
+    }
+
+    /// Adds the values counted one by one to the others.
+    fn spread_small(&mut self) {
+        for value in 0..SMALL {
+            let count = self.small[value];
+            if count > 0 {
+                self.add_bits(value as u32, count);
+            }
+        }
+    }
+
+    /// The special values, the most frequent first; they become pixels of 0.
+    ///
+    /// Where large values are many, they are measurements, and only the two largest words may be special.
+    fn take_specials(&mut self, largest: u32) -> ([u32; MAX_SPECIALS], usize) {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.retain(|&(_, count)| count >= SPECIAL_PIXELS);
+        candidates.sort_by_key(|&(value, count)| (std::cmp::Reverse(count), value));
+        candidates.truncate(MAX_SPECIALS);
+        let explained: u32 = candidates.iter().map(|&(_, count)| count).sum();
+        if f64::from(explained) < EXPLAINED * f64::from(self.followed) {
+            candidates.retain(|&(value, _)| value >= largest - 1);
+        }
+        let mut specials = [0; MAX_SPECIALS];
+        for (special, &(value, count)) in specials.iter_mut().zip(&candidates) {
+            *special = value;
+            let bits = u32::BITS - value.leading_zeros();
+            self.by_bits[bits as usize] -= count.min(self.by_bits[bits as usize]);
+            for (bit, ones) in self.ones[bits as usize].iter_mut().enumerate() {
+                *ones -= ((value >> bit & 1) * count).min(*ones);
+            }
+            self.by_bits[0] += count;
+            if let Some(small) = self.small.get_mut(value as usize) {
+                *small -= count.min(*small);
+            }
+        }
+        let count = candidates.len();
+        self.candidates = candidates;
+        (specials, count)
+    }
+
+    /// The least number of planes whose cost is close to the least, and that cost in bits.
+    fn planes(&self, most: usize) -> (usize, f64) {
+        let mut costs = [f64::INFINITY; MAX_PLANES + 1];
+        for planes in 1..=most {
+            costs[planes] = self.cost(planes);
+        }
+        let least = costs.iter().copied().fold(f64::INFINITY, f64::min);
+        let planes = (1..most).find(|&planes| costs[planes] <= least * SLACK);
+        let planes = planes.unwrap_or(most);
+        (planes, costs[planes])
+    }
+
+    fn cost(&self, planes: usize) -> f64 {
+        let count = |range: &[u32]| range.iter().map(|&count| f64::from(count)).sum::<f64>();
+        let pixels = count(&self.by_bits);
+        let beyond = count(&self.by_bits[planes + 1..]);
+        // Of those with as many bits as planes, the one with all bits set escapes too.
+        let at_limit = match self.small.get((1 << planes) - 1) {
+            Some(&count) => f64::from(count),
+            None => f64::from(self.by_bits[planes]) / f64::from(1u32 << (planes - 1)),
+        };
+        let mut bits = ESCAPE_BITS * (beyond + at_limit) + PLANE_BITS * pixels * planes as f64;
+        for plane in 0..planes {
+            let below: u32 = self.ones[..=planes].iter().map(|ones| ones[plane]).sum();
+            bits += pixels * binary_entropy((f64::from(below) + beyond) / pixels.max(1.0));
+        }
+        bits
+    }
+}
+
+fn binary_entropy(p: f64) -> f64 {
+    if p <= 0.0 || p >= 1.0 {
+        return 0.0;
+    }
+    -p * p.log2() - (1.0 - p) * (1.0 - p).log2()
+}
