@@ -7,3 +7,4 @@ pub(crate) mod lz4;
 pub(crate) mod palette;
 pub(crate) mod palette_table;
 pub(crate) mod zstd;
+pub(crate) mod zstd_frame;

@@ -15,4 +15,5 @@ pub(crate) mod palette;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod palette_avx512;
 pub mod quantise;
+pub(crate) mod runs;
 pub(crate) mod sigma_clip;
