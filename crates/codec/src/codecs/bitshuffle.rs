@@ -26,6 +26,7 @@
 use std::ops::Range;
 
 use super::bitshuffle_payload;
+use super::bitshuffle_planes;
 use super::bitshuffle_settings::{
     Compressor, MULTIPLE, Settings, cd_values, localise, spec_of, user_values,
 };
@@ -59,7 +60,13 @@ pub(crate) static CODEC: Codec = Codec {
                 max: 1 << 29,
             },
             default: "0",
-            about: "elements transposed together, a multiple of 8; 0 = 8192 bytes of them",
+            about: "elements transposed together, a multiple of 8; 0 = 8192 bytes of them, 1 MiB with planes",
+        },
+        Param {
+            name: "planes",
+            kind: Kind::Flag,
+            default: "false",
+            about: "zstd of bit planes by an encoder of our own, which all readers of zstd read",
         },
         MASK,
     ],
@@ -176,9 +183,10 @@ pub(super) fn encode(
             context.block.bytes(len),
         );
         let (length, stream) = dst[at..].split_at_mut(LENGTH_BYTES);
-        let written = settings
-            .compressor
-            .compress(context, len, settings.level, stream)?;
+        let written = match settings.compressor {
+            Compressor::Planes => bitshuffle_planes::compress(context, &settings, len, stream)?,
+            compressor => compressor.compress(context, len, settings.level, stream)?,
+        };
         length.copy_from_slice(&(written as u32).to_be_bytes());
         at += LENGTH_BYTES + written;
     }
