@@ -26,7 +26,7 @@
 use std::ops::Range;
 
 use super::bitshuffle_payload;
-use super::bitshuffle_planes;
+use super::bitshuffle_planes::Choice;
 use super::bitshuffle_settings::{
     Compressor, MULTIPLE, Settings, cd_values, localise, spec_of, user_values,
 };
@@ -60,7 +60,7 @@ pub(crate) static CODEC: Codec = Codec {
                 max: 1 << 29,
             },
             default: "0",
-            about: "elements transposed together, a multiple of 8; 0 = 8192 bytes of them, 1 MiB with planes",
+            about: "elements transposed together, a multiple of 8; 0 = 8192 bytes of them, or 256 KiB to 1 MiB with planes",
         },
         Param {
             name: "planes",
@@ -174,6 +174,7 @@ pub(super) fn encode(
     dst[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
     dst[8..HEADER_BYTES].copy_from_slice(&(block_bytes as u32).to_be_bytes());
     let mut at = HEADER_BYTES;
+    let mut choice = Choice::default();
     for range in blocks.iter() {
         let len = range.len();
         bit_transpose(
@@ -184,7 +185,7 @@ pub(super) fn encode(
         );
         let (length, stream) = dst[at..].split_at_mut(LENGTH_BYTES);
         let written = match settings.compressor {
-            Compressor::Planes => bitshuffle_planes::compress(context, &settings, len, stream)?,
+            Compressor::Planes => choice.compress(context, &settings, len, stream)?,
             compressor => compressor.compress(context, len, settings.level, stream)?,
         };
         length.copy_from_slice(&(written as u32).to_be_bytes());
