@@ -4,7 +4,8 @@
 //! the default block size, LZ4 1.10.0 and zstd 1.5.7 at level 3 the bytes are those of hdf5plugin 7.1.
 //!
 //! Stored `cd_values`: `[major, minor, element bytes, block elements, compressor, level]`; a block of 0 elements
-//! means the default, compressors are 0 none, 2 LZ4, 3 zstd. Users pass `(block, compressor[, level])`.
+//! means the default, compressors are 0 none, 2 LZ4, 3 zstd. Users pass `(block, compressor[, level])`. A seventh value
+//! asks for an encoder of bit planes, see `bitshuffle_planes.rs`.
 //!
 //! Compressed chunk; all numbers big-endian:
 //!

@@ -28,7 +28,7 @@ const MARGIN: usize = 512;
 /// Blocks are alike where their ratios differ by one part in this, at most.
 const LIKENESS: u64 = 4;
 /// Blocks that become shorter than one part in this are always tried: few bytes decide, and either encoder is fast.
-const SPARSE: usize = 48;
+const SPARSE: usize = 64;
 /// Elements of a block where the type is not known; bitshuffle's own filter would take them as they are.
 const USUAL_BLOCK: u32 = 1 << 17;
 

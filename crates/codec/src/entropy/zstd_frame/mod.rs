@@ -4,8 +4,8 @@
 //! nothing but single bytes and whole planes, and each has a distribution of its own. So every plane, cut where it is longer
 //! than 128 KiB, becomes a zstd block with its own codes, by the first of these that applies:
 //!
-//! 1. a copy, where it equals the plane before it: one sequence with the length of a plane as its offset;
-//! 2. an RLE block, where all bytes are equal — not for the first block of a frame, in which old decoders refuse it;
+//! 1. an RLE block of 4 bytes, where all bytes are equal — not for the first block of a frame, in which old decoders refuse it;
+//! 2. a copy of about 10, where it equals the plane before it: one sequence with the length of a plane as its offset;
 //! 3. runs: matches of offset 1, all other bytes literals with a Huffman code;
 //! 4. a raw block, where that would not be shorter.
 //!
@@ -86,43 +86,27 @@ impl PlaneEncoder {
     ) -> Option<usize> {
         let segment = &src[block.start..block.end];
         let (header, body) = dst.split_at_mut_checked(BLOCK_HEADER)?;
-        let mut kind = COMPRESSED;
+        if block.start > 0 && segment[1..] == segment[..segment.len() - 1] {
+            *body.first_mut()? = segment[0];
+            block.write_header(REPEATED, segment.len(), header);
+            return Some(BLOCK_HEADER + 1);
+        }
         let mut after = *offsets;
         let written = if block.is_copy(src) {
             self.write_copy(level, &mut after, block, body)
         } else {
-            self.parse.look(level, segment);
-            if block.start > 0 && self.parse.is_one_byte() {
-                kind = REPEATED;
-                body.first_mut().map(|byte| {
-                    *byte = segment[0];
-                    1
-                })
-            } else {
-                self.parse.find_runs(segment);
-                self.write_runs(level, &mut after, body)
-            }
+            self.parse.find_runs(level, segment);
+            self.write_runs(level, &mut after, body)
         };
-        let written = match written.filter(|&written| kind == REPEATED || written < segment.len()) {
-            Some(written) => {
-                // Decoders keep offsets only of compressed blocks.
-                *offsets = after;
-                written
-            }
-            None => {
-                kind = RAW;
-                body.get_mut(..segment.len())?.copy_from_slice(segment);
-                segment.len()
-            }
-        };
-        let size = if kind == REPEATED {
-            segment.len()
-        } else {
-            written
-        };
-        let fields = u32::from(block.last) | kind << 1 | (size as u32) << 3;
-        header.copy_from_slice(&fields.to_le_bytes()[..BLOCK_HEADER]);
-        Some(BLOCK_HEADER + written)
+        if let Some(written) = written.filter(|&written| written < segment.len()) {
+            // Decoders keep the offsets of compressed blocks alone.
+            *offsets = after;
+            block.write_header(COMPRESSED, written, header);
+            return Some(BLOCK_HEADER + written);
+        }
+        body.get_mut(..segment.len())?.copy_from_slice(segment);
+        block.write_header(RAW, segment.len(), header);
+        Some(BLOCK_HEADER + segment.len())
     }
 
     /// A block that repeats the plane before it.
@@ -169,6 +153,12 @@ impl Block {
         start >= self.plane_len
             && end - start >= MIN_MATCH as usize
             && src[start..end] == src[start - self.plane_len..end - self.plane_len]
+    }
+
+    /// Last_Block, Block_Type and Block_Size (RFC 8878, 3.1.1.2).
+    fn write_header(&self, kind: u32, size: usize, header: &mut [u8]) {
+        let fields = u32::from(self.last) | kind << 1 | (size as u32) << 3;
+        header.copy_from_slice(&fields.to_le_bytes()[..BLOCK_HEADER]);
     }
 }
 

@@ -12,32 +12,20 @@ use crate::kernels::runs::{WORD, equal_to_next};
 pub(super) struct Parse {
     pub(super) literals: Vec<u8>,
     pub(super) sequences: Vec<Sequence>,
+    /// Where bytes equal the next.
     bits: Vec<u64>,
-    /// Bytes that equal the next.
-    equal: usize,
-    len: usize,
 }
 
 impl Parse {
-    /// Looks where bytes of `segment` repeat.
-    pub(super) fn look(&mut self, level: Level, segment: &[u8]) {
-        self.len = segment.len();
+    /// Fills `literals` and `sequences`; all offsets are 1.
+    pub(super) fn find_runs(&mut self, level: Level, segment: &[u8]) {
         self.bits.clear();
         // One word more, so that a run can be followed beyond a word.
         self.bits.resize(segment.len() / WORD + 2, 0);
-        self.equal = equal_to_next(level, segment, &mut self.bits) as usize;
-    }
-
-    /// Whether the segment is one byte over and over.
-    pub(super) fn is_one_byte(&self) -> bool {
-        self.equal + 1 == self.len
-    }
-
-    /// Fills `literals` and `sequences`; all offsets are 1.
-    pub(super) fn find_runs(&mut self, segment: &[u8]) {
+        let equal = equal_to_next(level, segment, &mut self.bits) as usize;
+        let shortest = shortest_run(equal, segment.len());
         self.literals.clear();
         self.sequences.clear();
-        let shortest = shortest_run(self.equal, self.len);
         let mut from = 0;
         while let Some(start) = self.next_run(from, shortest) {
             let end = self.run_end(start);
@@ -111,8 +99,7 @@ mod tests {
 
     fn parsed(segment: &[u8]) -> Parse {
         let mut parse = Parse::default();
-        parse.look(Level::best(), segment);
-        parse.find_runs(segment);
+        parse.find_runs(Level::best(), segment);
         parse
     }
 
