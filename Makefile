@@ -15,7 +15,7 @@ LEVELS := scalar baseline avx2 avx512
 MUTATIONS := 1000000
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-all lint bench bench-table build plugins tools packages licences clean
+.PHONY: help demo test test-long test-references test-all lint bench bench-table bench-frontier build plugins tools packages licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -30,6 +30,8 @@ help:
 	@echo "make licences   write THIRD_PARTY_LICENSES anew, after a dependency changed"
 	@echo "make bench      speed beside hdf5plugin and bitshuffle"
 	@echo "make bench-table  docs/BENCHMARK.md: codecs beside everybody else's on simulated and real data"
+	@echo "make bench-frontier  docs/FRONTIER.md: lossless codecs on simulated photon counts and on real integers;"
+	@echo "                OPTIONS=--quick takes a minute and writes nothing"
 	@echo "make clean      remove what was built, except the virtual environments"
 
 demo: build plugins
@@ -78,6 +80,10 @@ bench: build plugins
 bench-table: build plugins
 	.venv/bin/python bench/bench_table.py --write --rows $(TARGET)/bench-rows.jsonl
 
+bench-frontier: .venv-frontier/.stamp
+	$(CARGO) build --release -p etalon-codec --example turns
+	ETALON_TURNS=$(TARGET)/release/examples/turns .venv-frontier/bin/python bench/bench_frontier.py $(or $(OPTIONS),--write)
+
 build: tools
 	$(CARGO) build --release -p etalon-cli
 
@@ -101,6 +107,9 @@ packages: tools
 
 .venv-metrics-numpy1/.stamp: requirements/metrics-numpy1.txt requirements/metrics-numpy1-source.txt
 	@scripts/make_venv .venv-metrics-numpy1 $< "$(PYTHON)"
+
+.venv-frontier/.stamp: requirements/frontier.txt
+	@scripts/make_venv .venv-frontier $< "$(PYTHON)"
 
 .venv-cctbx/.stamp: requirements/cctbx.txt
 	@scripts/make_venv .venv-cctbx $< "$(PYTHON)"

@@ -6,6 +6,7 @@
 
 use crate::entropy::lz4::Lz4;
 use crate::entropy::zstd::Zstd;
+use crate::entropy::zstd_frame::PlaneEncoder;
 use crate::etalon_filter::LastRead;
 
 /// Compressor states and scratch memory for one thread.
@@ -13,6 +14,7 @@ use crate::etalon_filter::LastRead;
 pub struct Context {
     pub(crate) lz4: Lz4,
     pub(crate) zstd: Zstd,
+    pub(crate) planes: PlaneEncoder,
     /// One block between transposition and compressor; as large as the largest block seen.
     pub(crate) block: Scratch,
     /// A compressed stream that may turn out longer than the room for it.

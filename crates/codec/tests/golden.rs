@@ -10,7 +10,7 @@ use etalon_codec::{Context, Spec};
 use support::{counts, encode, layout, stored};
 
 /// File name, SPEC, element bytes, elements. The data are `counts(elements, element_bytes, 2026)`.
-const CHUNKS: [(&str, &str, usize, usize); 10] = [
+const CHUNKS: [(&str, &str, usize, usize); 11] = [
     ("bitshuffle-lz4-u2", "bitshuffle", 2, 5003),
     ("bitshuffle-zstd3-u4", "bitshuffle:compressor=zstd", 4, 2309),
     (
@@ -18,6 +18,12 @@ const CHUNKS: [(&str, &str, usize, usize); 10] = [
         "bitshuffle:compressor=zstd,level=1,block=512",
         2,
         3001,
+    ),
+    (
+        "bitshuffle-planes-u2",
+        "bitshuffle:planes,block=2048",
+        2,
+        9003,
     ),
     ("bitshuffle-none-u3", "bitshuffle:compressor=none", 3, 301),
     ("bitshuffle-lz4-16", "bitshuffle", 16, 777),

@@ -4,7 +4,8 @@
 //! the default block size, LZ4 1.10.0 and zstd 1.5.7 at level 3 the bytes are those of hdf5plugin 7.1.
 //!
 //! Stored `cd_values`: `[major, minor, element bytes, block elements, compressor, level]`; a block of 0 elements
-//! means the default, compressors are 0 none, 2 LZ4, 3 zstd. Users pass `(block, compressor[, level])`.
+//! means the default, compressors are 0 none, 2 LZ4, 3 zstd. Users pass `(block, compressor[, level])`. A seventh value
+//! asks for an encoder of bit planes, see `bitshuffle_planes.rs`.
 //!
 //! Compressed chunk; all numbers big-endian:
 //!
@@ -26,6 +27,7 @@
 use std::ops::Range;
 
 use super::bitshuffle_payload;
+use super::bitshuffle_planes::Choice;
 use super::bitshuffle_settings::{
     Compressor, MULTIPLE, Settings, cd_values, localise, spec_of, user_values,
 };
@@ -59,7 +61,13 @@ pub(crate) static CODEC: Codec = Codec {
                 max: 1 << 29,
             },
             default: "0",
-            about: "elements transposed together, a multiple of 8; 0 = 8192 bytes of them",
+            about: "elements transposed together, a multiple of 8; 0 = 8192 bytes of them, or 256 KiB to 1 MiB with planes",
+        },
+        Param {
+            name: "planes",
+            kind: Kind::Flag,
+            default: "false",
+            about: "zstd of bit planes by an encoder of our own, which all readers of zstd read",
         },
         MASK,
     ],
@@ -167,6 +175,7 @@ pub(super) fn encode(
     dst[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
     dst[8..HEADER_BYTES].copy_from_slice(&(block_bytes as u32).to_be_bytes());
     let mut at = HEADER_BYTES;
+    let mut choice = Choice::default();
     for range in blocks.iter() {
         let len = range.len();
         bit_transpose(
@@ -176,9 +185,10 @@ pub(super) fn encode(
             context.block.bytes(len),
         );
         let (length, stream) = dst[at..].split_at_mut(LENGTH_BYTES);
-        let written = settings
-            .compressor
-            .compress(context, len, settings.level, stream)?;
+        let written = match settings.compressor {
+            Compressor::Planes => choice.compress(context, &settings, len, stream)?,
+            compressor => compressor.compress(context, len, settings.level, stream)?,
+        };
         length.copy_from_slice(&(written as u32).to_be_bytes());
         at += LENGTH_BYTES + written;
     }

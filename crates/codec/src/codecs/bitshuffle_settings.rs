@@ -1,5 +1,6 @@
 //! What the `cd_values` of filter 32008 say, and which they are for a SPEC.
 
+use super::bitshuffle_planes as planes;
 use crate::entropy::{lz4, zstd};
 use crate::{Context, Error, Layout, Spec};
 
@@ -13,6 +14,8 @@ pub(super) enum Compressor {
     None,
     Lz4,
     Zstd,
+    /// Zstd for every reader; written by the encoder for bit planes.
+    Planes,
 }
 
 /// What the stored `cd_values` say.
@@ -40,7 +43,7 @@ impl Compressor {
         match self {
             Self::None => len,
             Self::Lz4 => lz4::bound(len),
-            Self::Zstd => zstd::bound(len),
+            Self::Zstd | Self::Planes => zstd::bound(len),
         }
     }
 
@@ -48,7 +51,7 @@ impl Compressor {
         match self {
             Self::None => len,
             Self::Lz4 => lz4::max_decoded_len(len),
-            Self::Zstd => zstd::max_decoded_len(len),
+            Self::Zstd | Self::Planes => zstd::max_decoded_len(len),
         }
     }
 
@@ -63,7 +66,7 @@ impl Compressor {
         match self {
             Self::None => Err(Error::Compressor("no compressor")),
             Self::Lz4 => context.lz4.compress(src, dst),
-            Self::Zstd => context.zstd.compress(src, dst, level),
+            Self::Zstd | Self::Planes => context.zstd.compress(src, dst, level),
         }
     }
 
@@ -72,7 +75,7 @@ impl Compressor {
         match self {
             Self::None => false,
             Self::Lz4 => lz4::decompress(src, dst),
-            Self::Zstd => context.zstd.decompress(src, dst),
+            Self::Zstd | Self::Planes => context.zstd.decompress(src, dst),
         }
     }
 }
@@ -89,7 +92,10 @@ impl Settings {
         let settings = Self {
             element_bytes: element_bytes as usize,
             block_elements: option(0).unwrap_or(0) as usize,
-            compressor: Compressor::from_id(option(1).unwrap_or(0))?,
+            compressor: match Compressor::from_id(option(1).unwrap_or(0))? {
+                Compressor::Zstd if planes::is_asked(cd_values) => Compressor::Planes,
+                compressor => compressor,
+            },
             level: option(2).unwrap_or(3) as i32,
         };
         if element_bytes == 0 {
@@ -136,12 +142,17 @@ pub(super) fn cd_values(spec: &Spec, layout: &Layout) -> Result<Vec<u32>, Error>
     let element_bytes = layout.element.bytes as u32;
     let mut values = vec![VERSION[0], VERSION[1], element_bytes];
     values.extend(user_values(spec)?);
+    planes::settle_block(&mut values, layout);
     Settings::stored(&values)?;
+    planes::check_block(&values)?;
     Ok(values)
 }
 
-/// `(block, compressor[, level])`
+/// `(block, compressor[, level[, profile]])`
 pub(super) fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
+    if spec.flag("planes") {
+        return planes::user_values(spec);
+    }
     let compressor = match spec.choice("compressor") {
         "none" => 0,
         "lz4" => 2,
@@ -169,11 +180,12 @@ pub(super) fn spec_of(values: &[u32]) -> Option<Spec> {
         Compressor::None => text += "compressor=none,",
         Compressor::Lz4 => {}
         Compressor::Zstd => text += "compressor=zstd,",
+        Compressor::Planes => text += "planes,",
     }
     if settings.compressor == Compressor::Zstd && settings.level != 3 {
         text += &format!("level={},", settings.level);
     }
-    if settings.block_elements != 0 {
+    if settings.block_elements != 0 && !planes::block_is_default(values) {
         text += &format!("block={}", settings.block_elements);
     }
     text.trim_end_matches([',', ':']).parse().ok()
@@ -213,6 +225,7 @@ pub(super) fn localise(cd_values: &[u32], layout: Option<&Layout>) -> Result<Vec
     };
     if let Some(layout) = layout {
         values[2] = layout.element.bytes as u32;
+        planes::settle_block(&mut values, layout);
     }
     Settings::stored(&values)?;
     Ok(values)

@@ -4,6 +4,7 @@ use crate::Codec;
 
 pub mod bitshuffle;
 pub(crate) mod bitshuffle_payload;
+mod bitshuffle_planes;
 mod bitshuffle_settings;
 mod counts;
 pub(crate) mod counts_bbp;

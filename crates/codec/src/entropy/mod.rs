@@ -19,3 +19,4 @@ mod predict_special;
 pub(crate) mod rans;
 pub(crate) mod rans_tables;
 pub(crate) mod zstd;
+pub(crate) mod zstd_frame;

@@ -24,4 +24,5 @@ pub mod quantise;
 pub(crate) mod rans;
 #[cfg(target_arch = "x86_64")]
 mod rans_avx512;
+pub(crate) mod runs;
 pub(crate) mod sigma_clip;

@@ -93,6 +93,8 @@ pub fn specs() -> Vec<Spec> {
     }
     texts.push("bitshuffle:compressor=zstd,level=1,block=64".into());
     texts.push("bitshuffle:block=1048576".into());
+    texts.push("bitshuffle:planes".into());
+    texts.push("bitshuffle:planes,block=2048".into());
     texts.extend(LOSSY.iter().map(|text| text.to_string()));
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }

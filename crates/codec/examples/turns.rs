@@ -1,0 +1,75 @@
+//! Encodes and decodes a file of raw elements once for every SPEC read from standard input: the part of a benchmark in which
+//! codecs take turns.
+//!
+//! `turns TYPE EXTENT,EXTENT,… FILE`: TYPE is u1, u2, u4, i2, i4, f4 or f8, little-endian; the extents are those of a chunk.
+//! The answer to a SPEC is a line, `STORED ENCODE DECODE` (bytes, then seconds), or `refused` and why. What was decoded is
+//! compared with the file bit for bit, outside of the times.
+
+use std::error::Error;
+use std::io::{BufRead, Write};
+use std::time::{Duration, Instant};
+
+use etalon_codec::{ByteOrder, Context, Element, ElementClass, Layout, Spec};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [kind, extents, path] = arguments.as_slice() else {
+        return Err("usage: turns TYPE EXTENTS FILE".into());
+    };
+    let element = Element {
+        class: match &kind[..1] {
+            "u" => ElementClass::Unsigned,
+            "i" => ElementClass::Signed,
+            _ => ElementClass::Float,
+        },
+        bytes: kind[1..].parse()?,
+        order: ByteOrder::Little,
+    };
+    let extents = extents.split(',').map(str::parse);
+    let layout = Layout::new(element, extents.collect::<Result<_, _>>()?);
+    let raw = std::fs::read(path)?;
+    let mut context = Context::new();
+    let mut output = std::io::stdout();
+    for line in std::io::stdin().lock().lines() {
+        match turn(&line?, &layout, &raw, &mut context) {
+            Ok((stored, encode, decode)) => {
+                let (encode, decode) = (encode.as_secs_f64(), decode.as_secs_f64());
+                writeln!(output, "{stored} {encode:.9} {decode:.9}")?;
+            }
+            Err(why) => writeln!(output, "refused {}", why.to_string().replace('\n', " "))?,
+        }
+        output.flush()?;
+    }
+    Ok(())
+}
+
+/// Bytes stored and the time of both directions.
+fn turn(
+    text: &str,
+    layout: &Layout,
+    raw: &[u8],
+    context: &mut Context,
+) -> Result<(usize, Duration, Duration), Box<dyn Error>> {
+    let spec: Spec = text.parse()?;
+    (spec.codec().accepts)(&spec, layout)?;
+    let filter = spec.codec().filter;
+    let values = (filter.cd_values)(&spec, layout)?;
+    let values = (filter.localise)(&values, Some(layout))?;
+    let chunk_bytes = layout.chunk_bytes().ok_or("too large")?;
+    let mut chunk = vec![0; (filter.bound)(&values, chunk_bytes)?];
+    let mut back = vec![0; chunk_bytes];
+    let (mut stored, mut encode, mut decode) = (0, Duration::ZERO, Duration::ZERO);
+    for src in raw.chunks_exact(chunk_bytes) {
+        let start = Instant::now();
+        let len = (filter.encode)(context, &values, src, &mut chunk)?;
+        encode += start.elapsed();
+        let start = Instant::now();
+        (filter.decode)(context, &values, &chunk[..len], &mut back)?;
+        decode += start.elapsed();
+        if back != src {
+            return Err("does not come back".into());
+        }
+        stored += len;
+    }
+    Ok((stored, encode, decode))
+}
