@@ -45,7 +45,12 @@ fn main() {
         let bytes = images(8, 512, 512, step);
         for frames in [1, 8] {
             let layout = Layout::new(element("u2"), vec![frames, 512, 512]);
-            measure(&format!("{name}, {frames} to a chunk"), &layout, &bytes, &SPECS);
+            measure(
+                &format!("{name}, {frames} to a chunk"),
+                &layout,
+                &bytes,
+                &SPECS,
+            );
         }
     }
 }
@@ -157,7 +162,11 @@ impl Run {
             let start = Instant::now();
             (filter.decode)(context, &values, &stream[..stored], back).unwrap();
             decode += start.elapsed();
-            assert!(back == *chunk || !self.spec.codec().lossless, "{}", self.spec);
+            assert!(
+                back == *chunk || !self.spec.codec().lossless,
+                "{}",
+                self.spec
+            );
             self.stored += stored;
         }
         self.encode = self.encode.min(encode);

@@ -53,6 +53,20 @@ pub struct Encoded {
     pub len: usize,
     /// Promise and loss; the default for a lossless codec.
     pub certificate: Certificate,
+    /// Id of the codec that wrote the payload, where it is not the one that was asked.
+    pub by: Option<u8>,
     /// CRC-32C of what the payload decodes to, or `None` where that is the chunk itself, bit for bit.
     pub decoded_crc: Option<u32>,
+}
+
+impl Encoded {
+    /// `len` bytes that decode to the chunk, bit for bit.
+    pub fn lossless(len: usize) -> Self {
+        Self {
+            len,
+            certificate: Certificate::default(),
+            decoded_crc: None,
+            by: None,
+        }
+    }
 }

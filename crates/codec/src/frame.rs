@@ -101,31 +101,20 @@ fn encode_payload(
 ) -> Result<(u8, Encoded), Error> {
     let codec = chunk.spec.codec();
     if let Some(encoded) = (codec.encode)(context, chunk, payload)? {
-        return Ok((codec.id, encoded));
+        return Ok((encoded.by.unwrap_or(codec.id), encoded));
     }
-    let certificate = Certificate {
-        fell_back: true,
-        ..Certificate::default()
+    let fallback = |len| Encoded {
+        certificate: Certificate {
+            fell_back: true,
+            ..Certificate::default()
+        },
+        ..Encoded::lossless(len)
     };
     if let Some(len) = bitshuffle_payload::encode_fallback(context, chunk, payload)? {
-        return Ok((
-            bitshuffle::CODEC.id,
-            Encoded {
-                len,
-                certificate,
-                decoded_crc: None,
-            },
-        ));
+        return Ok((bitshuffle::CODEC.id, fallback(len)));
     }
     payload[..chunk.bytes.len()].copy_from_slice(chunk.bytes);
-    Ok((
-        RAW,
-        Encoded {
-            len: chunk.bytes.len(),
-            certificate,
-            decoded_crc: None,
-        },
-    ))
+    Ok((RAW, fallback(chunk.bytes.len())))
 }
 
 fn write_header(

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::codecs::auto;
 use crate::{CODECS, Codec, Error};
 
 /// A key of a codec.
@@ -72,6 +73,42 @@ pub(crate) const MASK: Param = Param {
     default: "",
     about: "values kept exact, separated by ';' (the fill value and NaN always are)",
 };
+
+/// How much time a smaller chunk may take, for codecs that can choose.
+pub(crate) const SPEED: Param = Param {
+    name: "speed",
+    kind: Kind::Choice(&["balanced", "fast", "small"]),
+    default: "balanced",
+    about: "how much time a smaller chunk may take",
+};
+
+/// What [`SPEED`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speed {
+    Fast,
+    Balanced,
+    Small,
+}
+
+impl Speed {
+    pub(crate) const ALL: [Self; 3] = [Self::Fast, Self::Balanced, Self::Small];
+
+    /// The one that `spec` asks for.
+    pub(crate) fn of(spec: &Spec) -> Self {
+        let asked = spec.choice(SPEED.name);
+        let found = Self::ALL.into_iter().find(|speed| speed.name() == asked);
+        found.unwrap_or(Self::Balanced)
+    }
+
+    /// Its word in a SPEC.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Balanced => "balanced",
+            Self::Small => "small",
+        }
+    }
+}
 
 /// A codec with its settings.
 #[derive(Clone)]
@@ -190,6 +227,14 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+        let pairs = rest
+            .split(',')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "true")));
+        let lossy = (name == auto::CODEC.name)
+            .then(|| auto::lossy_codec(pairs.clone().map(|(key, _)| key)))
+            .flatten();
+        let name = lossy.unwrap_or(name);
         let codec = CODECS
             .iter()
             .find(|codec| codec.name == name)
@@ -197,10 +242,6 @@ impl FromStr for Spec {
                 let names = CODECS.iter().map(|codec| codec.name);
                 Error::Settings(unknown("unknown codec", name, names))
             })?;
-        let pairs = rest
-            .split(',')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "true")));
         Spec::new(codec, pairs)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bitshuffle::{bound, decode, decoded_len, encode};
 use super::bitshuffle_settings::{MULTIPLE, VERSION};
-use crate::{Certificate, Chunk, Context, Encoded, Error, Layout};
+use crate::{Chunk, Context, Encoded, Error, Layout};
 
 /// `cd_values` of the stream inside a frame: zstd at level 1 in blocks of 128 KiB, smaller than level 3 in the default
 /// blocks of 8 KiB and faster.
@@ -50,11 +50,7 @@ pub(super) fn encode_payload(
     dst: &mut [u8],
 ) -> Result<Option<Encoded>, Error> {
     let len = encode_fallback(context, chunk, dst)?;
-    Ok(len.map(|len| Encoded {
-        len,
-        certificate: Certificate::default(),
-        decoded_crc: None,
-    }))
+    Ok(len.map(Encoded::lossless))
 }
 
 pub(super) fn decode_payload(

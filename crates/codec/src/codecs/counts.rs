@@ -16,10 +16,8 @@
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
 use super::{counts_bbp, counts_bbp_encode};
-use crate::params::MASK;
-use crate::{
-    Certificate, Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter,
-};
+use crate::params::{MASK, SPEED};
+use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter};
 
 pub(super) static CODEC: Codec = Codec {
     id: 6,
@@ -33,6 +31,7 @@ pub(super) static CODEC: Codec = Codec {
             default: "auto",
             about: "how pixels are expected: auto takes the smallest",
         },
+        SPEED,
         MASK,
     ],
     filter: &etalon_filter::FILTER,
@@ -46,11 +45,7 @@ const BBP: u8 = 1;
 fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error> {
     Ok(Pixels::of(chunk.layout, chunk.bytes)
         .and_then(|pixels| encode_pixels(context, &pixels, chunk, dst))
-        .map(|len| Encoded {
-            len,
-            certificate: Certificate::default(),
-            decoded_crc: None,
-        }))
+        .map(Encoded::lossless))
 }
 
 fn encode_pixels(

@@ -20,10 +20,10 @@
 
 use crate::entropy::indices::{self, Backend, Origin, width_for};
 use crate::entropy::palette::{expander, find};
-use crate::params::MASK;
+use crate::params::{MASK, SPEED, Speed};
 use crate::{
-    ByteOrder, Certificate, Chunk, Codec, Context, Element, ElementClass, Encoded, Error, Kind,
-    Layout, Param, etalon_filter,
+    ByteOrder, Chunk, Codec, Context, Element, ElementClass, Encoded, Error, Kind, Layout, Param,
+    etalon_filter,
 };
 
 pub(super) static CODEC: Codec = Codec {
@@ -38,6 +38,7 @@ pub(super) static CODEC: Codec = Codec {
             default: "auto",
             about: "what packs the indices",
         },
+        SPEED,
         MASK,
     ],
     filter: &etalon_filter::FILTER,
@@ -61,11 +62,7 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
     let mut narrow = std::mem::take(&mut context.narrow);
     let written = encode_with(context, chunk, backend, &mut narrow, dst);
     context.narrow = narrow;
-    Ok(written?.map(|len| Encoded {
-        len,
-        certificate: Certificate::default(),
-        decoded_crc: None,
-    }))
+    Ok(written?.map(Encoded::lossless))
 }
 
 fn encode_with(
@@ -93,10 +90,10 @@ fn encode_with(
     let indices = &narrow[..elements * width_for(max)];
     let origin = Origin {
         shape: &chunk.layout.shape,
+        speed: Speed::of(chunk.spec),
         first_code: u32::MAX,
     };
-    let written =
-        indices::encode_narrow(context, backend, max, origin, indices, &mut dst[at..])?;
+    let written = indices::encode_narrow(context, backend, max, origin, indices, &mut dst[at..])?;
     Ok(written.map(|len| at + len))
 }
 

@@ -2,6 +2,8 @@
 
 use crate::Codec;
 
+pub(crate) mod auto;
+pub(crate) mod auto_sample;
 pub mod bitshuffle;
 pub(crate) mod bitshuffle_payload;
 mod bitshuffle_planes;
@@ -46,4 +48,5 @@ pub static CODECS: &[&Codec] = &[
     &sigma_clip::CODEC,
     &counts::CODEC,
     &predict::CODEC,
+    &auto::CODEC,
 ];

@@ -46,7 +46,7 @@ use crate::kernels::noise::{Count, values_of};
 use crate::labels::refuse_labels;
 use crate::lattice::{Lattice, Model};
 use crate::numbers::{BLOCK, ExactValues, for_number, store};
-use crate::params::MASK;
+use crate::params::{MASK, SPEED, Speed};
 use crate::{
     ByteOrder, Chunk, Codec, Context, ElementClass, Encoded, Error, Kind, Layout, Param, Spec,
 };
@@ -105,6 +105,7 @@ pub(crate) static CODEC: Codec = Codec {
             default: "0",
             about: "seed of dither and unbiased",
         },
+        SPEED,
         MASK,
     ],
     filter: &crate::etalon_filter::FILTER,
@@ -135,6 +136,7 @@ pub(super) struct Settings {
     pub model: Model,
     pub mode: Mode,
     pub seed: u64,
+    pub speed: Speed,
 }
 
 impl Settings {
@@ -153,6 +155,7 @@ impl Settings {
                 _ => Mode::Det,
             },
             seed: spec.integer("seed") as u64,
+            speed: Speed::of(spec),
         }
     }
 

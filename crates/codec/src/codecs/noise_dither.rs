@@ -201,6 +201,7 @@ pub(super) fn encode<T: Count>(
         layout,
         |context, dst| {
             let origin = Origin {
+                speed: settings.speed,
                 shape: &layout.shape,
                 first_code: u32::MAX,
             };

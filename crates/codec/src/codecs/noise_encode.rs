@@ -369,6 +369,7 @@ pub(super) fn encode_counts<T: Count>(
         let largest = palette.largest();
         let origin = Origin {
             shape: &layout.shape,
+            speed: settings.speed,
             first_code: palette.bins,
         };
         indices::encode_narrow(context, Backend::Auto, largest, origin, &narrow.bytes, dst)
@@ -411,6 +412,7 @@ pub(super) fn finish<T: Count>(
         return Ok(None);
     };
     Ok(Some(Encoded {
+        by: None,
         len: head.len() + len,
         certificate: Certificate {
             guarantee: Guarantee::ByConstruction,

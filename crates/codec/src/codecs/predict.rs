@@ -15,10 +15,8 @@ use super::predict_numbers::{from_numbers, number_of, to_numbers};
 use crate::entropy::predict::{self, Memory};
 use crate::entropy::predict_learn::Choice;
 use crate::entropy::predict_lines::{Extent, Order};
-use crate::params::MASK;
-use crate::{
-    Certificate, Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter,
-};
+use crate::params::{MASK, SPEED, Speed};
+use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter};
 
 pub(super) static CODEC: Codec = Codec {
     id: 7,
@@ -32,6 +30,7 @@ pub(super) static CODEC: Codec = Codec {
             default: "auto",
             about: "what predicts: nothing, rows above, or also pixels to the left (slower)",
         },
+        SPEED,
         MASK,
     ],
     filter: &etalon_filter::FILTER,
@@ -48,11 +47,7 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
     let written = encode_with(context, chunk, &mut numbers, &mut memory, dst);
     context.predicted_numbers = numbers;
     context.predict = memory;
-    Ok(written?.map(|len| Encoded {
-        len,
-        certificate: Certificate::default(),
-        decoded_crc: None,
-    }))
+    Ok(written?.map(Encoded::lossless))
 }
 
 fn encode_with(
@@ -66,6 +61,7 @@ fn encode_with(
         "none" => Choice::Only(Order::Flat),
         "up" => Choice::Only(Order::Rows),
         "full" => Choice::Only(Order::Diagonals),
+        _ if Speed::of(chunk.spec) == Speed::Fast => Choice::Quick,
         _ => Choice::Any,
     };
     let layout = chunk.layout;
@@ -87,7 +83,10 @@ fn encode_with(
         rest = after;
         at += width;
     }
-    let fill = layout.fill.as_deref().and_then(|fill| number_of(layout, fill));
+    let fill = layout
+        .fill
+        .as_deref()
+        .and_then(|fill| number_of(layout, fill));
     let odd = pattern.map(|_| super::predict_numbers::ODD);
     let named: [Option<i32>; 2] = [fill, odd];
     let named: Vec<i32> = named.into_iter().flatten().collect();
@@ -129,8 +128,14 @@ fn decode(
     };
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     let count = dst.len() / width;
-    let decoded = predict::decode(&mut context.predict, &mut context.zstd, rest, count, &mut numbers)
-        .map_err(|error| error.at(payload.len() - rest.len()));
+    let decoded = predict::decode(
+        &mut context.predict,
+        &mut context.zstd,
+        rest,
+        count,
+        &mut numbers,
+    )
+    .map_err(|error| error.at(payload.len() - rest.len()));
     let known = decoded.is_ok() && from_numbers(layout, &numbers, pattern, dst);
     context.predicted_numbers = numbers;
     decoded?;

@@ -57,21 +57,49 @@ macro_rules! for_predictable {
     ($layout:expr, $type:ident => $body:expr, $otherwise:expr) => {{
         use $crate::ElementClass::{Float, Signed, Unsigned};
         match ($layout.element.class, $layout.element.bytes) {
-            (Unsigned, 1) => { type $type = u8; $body }
-            (Unsigned, 2) => { type $type = u16; $body }
-            (Unsigned, 4) => { type $type = u32; $body }
-            (Signed, 1) => { type $type = i8; $body }
-            (Signed, 2) => { type $type = i16; $body }
-            (Signed, 4) => { type $type = i32; $body }
-            (Float, 4) => { type $type = f32; $body }
-            (Float, 8) => { type $type = f64; $body }
+            (Unsigned, 1) => {
+                type $type = u8;
+                $body
+            }
+            (Unsigned, 2) => {
+                type $type = u16;
+                $body
+            }
+            (Unsigned, 4) => {
+                type $type = u32;
+                $body
+            }
+            (Signed, 1) => {
+                type $type = i8;
+                $body
+            }
+            (Signed, 2) => {
+                type $type = i16;
+                $body
+            }
+            (Signed, 4) => {
+                type $type = i32;
+                $body
+            }
+            (Float, 4) => {
+                type $type = f32;
+                $body
+            }
+            (Float, 8) => {
+                type $type = f64;
+                $body
+            }
             _ => $otherwise,
         }
     }};
 }
 
 /// Converts a chunk; returns the pattern that became [`ODD`], if one did. `None` where the elements are not taken.
-pub(super) fn to_numbers(layout: &Layout, bytes: &[u8], numbers: &mut Vec<i32>) -> Option<Option<u64>> {
+pub(super) fn to_numbers(
+    layout: &Layout,
+    bytes: &[u8],
+    numbers: &mut Vec<i32>,
+) -> Option<Option<u64>> {
     for_predictable!(layout, T => typed_to_numbers::<T>(bytes, layout.element.order, numbers), None)
 }
 
@@ -93,7 +121,10 @@ fn typed_to_numbers<T: Predictable>(
         let start = numbers.len();
         numbers.extend(block[..len].iter().map(|x| x.to_number().unwrap_or(ODD)));
         if T::FLOAT {
-            let found = numbers[start..].iter().zip(&block).filter(|(number, _)| **number == ODD);
+            let found = numbers[start..]
+                .iter()
+                .zip(&block)
+                .filter(|(number, _)| **number == ODD);
             for (_, &x) in found {
                 if *odd.get_or_insert(x.to_bits()) != x.to_bits() {
                     return None;
@@ -105,7 +136,12 @@ fn typed_to_numbers<T: Predictable>(
 }
 
 /// Converts numbers back; false where the elements are not taken or a number is not possible.
-pub(super) fn from_numbers(layout: &Layout, numbers: &[i32], odd: Option<u64>, bytes: &mut [u8]) -> bool {
+pub(super) fn from_numbers(
+    layout: &Layout,
+    numbers: &[i32],
+    odd: Option<u64>,
+    bytes: &mut [u8],
+) -> bool {
     for_predictable!(layout, T => {
         typed_from_numbers::<T>(numbers, odd, layout.element.order, bytes);
         true
@@ -119,13 +155,19 @@ fn typed_from_numbers<T: Predictable>(
     bytes: &mut [u8],
 ) {
     let mut block = [T::default(); BLOCK];
-    for (numbers, bytes) in numbers.chunks(BLOCK).zip(bytes.chunks_mut(BLOCK * T::BYTES)) {
+    for (numbers, bytes) in numbers
+        .chunks(BLOCK)
+        .zip(bytes.chunks_mut(BLOCK * T::BYTES))
+    {
         let block = &mut block[..numbers.len()];
         for (value, &number) in block.iter_mut().zip(numbers) {
             *value = T::from_number(number);
         }
         if let Some(pattern) = odd {
-            let found = block.iter_mut().zip(numbers).filter(|(_, number)| **number == ODD);
+            let found = block
+                .iter_mut()
+                .zip(numbers)
+                .filter(|(_, number)| **number == ODD);
             found.for_each(|(value, _)| *value = T::from_bits(pattern));
         }
         match order {

@@ -59,7 +59,7 @@ use crate::frame::{self, array};
 use crate::kernels::levels::Level;
 use crate::kernels::quantise::{Linear, Octaves, Sample, values};
 use crate::numbers::{BLOCK, ExactValues, for_number, store};
-use crate::params::{self, MASK};
+use crate::params::{self, MASK, SPEED};
 use crate::{Chunk, Codec, Context, Encoded, Error, Layout, Param, Spec};
 
 pub(crate) static CODEC: Codec = Codec {
@@ -101,6 +101,7 @@ pub(crate) static CODEC: Codec = Codec {
             about: "range of rel, psnr and levels: auto, lo;hi, or percentiles p0.1;p99.9",
         },
         number("otsu", 0.0, 1.0, "least Dice of masks by Otsu's threshold"),
+        SPEED,
         MASK,
     ],
     filter: &crate::etalon_filter::FILTER,

@@ -16,6 +16,7 @@ use crate::kernels::levels::Level;
 use crate::kernels::quantise::{Bins, Linear, Numbering, Octaves, Sample, loss, mark, quantise};
 use crate::labels::refuse_labels;
 use crate::numbers::{BLOCK, ExactValues, load, store};
+use crate::params::Speed;
 use crate::{Certificate, Chunk, Context, Encoded, Error, Tally};
 
 /// More bins than this are compared with narrower windows.
@@ -439,6 +440,7 @@ impl<T: Sample> Source<'_, T> {
         start.copy_from_slice(&head);
         let origin = Origin {
             shape: &self.chunk.layout.shape,
+            speed: Speed::of(self.chunk.spec),
             first_code: header.count,
         };
         let Some(len) = indices::encode_narrow(
@@ -455,6 +457,7 @@ impl<T: Sample> Source<'_, T> {
         let layout = self.chunk.layout;
         let (guarantee, bound_unit, bound_asked) = output.settings.promise(layout, bound, span);
         Ok(Some(Encoded {
+            by: None,
             len: head.len() + len,
             certificate: Certificate {
                 guarantee,

@@ -374,6 +374,7 @@ fn encode_typed<T: Count>(
     };
     room.copy_from_slice(&payload);
     Ok(Some(Encoded {
+        by: None,
         len: payload.len(),
         certificate: Certificate {
             guarantee: Guarantee::Verified,

@@ -14,6 +14,7 @@ use crate::kernels::noise::Count;
 use crate::kernels::sigma_clip::MASKED;
 use crate::lattice::{Lattice, Model};
 use crate::numbers::{BLOCK, ExactValues, load, store};
+use crate::params::Speed;
 use crate::{BoundUnit, Certificate, Chunk, Context, Encoded, Error, Guarantee, Layout};
 
 /// Levels of counts below this are looked up.
@@ -125,6 +126,7 @@ pub(super) fn encode<T: Count>(
         model,
         mode: Mode::Det,
         seed: 0,
+        speed: Speed::of(chunk.spec),
     };
     let Some(inner) = encode_counts(context, settings, layout, &quantisable, &masks, rest)? else {
         return Ok(None);
@@ -240,6 +242,7 @@ fn verified<T: Count>(
         return Ok(None);
     }
     Ok(Some(Encoded {
+        by: None,
         len: payload.len(),
         certificate: Certificate {
             guarantee: Guarantee::ByConstruction,

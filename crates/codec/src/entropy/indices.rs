@@ -18,6 +18,7 @@
 use crate::codecs::bitshuffle;
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
 use crate::entropy::{indices_predicted, literals, zstd};
+use crate::params::Speed;
 use crate::{Context, Error};
 
 /// Which back end an encoder may choose.
@@ -38,6 +39,8 @@ pub(crate) enum Backend {
 pub(crate) struct Origin<'a> {
     /// Extent of the chunk, slowest dimension first.
     pub shape: &'a [usize],
+    /// How much time shorter indices may take.
+    pub speed: Speed,
     /// Indices from here on say nothing about their neighbours: they are codes, not bins.
     pub first_code: u32,
 }
@@ -402,6 +405,7 @@ mod tests {
         context.indices = indices.to_vec();
         let mut dst = vec![0xcc; 64 + 4 * indices.len()];
         let origin = Origin {
+            speed: Speed::Balanced,
             shape: &[indices.len()],
             first_code: u32::MAX,
         };

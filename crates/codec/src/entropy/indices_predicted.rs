@@ -1,17 +1,25 @@
 //! Indices as residuals of a prediction from their neighbours: the back end for bins of smooth and of noisy images.
 //!
 //! Residuals take several times as long to code as the other back ends. So they are chosen by default only where they
-//! save a tenth: first the frequencies of differences of neighbouring indices are asked, which costs little; where
+//! save a tenth, at `speed=small` where they save a hundredth, and at `speed=fast` never: first the frequencies of differences of neighbouring indices are asked, which costs little; where
 //! these leave hope, a sample of rows is encoded.
 
 use crate::entropy::indices::{Origin, grow};
 use crate::entropy::predict;
 use crate::entropy::predict_learn::Choice;
 use crate::entropy::predict_lines::Extent;
+use crate::params::Speed;
 use crate::{Context, Error};
 
-/// Residuals are chosen where they take less than this fraction of the best other back end.
-const WORTH: f64 = 0.9;
+/// Residuals are chosen where they take less than this fraction of the best other back end; `None` for never.
+fn worth_at(speed: Speed) -> Option<f64> {
+    match speed {
+        Speed::Fast => None,
+        Speed::Balanced => Some(0.9),
+        Speed::Small => Some(0.99),
+    }
+}
+
 /// Bits by which a prediction may be better than the difference to the left neighbour, about.
 const HOPE: f64 = 0.5;
 /// Fewer indices are not worth a model.
@@ -33,9 +41,9 @@ pub(super) fn worth(
     other: f64,
 ) -> Result<bool, Error> {
     let count = indices.len() / width;
-    if count < FEWEST || other <= 0.0 {
+    let Some(worth) = worth_at(origin.speed).filter(|_| count >= FEWEST && other > 0.0) else {
         return Ok(false);
-    }
+    };
     let whole = Extent::of(origin.shape, count);
     let rows = whole.rows.min((SAMPLE / whole.columns).max(1));
     let row = (whole.frames / 2) * whole.rows + (whole.rows - rows) / 2;
@@ -45,7 +53,7 @@ pub(super) fn worth(
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     widen(width, sample, &mut numbers);
     let mut bits = difference_bits(&numbers, origin.first_code);
-    if bits < WORTH * other + HOPE {
+    if bits < worth * other + HOPE {
         let extent = Extent {
             frames: 1,
             rows: numbers.len().div_ceil(whole.columns),
@@ -62,7 +70,7 @@ pub(super) fn worth(
         };
     }
     context.predicted_numbers = numbers;
-    Ok(bits < WORTH * other)
+    Ok(bits < worth * other)
 }
 
 /// Encodes indices of `width` bytes; `None` where they do not fit.
@@ -132,7 +140,13 @@ fn widen(width: usize, indices: &[u8], numbers: &mut Vec<i32>) {
             let indices = indices.as_chunks().0.iter();
             numbers.extend(indices.map(|&index| i32::from(u16::from_le_bytes(index))));
         }
-        _ => numbers.extend(indices.as_chunks().0.iter().map(|&index| i32::from_le_bytes(index))),
+        _ => numbers.extend(
+            indices
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&index| i32::from_le_bytes(index)),
+        ),
     }
 }
 
@@ -195,11 +209,16 @@ mod tests {
 
     #[test]
     fn smooth_images_are_predicted_and_come_back() {
-        for (height, shape) in [(200.0, [1, 100, 200]), (3000.0, [3, 100, 200]), (9e5, [2, 10, 2000])] {
+        for (height, shape) in [
+            (200.0, [1, 100, 200]),
+            (3000.0, [3, 100, 200]),
+            (9e5, [2, 10, 2000]),
+        ] {
             let count = shape.iter().product();
             let indices = hill(count, height);
             let max = height as u32 + 8;
             let origin = Origin {
+                speed: Speed::Balanced,
                 shape: &shape,
                 first_code: u32::MAX,
             };

@@ -17,6 +17,8 @@ use crate::kernels::predict_fit::WIDTH;
 pub(crate) enum Choice {
     /// Whatever is smallest.
     Any,
+    /// The same without pixels to the left, which take longer.
+    Quick,
     /// This and earlier frames, where they help.
     Only(Order),
 }
@@ -70,7 +72,11 @@ pub(super) fn learn(
     let learner = Learner { numbers, extent };
     let mut best: Option<(f64, Kind)> = None;
     for order in [Order::Flat, Order::Rows, Order::Diagonals] {
-        let allowed = choice == Choice::Any || choice == Choice::Only(order);
+        let allowed = match choice {
+            Choice::Any => true,
+            Choice::Quick => order != Order::Diagonals,
+            Choice::Only(only) => only == order,
+        };
         if !allowed || !learner.suits(order) {
             continue;
         }
@@ -80,12 +86,26 @@ pub(super) fn learn(
                 best = Some((bits, kind));
             }
         };
-        consider(first.bits, Kind { order, first, later: None });
+        consider(
+            first.bits,
+            Kind {
+                order,
+                first,
+                later: None,
+            },
+        );
         if extent.frames > 1 && order != Order::Flat {
             let later = learner.fit(order, true, memory);
             let frames = extent.frames as f64;
             let bits = (later.bits * (frames - 1.0) + first.bits) / frames;
-            consider(bits, Kind { order, first, later: Some(later) });
+            consider(
+                bits,
+                Kind {
+                    order,
+                    first,
+                    later: Some(later),
+                },
+            );
         }
     }
     let kind = best.map_or_else(
@@ -215,9 +235,10 @@ impl Learner<'_> {
                 let base = if count > 0 { near[base] } else { 0 };
                 let own = self.numbers[(frame * rows + y) * columns + x];
                 let difference = |x: i32| x.wrapping_sub(base) as f32;
-                memory
-                    .samples
-                    .push(near[..count].iter().map(|&x| difference(x)), difference(own));
+                memory.samples.push(
+                    near[..count].iter().map(|&x| difference(x)),
+                    difference(own),
+                );
             }
         }
         let targets = memory.samples.targets(count).map(f32::abs);
@@ -360,7 +381,8 @@ impl Learner<'_> {
                 let numbers = &mut memory.line[..lines.len(line)];
                 lines.gather(line, frame_numbers, whole.columns, numbers);
                 predictor.predict(line);
-                let wanted = usize::from(model.later(frame)) == set && line >= skipped.min(lines.count() / 2);
+                let wanted = usize::from(model.later(frame)) == set
+                    && line >= skipped.min(lines.count() / 2);
                 if wanted {
                     predictor.sample_spreads(line, numbers, &mut memory.samples);
                 }

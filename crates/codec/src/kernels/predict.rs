@@ -226,11 +226,7 @@ levels!(
 );
 
 #[inline(always)]
-fn join_high_kernel(
-    predictions: &[i32],
-    symbols: &[u8],
-    numbers: &mut [i32],
-) -> u8 {
+fn join_high_kernel(predictions: &[i32], symbols: &[u8], numbers: &mut [i32]) -> u8 {
     let mut largest = 0;
     for ((&prediction, &symbol), x) in predictions.iter().zip(symbols).zip(numbers) {
         let z = u32::from(symbol);
