@@ -4,9 +4,9 @@
 //! `quantise` or `noise`, whose indices go to the smallest back end by the same rule: `auto:abs=0.1` is
 //! `quantise:abs=0.1`.
 //!
-//! The choice is made on a sample of rows from a few frames of the chunk (`auto_sample.rs`). Every candidate encodes all
-//! of the sample and half of it; what the second half added is what the rest of the chunk will take, and what is left is
-//! the candidate's tables. A small chunk is its own sample. The length is weighted with what decoding takes: at `fast` a
+//! The choice is made on a sample of rows from a few frames of the chunk (`auto_sample.rs`), which every candidate
+//! encodes. One that stores tables encodes half of the sample as well; what the other half added is what the rest of the
+//! chunk will take, and what is left are the tables. A small chunk is its own sample. The length is weighted with what decoding takes: at `fast` a
 //! slow codec has to save 6 % for every step of slowness, at `balanced` 1 %, at `small` nothing.
 
 use std::sync::LazyLock;
@@ -27,16 +27,42 @@ pub(crate) static CODEC: Codec = Codec {
     decode,
 };
 
-/// Codecs to choose from, with steps of slowness.
-const CANDIDATES: [(&str, i32); 4] = [
-    ("bitshuffle", 0),
-    ("dictionary", 0),
-    ("counts", 1),
-    ("predict", 2),
+/// A codec to choose from.
+struct Candidate {
+    name: &'static str,
+    /// Steps of slowness.
+    slowness: i32,
+    /// Whether tables are a part of a small chunk that matters.
+    has_tables: bool,
+}
+
+const CANDIDATES: [Candidate; 4] = [
+    candidate("bitshuffle", 0, false),
+    candidate("dictionary", 0, false),
+    candidate("counts", 1, true),
+    candidate("predict", 2, true),
 ];
 
+const fn candidate(name: &'static str, slowness: i32, has_tables: bool) -> Candidate {
+    Candidate {
+        name,
+        slowness,
+        has_tables,
+    }
+}
+
+/// Part of a sample that is not tables, at least: two samples may be encoded in different ways.
+const LEAST_DATA: f64 = 0.6;
+
+/// A candidate with its settings, and the weight of its length.
+struct Weighted {
+    spec: Spec,
+    weight: f64,
+    has_tables: bool,
+}
+
 /// The candidates' settings, for each speed.
-static SPECS: LazyLock<[Vec<(Spec, f64)>; 3]> = LazyLock::new(|| {
+static SPECS: LazyLock<[Vec<Weighted>; 3]> = LazyLock::new(|| {
     Speed::ALL.map(|speed| {
         let step: f64 = match speed {
             Speed::Fast => 1.06,
@@ -47,7 +73,13 @@ static SPECS: LazyLock<[Vec<(Spec, f64)>; 3]> = LazyLock::new(|| {
             let with_speed = format!("{name}:speed={}", speed.name());
             with_speed.parse().or_else(|_| name.parse()).ok()
         };
-        let weighted = |&(name, slowness): &(&str, i32)| Some((spec(name)?, step.powi(slowness)));
+        let weighted = |candidate: &Candidate| {
+            Some(Weighted {
+                spec: spec(candidate.name)?,
+                weight: step.powi(candidate.slowness),
+                has_tables: candidate.has_tables,
+            })
+        };
         CANDIDATES.iter().filter_map(weighted).collect()
     })
 });
@@ -70,9 +102,9 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
     let mut order = Vec::with_capacity(candidates.len());
     let mut sample = std::mem::take(&mut context.sample);
     sample.take(chunk);
-    for (spec, weight) in candidates {
-        let estimate = estimate(context, spec, chunk.layout, &sample, dst);
-        order.extend(estimate?.map(|len| (len * weight, spec)));
+    for candidate in candidates {
+        let estimate = estimate(context, candidate, chunk.layout, &sample, dst)?;
+        order.extend(estimate.map(|len| (len * candidate.weight, &candidate.spec)));
     }
     context.sample = sample;
     order.sort_by(|(a, _), (b, _)| a.total_cmp(b));
@@ -92,11 +124,12 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
 /// Bytes that a candidate would take for the chunk; `None` where it takes no such values.
 fn estimate(
     context: &mut Context,
-    spec: &Spec,
+    candidate: &Weighted,
     layout: &Layout,
     sample: &Sample,
     dst: &mut [u8],
 ) -> Result<Option<f64>, Error> {
+    let spec = &candidate.spec;
     let mut len_of = |shape: &[usize], bytes: &[u8]| {
         let layout = Layout {
             element: layout.element,
@@ -114,14 +147,17 @@ fn estimate(
     let Some(all) = len_of(&sample.shape, &sample.bytes)? else {
         return Ok(None);
     };
-    if sample.part == 1.0 {
-        return Ok(Some(all));
+    let proportional = all * sample.part;
+    if sample.part == 1.0 || !candidate.has_tables {
+        return Ok(Some(proportional));
     }
     let Some(half) = len_of(&sample.half_shape, sample.half())? else {
-        return Ok(Some(all * sample.part));
+        return Ok(Some(proportional));
     };
-    let rest = (all - half).max(0.0) * 2.0 * (sample.part - 1.0);
-    Ok(Some(all + rest))
+    let rest = (all - half) * 2.0 * (sample.part - 1.0);
+    Ok(Some(
+        (all + rest).clamp(LEAST_DATA * proportional, proportional),
+    ))
 }
 
 fn decode(
