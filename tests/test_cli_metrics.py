@@ -77,6 +77,25 @@ def test_rows_of_chunks_are_those_of_the_elements_in_them(files):
         assert chunk["metrics"] == pytest.approx(errors(A, B, box), rel=1e-12), chunk["chunk"]
 
 
+def test_psnr_of_chunks_has_the_range_of_the_dataset(tmp_path):
+    # The second chunk is ten times as bright: ranges of their own would differ by as much.
+    a = np.stack([RANDOM.poisson(20, (50, 70)), RANDOM.poisson(200, (50, 70))]).astype("<u2")
+    b = a + RANDOM.randint(0, 3, a.shape).astype("<u2")
+    path = tmp_path / "pair.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=a, chunks=(1, 50, 70))
+        file.create_dataset("b", data=b, chunks=(1, 50, 70))
+    (row,) = etalon_json("measure", "%s::/a" % path, "%s::/b" % path, "-m", "psnr", "--per-chunk")["datasets"]
+    low, high = np.percentile(a.astype("f8"), [0.1, 99.9])
+    squares = (b.astype("f8") - a) ** 2
+
+    def psnr(squares):
+        return pytest.approx({"psnr": 10 * np.log10((high - low) ** 2 / squares.mean()), "data_range": high - low}, rel=1e-12)
+
+    assert row["metrics"] == psnr(squares)
+    assert [chunk["metrics"] for chunk in row["chunks"]] == [psnr(squares[0]), psnr(squares[1])]
+
+
 @pytest.mark.parametrize("dataset", ["/cut", "/contiguous", "/big_endian", "/double", "/five/dimensions"])
 def test_what_a_codec_makes_of_a_dataset_is_measured(files, dataset, tmp_path):
     spec = "noise:sigma=2,mask=65535"

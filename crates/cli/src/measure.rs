@@ -258,7 +258,8 @@ impl<'a> Task<'a> {
         let bar = progress::bar(self.output, dataset.raw_bytes(), BYTES);
         bar.set_message(row.codec.clone());
         let mut comparison = Comparison::new(dataset, against, &self.settings, |n| bar.inc(n))?;
-        let outcome = comparison.evaluate(&self.metrics, &self.settings)?;
+        let settings = comparison.with_data_range(&self.metrics, &self.settings)?;
+        let outcome = comparison.evaluate(&self.metrics, &settings)?;
         row.take(outcome, &self.limits);
         for verdict in row.verdicts.iter().filter(|verdict| !verdict.holds) {
             let (limit, measured) = (&verdict.limit, verdict.measured);
@@ -268,7 +269,7 @@ impl<'a> Task<'a> {
             ));
         }
         if !row.chunks.is_empty() {
-            self.add_chunk_metrics(row, dataset, &mut comparison)?;
+            self.add_chunk_metrics(row, dataset, &settings, &mut comparison)?;
         }
         drop(comparison);
         bar.finish_and_clear();
@@ -280,6 +281,7 @@ impl<'a> Task<'a> {
         &self,
         row: &mut Row,
         dataset: &Dataset,
+        settings: &Settings,
         comparison: &mut Comparison<'_>,
     ) -> Result<(), Failure> {
         let mut metrics = self.metrics.clone();
@@ -290,7 +292,7 @@ impl<'a> Task<'a> {
                 .zip(&extents)
                 .map(|((start, extent), chunk)| (extent - start).min(*chunk));
             comparison.restrict(chunk.chunk.clone(), inside.collect());
-            chunk.metrics = comparison.evaluate(&metrics, &self.settings)?.values;
+            chunk.metrics = comparison.evaluate(&metrics, settings)?.values;
         }
         Ok(())
     }

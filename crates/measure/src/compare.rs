@@ -3,7 +3,9 @@
 
 use anyhow::anyhow;
 use etalon_codec::Element;
-use etalon_metrics::{Error, FrameSource, Frames, Metric, Outcome, Settings, Shape, evaluate};
+use etalon_metrics::{
+    Error, FrameSource, Frames, Metric, Outcome, Settings, Shape, evaluate, with_data_range,
+};
 
 use crate::box_copy::{Placed, copy_common};
 use crate::chunk_source::{ChunkSource, Decoder, Loaded};
@@ -46,6 +48,13 @@ enum Decoded<'a> {
     Dataset(Box<Side>),
     /// Every chunk of the original, encoded and decoded.
     Codec(Box<Coded<'a>>),
+}
+
+/// What a round over the data needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum LooksAt {
+    Both,
+    Original,
 }
 
 struct Coded<'a> {
@@ -107,27 +116,63 @@ impl<'a> Comparison<'a> {
         self.slabs = slabs(offset, extents, self.chunk.as_deref(), &self.original);
     }
 
+    /// The settings with the data range of this dataset, if one of `metrics` needs it and none is given: chunks are judged
+    /// by the range of the dataset, not by their own.
+    pub fn with_data_range(
+        &mut self,
+        metrics: &[&'static Metric],
+        settings: &Settings,
+    ) -> Result<Settings, Fault> {
+        let found = with_data_range(metrics, settings, self);
+        found.map_err(|error| self.fault_of(error))
+    }
+
     /// What `metrics` say of the pair.
     pub fn evaluate(
         &mut self,
         metrics: &[&'static Metric],
         settings: &Settings,
     ) -> Result<Outcome, Fault> {
-        let path = self.original.path.clone();
-        evaluate(metrics, settings, self).map_err(|error| {
-            let fault = self.fault.take();
-            fault.unwrap_or_else(|| Fault::Arguments(anyhow!("{path}: {error}")))
-        })
+        evaluate(metrics, settings, self).map_err(|error| self.fault_of(error))
+    }
+
+    /// What went wrong below the metrics, if that was it.
+    fn fault_of(&mut self, error: Error) -> Fault {
+        let path = &self.original.path;
+        let fault = self.fault.take();
+        fault.unwrap_or_else(|| Fault::Arguments(anyhow!("{path}: {error}")))
+    }
+
+    /// Calls `take` with all frames, slab by slab.
+    fn feed_all(
+        &mut self,
+        looks_at: LooksAt,
+        take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let slabs = self.slabs.clone();
+        for slab in slabs.iter() {
+            match self.feed(&slab, looks_at, take) {
+                Ok(taken) => taken?,
+                Err(fault) => {
+                    let text = fault.to_string();
+                    self.fault = Some(fault);
+                    return Err(Error::Source(text));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn feed(
         &mut self,
         slab: &Slab,
+        looks_at: LooksAt,
         take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
     ) -> Result<Result<(), Error>, Fault> {
         self.original.read(slab)?;
         let original = &self.original;
         let decoded = match &mut self.decoded {
+            _ if looks_at == LooksAt::Original => original.typed.values(),
             Decoded::Same => original.typed.values(),
             Decoded::Dataset(side) => {
                 side.read(slab)?;
@@ -184,18 +229,14 @@ impl FrameSource for Comparison<'_> {
         &mut self,
         take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let slabs = self.slabs.clone();
-        for slab in slabs.iter() {
-            match self.feed(&slab, take) {
-                Ok(taken) => taken?,
-                Err(fault) => {
-                    let text = fault.to_string();
-                    self.fault = Some(fault);
-                    return Err(Error::Source(text));
-                }
-            }
-        }
-        Ok(())
+        self.feed_all(LooksAt::Both, take)
+    }
+
+    fn for_each_original(
+        &mut self,
+        take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.feed_all(LooksAt::Original, take)
     }
 }
 

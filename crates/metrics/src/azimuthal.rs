@@ -34,6 +34,7 @@ pub(crate) static PASS: Pass = Pass {
     name: "azimuthal",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
     start,
 };
 

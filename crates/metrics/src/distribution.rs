@@ -41,6 +41,7 @@ static PASS: Pass = Pass {
     name: "distribution",
     mergeable: true,
     per_chunk: true,
+    needs_range: false,
     start,
 };
 

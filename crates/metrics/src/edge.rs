@@ -91,6 +91,7 @@ static PASS: Pass = Pass {
     name: "edge",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
     start,
 };
 

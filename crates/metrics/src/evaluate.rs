@@ -1,5 +1,6 @@
 //! Runs the passes that a list of metrics needs over a source of frames.
 
+use crate::robust_range::robust_range;
 use crate::{Accumulator, Error, Frames, Metric, Outcome, Pass, Settings, Shape};
 
 /// What yields the frames of a dataset, from the first, as often as they are needed.
@@ -12,6 +13,14 @@ pub trait FrameSource {
         &mut self,
         take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
     ) -> Result<(), Error>;
+
+    /// The same for what looks at nothing but the original: `decoded` may be the original too, where that saves time.
+    fn for_each_original(
+        &mut self,
+        take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.for_each(take)
+    }
 }
 
 /// The numbers of `metrics` over all frames of `source`. Every pass that is needed runs once.
@@ -20,10 +29,8 @@ pub fn evaluate(
     settings: &Settings,
     source: &mut dyn FrameSource,
 ) -> Result<Outcome, Error> {
-    let mut open = Vec::new();
-    for pass in passes(metrics) {
-        open.push((pass.start)(settings, source.shape())?);
-    }
+    let settings = with_data_range(metrics, settings, source)?;
+    let mut open = started(metrics, &settings, source.shape())?;
     let mut outcome = Outcome::default();
     while !open.is_empty() {
         source.for_each(&mut |frames| open.iter_mut().try_for_each(|pass| pass.add(frames)))?;
@@ -41,6 +48,23 @@ pub fn evaluate(
     Ok(outcome)
 }
 
+/// The settings with the data range of all of `source`, if one of `metrics` needs it and none is given. What is then
+/// evaluated with them, such as a single chunk, is judged by the range of the whole.
+pub fn with_data_range(
+    metrics: &[&'static Metric],
+    settings: &Settings,
+    source: &mut dyn FrameSource,
+) -> Result<Settings, Error> {
+    let mut settings = settings.clone();
+    let is_needed = metrics.iter().any(|metric| metric.pass.needs_range);
+    if is_needed && settings.data_range.is_none() {
+        // What is wrong with the settings is said before the data are read.
+        started(metrics, &settings, source.shape())?;
+        settings.data_range = Some(robust_range(source)?);
+    }
+    Ok(settings)
+}
+
 /// The passes of `metrics`, each once.
 pub fn passes(metrics: &[&'static Metric]) -> Vec<&'static Pass> {
     let mut passes: Vec<&'static Pass> = Vec::new();
@@ -50,6 +74,15 @@ pub fn passes(metrics: &[&'static Metric]) -> Vec<&'static Pass> {
         }
     }
     passes
+}
+
+fn started(
+    metrics: &[&'static Metric],
+    settings: &Settings,
+    shape: Shape,
+) -> Result<Vec<Box<dyn Accumulator>>, Error> {
+    let passes = passes(metrics).into_iter();
+    passes.map(|pass| (pass.start)(settings, shape)).collect()
 }
 
 /// Drops numbers and curves of metrics that share a pass with those asked for.

@@ -83,6 +83,7 @@ static PASS: Pass = Pass {
     name: "frc",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
     start,
 };
 

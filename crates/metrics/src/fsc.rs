@@ -45,6 +45,7 @@ static PASS: Pass = Pass {
     name: "fsc",
     mergeable: false,
     per_chunk: false,
+    needs_range: false,
     start,
 };
 

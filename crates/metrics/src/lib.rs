@@ -88,7 +88,7 @@ pub use edge::{Edge, EdgeSettings, edge};
 pub use edge_fit::{EdgeProfile, edge_profile};
 pub use error_acf::ErrorAcf;
 pub use errors::Error;
-pub use evaluate::{FrameSource, evaluate, passes};
+pub use evaluate::{FrameSource, evaluate, passes, with_data_range};
 pub use filtered_back_projection::{Filter, FilteredBackProjection};
 pub use fit::{Fit, fit};
 pub use fourier::Window;

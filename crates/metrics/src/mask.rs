@@ -26,6 +26,7 @@ static PASS: Pass = Pass {
     name: "mask",
     mergeable: true,
     per_chunk: true,
+    needs_range: false,
     start,
 };
 

@@ -43,6 +43,8 @@ pub struct Pass {
     pub mergeable: bool,
     /// Whether the numbers mean something for a single chunk.
     pub per_chunk: bool,
+    /// Whether it begins with `Settings::data_range`, which [`evaluate`](crate::evaluate) finds where none is given.
+    pub needs_range: bool,
     /// Begins, after looking at the settings: whatever is missing or contradictory is said here, not after hours.
     pub start: fn(&Settings, Shape) -> Started,
 }

@@ -19,6 +19,7 @@ pub(crate) static PASS: Pass = Pass {
     name: "moments",
     mergeable: true,
     per_chunk: true,
+    needs_range: false,
     start,
 };
 

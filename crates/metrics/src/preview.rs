@@ -27,6 +27,7 @@ static PASS: Pass = Pass {
     name: "preview",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
     start,
 };
 

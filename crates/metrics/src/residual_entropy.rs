@@ -37,6 +37,7 @@ static PASS: Pass = Pass {
     name: "residual_entropy",
     mergeable: false,
     per_chunk: true,
+    needs_range: false,
     start,
 };
 

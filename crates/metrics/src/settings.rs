@@ -17,7 +17,7 @@ pub struct Settings {
     pub edge: EdgeSettings,
     /// Half data sets of FRC and FSC.
     pub frc: FrcSettings,
-    /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original where not given.
+    /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original, over the whole dataset, where not given.
     pub data_range: Option<f64>,
     /// Lags of the error's autocorrelation.
     pub error_acf: ErrorAcf,

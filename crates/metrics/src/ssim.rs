@@ -11,8 +11,7 @@
 
 use std::any::Any;
 
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
-use crate::robust_range::RobustRange;
+use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
 use crate::ssim_map::{EXTENT, SsimMap, ssim_map};
 use crate::{Curve, Error, Frames, Image, Outcome, Settings};
 
@@ -37,20 +36,19 @@ pub(crate) static METRIC: Metric = Metric {
 
 static PASS: Pass = Pass {
     name: "ssim",
-    mergeable: false,
+    mergeable: true,
     per_chunk: false,
+    needs_range: true,
     start,
 };
 
-struct Progress {
-    range: RobustRange,
-    /// Whether the range was known when the round began.
-    measuring: bool,
+struct Maps {
+    data_range: f64,
     /// Whether a valid pixel was decoded to NaN, which leaves nothing to say.
     damaged: bool,
     frames: Vec<FrameSsim>,
     /// Of the frame with the lowest mean.
-    picture: Option<(f64, Image)>,
+    picture: Option<Picture>,
 }
 
 /// Numbers of a frame.
@@ -60,6 +58,13 @@ struct FrameSsim {
     mean: f64,
     percentile: f64,
     smallest: f64,
+}
+
+/// The map of a frame.
+struct Picture {
+    index: usize,
+    mean: f64,
+    image: Image,
 }
 
 fn start(settings: &Settings, shape: Shape) -> Started {
@@ -72,62 +77,55 @@ fn start(settings: &Settings, shape: Shape) -> Started {
             ),
         });
     }
-    let range = RobustRange::new(settings);
-    Ok(Box::new(Progress {
-        measuring: range.is_known(),
+    Ok(Box::new(Maps {
+        data_range: settings.data_range.unwrap_or(f64::NAN),
         damaged: false,
-        range,
         frames: Vec::new(),
         picture: None,
     }))
 }
 
-impl Accumulator for Progress {
+impl Accumulator for Maps {
     fn add(&mut self, frames: &Frames<'_>) -> Result<(), Error> {
-        if !self.measuring {
-            self.range.add(frames);
-            return Ok(());
-        }
         for frame in frames.iter() {
             self.damaged |= has_damage(&frame.decoded, frame.valid);
-            let range = self.range.data_range();
             let map = ssim_map(
                 &frame.original,
                 &frame.decoded,
                 frame.valid,
                 frames.columns,
-                range,
+                self.data_range,
             );
             let numbers = FrameSsim::of(&map, frame.index);
-            if self
-                .picture
-                .as_ref()
-                .is_none_or(|(mean, _)| numbers.mean < *mean)
-            {
-                self.picture = Some((numbers.mean, picture(&map)));
+            if self.is_lower(numbers.mean, numbers.index) {
+                self.picture = Some(Picture {
+                    index: numbers.index,
+                    mean: numbers.mean,
+                    image: picture(&map),
+                });
             }
             self.frames.push(numbers);
         }
         Ok(())
     }
 
-    fn merge(&mut self, _other: Box<dyn Accumulator>) -> Result<(), Error> {
-        unreachable!("not mergeable: the range depends on all frames")
-    }
-
-    fn again(&mut self) -> Result<bool, Error> {
-        if self.measuring {
-            return Ok(false);
+    fn merge(&mut self, other: Box<dyn Accumulator>) -> Result<(), Error> {
+        let other: Maps = same(other);
+        self.damaged |= other.damaged;
+        self.frames.extend(other.frames);
+        if let Some(picture) = other.picture
+            && self.is_lower(picture.mean, picture.index)
+        {
+            self.picture = Some(picture);
         }
-        self.range.end_round();
-        self.measuring = self.range.is_known();
-        Ok(true)
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
+        self.frames.sort_by_key(|frame| frame.index);
         // Without a range nothing stabilises the ratios: what is left is rounding.
-        let whole = if self.damaged || self.range.data_range() == 0.0 {
+        let whole = if self.damaged || self.data_range == 0.0 {
             f64::NAN
         } else {
             1.0
@@ -137,20 +135,33 @@ impl Accumulator for Progress {
         outcome.value("ssim_p1", whole * mean(of(|frame| frame.percentile)));
         let smallest = of(|frame| frame.smallest).fold(f64::NAN, f64::min);
         outcome.value("ssim_min", whole * smallest);
-        outcome.value("ssim_data_range", self.range.data_range());
+        outcome.value("ssim_data_range", self.data_range);
         let curve = Curve::new("frame", "SSIM", of(|frame| frame.index as f64).collect());
         outcome.curve(
             "ssim_by_frame",
             curve.with("ssim", of(|frame| frame.mean).collect()),
         );
-        if let Some((_, picture)) = self.picture.take() {
-            outcome.images.insert("ssim_map".to_owned(), picture);
+        if let Some(picture) = self.picture.take() {
+            outcome.images.insert("ssim_map".to_owned(), picture.image);
         }
         Ok(outcome)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+impl Maps {
+    /// Whether the map of this frame is to be shown in place of that so far: the lowest mean, of several the first frame.
+    /// One that is no number gives way to any.
+    fn is_lower(&self, mean: f64, index: usize) -> bool {
+        let Some(so_far) = &self.picture else {
+            return true;
+        };
+        let rank = |mean: f64| if mean.is_nan() { f64::INFINITY } else { mean };
+        let order = rank(mean).total_cmp(&rank(so_far.mean));
+        order.then(index.cmp(&so_far.index)).is_lt()
     }
 }
 

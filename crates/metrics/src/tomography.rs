@@ -36,6 +36,7 @@ pub(crate) static METRIC: Metric = Metric {
         name: "tomography",
         mergeable: false,
         per_chunk: false,
+        needs_range: false,
         start,
     },
 };

@@ -27,6 +27,7 @@ pub(crate) static METRIC: Metric = Metric {
         name: "two_time",
         mergeable: false,
         per_chunk: false,
+        needs_range: false,
         start,
     },
 };
