@@ -71,6 +71,7 @@ mod segmentation;
 mod settings;
 mod sigma_relative;
 mod sinograms;
+mod small_integers;
 mod squared_error;
 mod ssim;
 mod ssim_map;
