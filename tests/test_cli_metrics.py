@@ -96,6 +96,19 @@ def test_psnr_of_chunks_has_the_range_of_the_dataset(tmp_path):
     assert [chunk["metrics"] for chunk in row["chunks"]] == [psnr(squares[0]), psnr(squares[1])]
 
 
+def test_numbers_do_not_depend_on_the_threads(tmp_path):
+    # Frames large enough to be cut into runs, and in more than one slab.
+    a = RANDOM.poisson(20, (70, 512, 512)).astype("<u2")
+    b = a + RANDOM.randint(0, 3, a.shape).astype("<u2")
+    path = tmp_path / "pair.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=a, chunks=(1, 512, 512))
+        file.create_dataset("b", data=b, chunks=(1, 512, 512))
+    arguments = ["measure", "%s::/a" % path, "%s::/b" % path, "-m", "abs,sigma,rmse,pearson,psnr,ssim,otsu,mask", *MASK]
+    one, three = (etalon_json(*arguments, "--jobs", jobs)["datasets"] for jobs in (1, 3))
+    assert one == three and one[0]["metrics"]["ssim"] < 1
+
+
 @pytest.mark.parametrize("dataset", ["/cut", "/contiguous", "/big_endian", "/double", "/five/dimensions"])
 def test_what_a_codec_makes_of_a_dataset_is_measured(files, dataset, tmp_path):
     spec = "noise:sigma=2,mask=65535"

@@ -30,7 +30,8 @@ use crate::target::Target;
 With --codec, chunks are read and decoded first; then every codec encodes and decodes them in memory, \
 on one thread. Speeds are the median of the runs in 10⁹ bytes of raw data a second, and CV is the \
 variation between runs. Every result is compared with the raw data. Of a large dataset a sample of \
-chunks is timed, spread evenly over all of them; metrics are always of the whole dataset.
+chunks is timed, spread evenly over all of them; metrics are always of the whole dataset, on as many threads as \
+--jobs says.
 
 With FILE2, datasets of the same path are compared: FILE has the originals, FILE2 what was decoded. \
 FILE::/a FILE::/b compares two datasets of one file. FILE alone with --metrics measures it by itself.
@@ -95,11 +96,13 @@ struct Task<'a> {
     limits: Vec<Limit>,
     settings: Settings,
     output: Output,
+    /// Threads of the metrics.
+    jobs: usize,
 }
 
 /// Measures every codec on every dataset, or every dataset beside another.
-pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
-    let task = Task::new(arguments, output)?;
+pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<Outcome, Failure> {
+    let task = Task::new(arguments, output, jobs)?;
     let datasets = measurable(arguments, output)?;
     let form = Form::of(output, arguments.csv, arguments.lines);
     let mut rows = Vec::new();
@@ -134,7 +137,7 @@ fn refused_everywhere(rows: &[Row]) -> Option<String> {
 }
 
 impl<'a> Task<'a> {
-    fn new(arguments: &'a Arguments, output: Output) -> Result<Self, Failure> {
+    fn new(arguments: &'a Arguments, output: Output, jobs: usize) -> Result<Self, Failure> {
         if arguments.runs < LEAST_RUNS {
             return Err(Failure::arguments(format!(
                 "--runs: fewer than {LEAST_RUNS} runs have no meaningful median"
@@ -160,6 +163,7 @@ impl<'a> Task<'a> {
             limits: arguments.metric_options.limits()?,
             settings: arguments.metric_options.settings()?,
             output,
+            jobs,
         })
     }
 
@@ -258,6 +262,7 @@ impl<'a> Task<'a> {
         let bar = progress::bar(self.output, dataset.raw_bytes(), BYTES);
         bar.set_message(row.codec.clone());
         let mut comparison = Comparison::new(dataset, against, &self.settings, |n| bar.inc(n))?;
+        comparison.set_threads(self.jobs);
         let settings = comparison.with_data_range(&self.metrics, &self.settings)?;
         let outcome = comparison.evaluate(&self.metrics, &settings)?;
         row.take(outcome, &self.limits);

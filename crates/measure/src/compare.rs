@@ -4,7 +4,8 @@
 use anyhow::anyhow;
 use etalon_codec::Element;
 use etalon_metrics::{
-    Error, FrameSource, Frames, Metric, Outcome, Settings, Shape, evaluate, with_data_range,
+    Error, FrameSource, Frames, Metric, Outcome, Settings, Shape, Task, evaluate_on,
+    with_data_range,
 };
 
 use crate::box_copy::{Placed, copy_common};
@@ -13,6 +14,7 @@ use crate::dataset::Dataset;
 use crate::fault::{Blame, Fault};
 use crate::hdf5::dataset::OpenDataset;
 use crate::method::{Coder, Method};
+use crate::ordered;
 use crate::slabs::{Slab, Slabs};
 use crate::typed_values::TypedValues;
 
@@ -28,6 +30,7 @@ pub struct Comparison<'a> {
     slabs: Slabs,
     chunk: Option<Vec<u64>>,
     mask: Vec<f64>,
+    threads: usize,
     fault: Option<Fault>,
     progress: Box<dyn FnMut(u64) + 'a>,
 }
@@ -106,6 +109,7 @@ impl<'a> Comparison<'a> {
             original: side,
             decoded,
             mask: settings.mask.clone(),
+            threads: 1,
             fault: None,
             progress: Box::new(progress),
         })
@@ -114,6 +118,11 @@ impl<'a> Comparison<'a> {
     /// From here on, only the box at `offset` of `extents` is compared, such as a chunk.
     pub fn restrict(&mut self, offset: Vec<u64>, extents: Vec<u64>) {
         self.slabs = slabs(offset, extents, self.chunk.as_deref(), &self.original);
+    }
+
+    /// Threads on which metrics look at frames; the numbers do not depend on it.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.threads = threads;
     }
 
     /// The settings with the data range of this dataset, if one of `metrics` needs it and none is given: chunks are judged
@@ -133,7 +142,13 @@ impl<'a> Comparison<'a> {
         metrics: &[&'static Metric],
         settings: &Settings,
     ) -> Result<Outcome, Fault> {
-        evaluate(metrics, settings, self).map_err(|error| self.fault_of(error))
+        let threads = self.threads;
+        let workers = &mut |tasks: Vec<Task<'_>>| {
+            let mut tasks = tasks.into_iter();
+            let work = |_: &mut (), task: Task<'_>| task();
+            ordered::run(threads, threads, || (), || Ok(tasks.next()), work, Ok)
+        };
+        evaluate_on(metrics, settings, self, workers).map_err(|error| self.fault_of(error))
     }
 
     /// What went wrong below the metrics, if that was it.

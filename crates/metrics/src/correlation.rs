@@ -17,6 +17,7 @@ pub(crate) static PASS: Pass = Pass {
     mergeable: false,
     per_chunk: false,
     needs_range: false,
+    splits: false,
     start,
 };
 

@@ -42,6 +42,7 @@ static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: true,
     needs_range: false,
+    splits: false,
     start,
 };
 

@@ -84,6 +84,7 @@ static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: false,
     needs_range: false,
+    splits: false,
     start,
 };
 

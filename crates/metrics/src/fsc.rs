@@ -46,6 +46,7 @@ static PASS: Pass = Pass {
     mergeable: false,
     per_chunk: false,
     needs_range: false,
+    splits: false,
     start,
 };
 

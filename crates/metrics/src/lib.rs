@@ -6,7 +6,7 @@
 //!
 //! Data come as [`Frames`], whole frames at a time and in order, so that a dataset larger than memory can be measured.
 //! A [`Pass`] goes over them once or more often and yields an [`Outcome`]; metrics that need the same sums share one.
-//! [`evaluate`] runs the passes that a list of metrics needs.
+//! [`evaluate`] runs the passes that a list of metrics needs, [`evaluate_on`] on threads that the caller has.
 //!
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
@@ -89,7 +89,7 @@ pub use edge::{Edge, EdgeSettings, edge};
 pub use edge_fit::{EdgeProfile, edge_profile};
 pub use error_acf::ErrorAcf;
 pub use errors::Error;
-pub use evaluate::{FrameSource, evaluate, passes, with_data_range};
+pub use evaluate::{FrameSource, Task, Workers, evaluate, evaluate_on, passes, with_data_range};
 pub use filtered_back_projection::{Filter, FilteredBackProjection};
 pub use fit::{Fit, fit};
 pub use fourier::Window;

@@ -59,6 +59,7 @@ static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: true,
     needs_range: false,
+    splits: false,
     start,
 };
 

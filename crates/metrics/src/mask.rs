@@ -27,6 +27,7 @@ static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: true,
     needs_range: false,
+    splits: true,
     start,
 };
 

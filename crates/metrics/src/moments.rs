@@ -22,6 +22,7 @@ pub(crate) static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: true,
     needs_range: false,
+    splits: true,
     start,
 };
 

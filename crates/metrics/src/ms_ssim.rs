@@ -35,6 +35,7 @@ static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: false,
     needs_range: true,
+    splits: true,
     start,
 };
 

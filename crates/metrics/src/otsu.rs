@@ -32,6 +32,7 @@ pub(crate) static METRIC: Metric = Metric {
         mergeable: true,
         per_chunk: false,
         needs_range: false,
+        splits: false,
         start,
     },
 };

@@ -36,6 +36,7 @@ pub(crate) static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: false,
     needs_range: false,
+    splits: false,
     start,
 };
 

@@ -34,6 +34,7 @@ static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: false,
     needs_range: false,
+    splits: false,
     start,
 };
 

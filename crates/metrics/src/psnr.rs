@@ -30,6 +30,7 @@ static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: true,
     needs_range: true,
+    splits: true,
     start,
 };
 

@@ -38,6 +38,7 @@ static PASS: Pass = Pass {
     mergeable: false,
     per_chunk: true,
     needs_range: false,
+    splits: false,
     start,
 };
 

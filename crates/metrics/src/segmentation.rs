@@ -40,6 +40,7 @@ pub(crate) static METRIC: Metric = Metric {
         mergeable: false,
         per_chunk: false,
         needs_range: false,
+        splits: false,
         start,
     },
 };

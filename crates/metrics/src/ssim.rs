@@ -41,6 +41,7 @@ static PASS: Pass = Pass {
     mergeable: true,
     per_chunk: false,
     needs_range: true,
+    splits: true,
     start,
 };
 

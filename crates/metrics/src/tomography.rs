@@ -37,6 +37,7 @@ pub(crate) static METRIC: Metric = Metric {
         mergeable: false,
         per_chunk: false,
         needs_range: false,
+        splits: false,
         start,
     },
 };
