@@ -10,6 +10,7 @@ use etalon_measure::machine::{Machine, Versions};
 use etalon_measure::measure::{
     ChunkRow, DEFAULT_SAMPLE_BYTES, LEAST_RUNS, Row, Subject, measure, stored, stratified,
 };
+use etalon_measure::merging_columns::with_merging_columns;
 use etalon_measure::method::Method;
 use etalon_measure::recompress::LEAST_BYTES;
 use etalon_measure::speed::RawChunk;
@@ -43,6 +44,7 @@ Examples:
   etalon measure run42.h5::/entry/data -c noise:sigma=0.5 --profile imaging
   etalon measure run42.h5 small.h5 --metrics psnr,ssim --set noise.gain=2 --json
   etalon measure saxs.h5::/raw saxs.h5::/lossy --profile saxs --set geometry.center=[512.3,498.1]
+  etalon measure scaled.h5::/lyso/intensity -c quantise:abs=0.1 -m merging,cc_half --set merging.hkl=miller_index
 
 Exit code 1: a codec that is lossless changed a value, or a --limit is not kept.")]
 pub(crate) struct Arguments {
@@ -261,9 +263,10 @@ impl<'a> Task<'a> {
         }
         let bar = progress::bar(self.output, dataset.raw_bytes(), BYTES);
         bar.set_message(row.codec.clone());
-        let mut comparison = Comparison::new(dataset, against, &self.settings, |n| bar.inc(n))?;
+        let settings = with_merging_columns(dataset, &self.settings)?;
+        let mut comparison = Comparison::new(dataset, against, &settings, |n| bar.inc(n))?;
         comparison.set_threads(self.jobs);
-        let settings = comparison.with_data_range(&self.metrics, &self.settings)?;
+        let settings = comparison.with_data_range(&self.metrics, &settings)?;
         let outcome = comparison.evaluate(&self.metrics, &settings)?;
         row.take(outcome, &self.limits);
         for verdict in row.verdicts.iter().filter(|verdict| !verdict.holds) {

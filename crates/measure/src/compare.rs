@@ -217,6 +217,19 @@ fn slabs(offset: Vec<u64>, extents: Vec<u64>, chunk: Option<&[u64]>, side: &Side
     Slabs::new(offset, extents, chunk, side.element.bytes, SLAB_BYTES)
 }
 
+/// All elements of a dataset in f64.
+pub(crate) fn all_values(dataset: &Dataset) -> Result<Vec<f64>, Fault> {
+    let mut side = Side::new(dataset)?;
+    side.read(&Slab {
+        offset: vec![0; dataset.shape.len()],
+        extents: dataset.shape.clone(),
+        first: 0,
+        count: 1,
+    })?;
+    let values = side.typed.values();
+    Ok(values.to_f64(0..values.len()).into_owned())
+}
+
 fn same_shape(original: &Dataset, decoded: &Dataset) -> Result<(), Fault> {
     if original.shape == decoded.shape {
         return Ok(());

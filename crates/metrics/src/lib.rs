@@ -34,12 +34,14 @@ mod g2;
 mod g2_by_frame;
 mod geometry;
 mod half_sets;
+mod laue_group;
 mod limit;
 mod lossless;
 mod mask;
 mod max_abs;
 mod mean_frame;
 mod merging;
+mod merging_table;
 mod metric;
 mod moments;
 mod ms_ssim;
@@ -96,11 +98,13 @@ pub use fourier::Window;
 pub use frames::{Frames, Values};
 pub use frc::{FrcSettings, Halves};
 pub use geometry::{Geometry, RadialBins, radii};
+pub use laue_group::LaueGroup;
 pub use limit::{Limit, Verdict};
 pub use lossless::entropy;
 pub use merging::{
     Merging, MergingSettings, MergingShell, Reflections, Weights, merging, merging_by_shell,
 };
+pub use merging_table::{MergingColumns, MergingTable};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
 pub use ms_ssim::ms_ssim;

@@ -77,6 +77,8 @@ fn settings(shape: Shape) -> Settings {
         settings.tomography.angle_range_deg = Some([0.0, 180.0]);
     }
     settings.correlation.two_time_frames = 6;
+    let observations = (shape.frames * shape.rows * shape.columns) as i32;
+    settings.merging.columns.hkl = (0..observations).map(|at| [at % 41, 1, 2]).collect();
     settings
 }
 
