@@ -30,6 +30,21 @@ pub(crate) fn robust_range(source: &mut dyn FrameSource) -> Result<f64, Error> {
     }
 }
 
+/// The range of values in memory, by sorting; NaN of nothing.
+pub(crate) fn range_of_values(mut values: Vec<f64>) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let [low, high] = QUANTILES.map(|quantile| {
+        let position = position(values.len() as u64, quantile);
+        let below = position as usize;
+        let above = (below + 1).min(values.len() - 1);
+        between(values[below], values[above], position.fract())
+    });
+    high - low
+}
+
 /// The state between two rounds.
 #[derive(Debug, Clone, Default)]
 struct Search {
@@ -217,19 +232,6 @@ mod tests {
         robust_range(&mut Parts(parts)).unwrap()
     }
 
-    /// The same by sorting.
-    fn sorted(values: &[f64]) -> f64 {
-        let mut values = values.to_vec();
-        values.sort_by(f64::total_cmp);
-        let [low, high] = QUANTILES.map(|quantile| {
-            let position = position(values.len() as u64, quantile);
-            let below = position as usize;
-            let above = (below + 1).min(values.len() - 1);
-            between(values[below], values[above], position.fract())
-        });
-        high - low
-    }
-
     fn scattered(count: u64) -> Vec<f64> {
         (0..count)
             .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f64 / 1e3 - 7e3)
@@ -241,7 +243,7 @@ mod tests {
             let array: Vec<$type> = scattered(4001).iter().map(|&value| value as $type).collect();
             let wide: Vec<f64> = array.iter().map(|&value| value as f64).collect();
             let whole = range_of(&[(Values::$variant(&array), None)]);
-            assert_eq!(whole, sorted(&wide), stringify!($variant));
+            assert_eq!(whole, range_of_values(wide), stringify!($variant));
             let (left, right) = array.split_at(123);
             let parts = range_of(&[(Values::$variant(left), None), (Values::$variant(right), None)]);
             assert_eq!(parts, whole);
