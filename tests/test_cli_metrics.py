@@ -123,6 +123,19 @@ def test_what_a_codec_makes_of_a_dataset_is_measured(files, dataset, tmp_path):
     assert set(lossless["metrics"].values()) == {0}
 
 
+def test_chunks_that_a_codec_kept_without_loss_are_told(tmp_path):
+    # Floats of any size, for which no step of half a count is left, and counts.
+    a = np.stack([RANDOM.randint(0, 2**32, (50, 70)).astype("u4").view("f4"), RANDOM.poisson(1000, (50, 70)).astype("f4")])
+    a[~np.isfinite(a)] = 0
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a", data=a, chunks=(1, 50, 70))
+    target = "%s::/a" % (tmp_path / "a.h5")
+    noise, lossless = etalon_json("measure", target, "-c", "noise:sigma=0.5", "-c", "bitshuffle", "-m", "abs")["datasets"]
+    (note,) = noise["notes"]
+    assert "fell back" in note and "in 1 of 2 chunks" in note and "notes" not in lossless
+    assert note in etalon("measure", target, "-c", "noise:sigma=0.5").stdout
+
+
 def test_csv_and_lines_hold_the_same_numbers(files):
     arguments = ["measure", files / "a.h5", files / "b.h5", "-d", "/cut", "--per-chunk", *MASK, "-m", "abs"]
     rows = list(csv.DictReader(io.StringIO(etalon(*arguments, "--csv").stdout)))
