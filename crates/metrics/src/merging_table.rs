@@ -97,6 +97,9 @@ pub struct MergingColumns {
     pub scale: Option<Vec<f64>>,
 }
 
+/// One of the statistics.
+type Number = fn(&Merging) -> f64;
+
 #[derive(Default)]
 struct Intensities {
     table: MergingTable,
@@ -165,7 +168,7 @@ impl Accumulator for Intensities {
         outcome.value("merging_observations", original.observations as f64);
         outcome.value("unique_reflections", original.unique as f64);
         outcome.value("multiplicity", original.multiplicity);
-        let numbers: [(&str, fn(&Merging) -> f64); 7] = [
+        let numbers: [(&str, Number); 7] = [
             ("r_merge", |merging| merging.r_merge),
             ("r_meas", |merging| merging.r_meas),
             ("r_pim", |merging| merging.r_pim),
