@@ -51,7 +51,7 @@ pub(crate) struct Common {
     /// Say more on standard error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Threads for work that is done chunk by chunk [default: one per processor]
+    /// Threads for work that is done chunk by chunk or frame by frame [default: one per processor]
     #[arg(short, long, global = true, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
@@ -106,7 +106,7 @@ impl Cli {
         let jobs = self.common.jobs();
         match self.command {
             Command::Demo(arguments) => demo::run(&arguments, output, jobs),
-            Command::Measure(arguments) => measure::run(&arguments, output),
+            Command::Measure(arguments) => measure::run(&arguments, output, jobs),
             Command::Bench(arguments) => bench::run(&arguments, output),
             Command::Report(arguments) => report::run(&arguments, output),
             Command::Recompress(arguments) => recompress::run(&arguments, output, jobs),

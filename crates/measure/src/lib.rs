@@ -42,6 +42,7 @@ pub mod known_filters;
 mod loss;
 pub mod machine;
 pub mod measure;
+pub mod merging_columns;
 pub mod method;
 mod ordered;
 pub mod peer;

@@ -66,13 +66,19 @@ fn counts_for(pass: &Pass, masked: bool) -> Pair {
 
 /// Settings with which every metric can start.
 fn settings(shape: Shape) -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings {
+        // Of a source of frames, `evaluate` finds it.
+        data_range: Some(60.0),
+        ..Settings::default()
+    };
     settings.geometry.center = Some([7.3, 9.6]);
     settings.edge.half_width = 8.0;
     if shape.rows > 1 {
         settings.tomography.angle_range_deg = Some([0.0, 180.0]);
     }
     settings.correlation.two_time_frames = 6;
+    let observations = (shape.frames * shape.rows * shape.columns) as i32;
+    settings.merging.columns.hkl = (0..observations).map(|at| [at % 41, 1, 2]).collect();
     settings
 }
 
@@ -170,7 +176,7 @@ fn outcome_with(
     }
 }
 
-/// Numbers and curves by name.
+/// Numbers, curves and pictures by name.
 fn numbers(outcome: &Outcome) -> Vec<(String, f64)> {
     let mut numbers: Vec<(String, f64)> = outcome.values.clone().into_iter().collect();
     for (name, curve) in &outcome.curves {
@@ -178,6 +184,10 @@ fn numbers(outcome: &Outcome) -> Vec<(String, f64)> {
         for (line, y) in &curve.y {
             numbers.extend(y.iter().map(|y| (format!("{name} {line}"), *y)));
         }
+    }
+    for (name, image) in &outcome.images {
+        let values = image.values.iter();
+        numbers.extend(values.map(|value| (name.clone(), f64::from(*value))));
     }
     numbers
 }
