@@ -307,7 +307,7 @@ impl<'a> Task<'a> {
 }
 
 /// The dataset of FILE2 that belongs to one of FILE: the one it names, or the one of the same path.
-fn counterpart(dataset: &Dataset, decoded: &Target) -> Result<Dataset, Failure> {
+pub(crate) fn counterpart(dataset: &Dataset, decoded: &Target) -> Result<Dataset, Failure> {
     let path = decoded.pattern.as_ref().unwrap_or(&dataset.path);
     let target = Target {
         file: decoded.file.clone(),
