@@ -1,7 +1,8 @@
 //! What holds for every metric: parts are the whole, masked elements are of no matter, and nothing panics.
 
 use etalon_metrics::{
-    Accumulator, Error, Frames, Halves, METRICS, Outcome, Pass, Settings, Shape, Values, passes,
+    Accumulator, Error, FrameSource, Frames, Halves, METRICS, Outcome, Pass, Settings, Shape, Task,
+    Values, evaluate, evaluate_on, metric_named, passes,
 };
 
 mod simulated;
@@ -396,4 +397,72 @@ fn no_frames_and_no_pixels_are_survived() {
     ] {
         survives(&filled(frames, rows, columns, 0.0));
     }
+}
+
+/// All frames at once, from memory.
+struct Source<'a>(&'a Pair);
+
+impl FrameSource for Source<'_> {
+    fn shape(&self) -> Shape {
+        self.0.shape
+    }
+
+    fn for_each(
+        &mut self,
+        take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        take(&Frames {
+            original: Values::F64(&self.0.original),
+            decoded: Values::F64(&self.0.decoded),
+            valid: self.0.valid.as_deref(),
+            first: 0,
+            count: self.0.shape.frames,
+            rows: self.0.shape.rows,
+            columns: self.0.shape.columns,
+        })
+    }
+}
+
+#[test]
+fn frames_that_are_given_to_workers_in_any_order_are_the_whole() {
+    // Every frame is worth a thread.
+    let pair = counts([3, 512, 512], true);
+    let settings = settings(pair.shape);
+    let names = ["abs", "mask", "psnr", "ssim", "ms_ssim", "otsu"];
+    let metrics = names.map(|name| metric_named(name).unwrap());
+    let backwards = &mut |tasks: Vec<Task<'_>>| {
+        assert!(tasks.len() > 3 * 4, "{}", tasks.len());
+        tasks.into_iter().rev().try_for_each(|task| task())
+    };
+    let found = evaluate_on(&metrics, &settings, &mut Source(&pair), backwards).unwrap();
+    let forwards = evaluate(&metrics, &settings, &mut Source(&pair)).unwrap();
+    assert_eq!(numbers(&found), numbers(&forwards));
+    for pass in passes(&metrics) {
+        let whole = outcome_with(&settings, pass, &pair, Kind::F64, Way::Whole).unwrap();
+        for (name, value) in &whole.values {
+            if let Some(found) = found.values.get(name) {
+                assert!((found - value).abs() <= 1e-12 * value.abs(), "{name}");
+            }
+        }
+        for (name, curve) in &whole.curves {
+            assert_eq!(Some(&curve.x), found.curves.get(name).map(|found| &found.x));
+        }
+    }
+}
+
+#[test]
+fn a_given_data_range_is_not_sought() {
+    let pair = counts([2, ROWS, COLUMNS], false);
+    let metrics = [metric_named("psnr").unwrap()];
+    let range = |data_range: Option<f64>| {
+        let settings = Settings {
+            data_range,
+            ..Settings::default()
+        };
+        evaluate(&metrics, &settings, &mut Source(&pair))
+            .unwrap()
+            .values["data_range"]
+    };
+    assert_eq!(range(Some(1234.5)), 1234.5);
+    assert!((10.0..80.0).contains(&range(None)));
 }
