@@ -430,12 +430,14 @@ fn frames_that_are_given_to_workers_in_any_order_are_the_whole() {
     let settings = settings(pair.shape);
     let names = ["abs", "mask", "psnr", "ssim", "ms_ssim", "otsu"];
     let metrics = names.map(|name| metric_named(name).unwrap());
+    let mut most = 0;
     let backwards = &mut |tasks: Vec<Task<'_>>| {
-        assert!(tasks.len() > 3 * 4, "{}", tasks.len());
+        most = most.max(tasks.len());
         tasks.into_iter().rev().try_for_each(|task| task())
     };
     let found = evaluate_on(&metrics, &settings, &mut Source(&pair), backwards).unwrap();
     let forwards = evaluate(&metrics, &settings, &mut Source(&pair)).unwrap();
+    assert!(most > 3, "{most} tasks");
     assert_eq!(numbers(&found), numbers(&forwards));
     for pass in passes(&metrics) {
         let whole = outcome_with(&settings, pass, &pair, Kind::F64, Way::Whole).unwrap();
