@@ -13,9 +13,11 @@ PLAIN_CRATES := -p etalon-codec -p etalon-filter -p etalon-metrics
 HDF5_CRATES := -p etalon-measure -p etalon-cli
 LEVELS := scalar baseline avx2 avx512
 MUTATIONS := 1000000
+# One processor with vector instructions of another kind, and one whose numbers begin with their highest byte.
+OTHER_TARGETS := aarch64-unknown-linux-gnu s390x-unknown-linux-gnu
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-all lint bench bench-table bench-frontier build plugins tools packages licences clean
+.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier build plugins tools packages licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -23,6 +25,7 @@ help:
 	@echo "make test       build and run the tests"
 	@echo "make test-long  the codec's tests at every SIMD level, a million damaged chunks"
 	@echo "make test-references  the metrics beside scikit-image, pyFAI, gemmi and others (1.7 GB of Python packages)"
+	@echo "make test-portability  the codec's tests on ARM and on a big-endian processor, under qemu"
 	@echo "make test-all   all of them"
 	@echo "make plugins    stage libh5etalon_*.so in h5plugins/: HDF5_PLUGIN_PATH=\$$PWD/h5plugins"
 	@echo "make build      the etalon command: target/release/etalon"
@@ -61,7 +64,10 @@ test-references: .venv-metrics/.stamp .venv-metrics-numpy1/.stamp .venv-cctbx/.s
 	$(CARGO) build --release -p etalon-metrics --examples
 	ETALON_EXAMPLES=$(TARGET)/release/examples .venv-metrics/bin/python -m pytest tests/references -q -rs
 
-test-all: test test-long
+test-portability:
+	CARGO="$(CARGO)" scripts/test_portability $(OTHER_TARGETS)
+
+test-all: test test-long test-portability
 
 lint: tools
 	$(CARGO) fmt --all --check

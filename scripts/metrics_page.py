@@ -18,6 +18,10 @@ A is the original, B what was decoded, e = B − A in f64. Masked elements (`--s
 every metric, and `mask` counts those that changed. Numbers of a stack of frames are over all frames, those of image metrics
 means over frames with a curve by frame. Pixel coordinates count from the corner of the first pixel, whose middle is 0.5, 0.5.
 
+`merging` and `cc_half` measure the column of intensities of a table of reflections; `--set merging.hkl=miller_index` names the
+dataset of the indices beside it, `merging.scale` and `merging.variance` those of scales and variances, `merging.laue` the
+symmetry by which indices are reduced (`mmm`, `6/mmm`, …; none where they are reduced already).
+
 | compared with, in `make test-references` | metrics |
 |---|---|
 | numpy, scikit-image, scipy, statsmodels | errors, PSNR, Pearson, KS, earth mover, autocorrelation, entropies |

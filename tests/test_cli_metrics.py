@@ -77,6 +77,38 @@ def test_rows_of_chunks_are_those_of_the_elements_in_them(files):
         assert chunk["metrics"] == pytest.approx(errors(A, B, box), rel=1e-12), chunk["chunk"]
 
 
+def test_psnr_of_chunks_has_the_range_of_the_dataset(tmp_path):
+    # The second chunk is ten times as bright: ranges of their own would differ by as much.
+    a = np.stack([RANDOM.poisson(20, (50, 70)), RANDOM.poisson(200, (50, 70))]).astype("<u2")
+    b = a + RANDOM.randint(0, 3, a.shape).astype("<u2")
+    path = tmp_path / "pair.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=a, chunks=(1, 50, 70))
+        file.create_dataset("b", data=b, chunks=(1, 50, 70))
+    (row,) = etalon_json("measure", "%s::/a" % path, "%s::/b" % path, "-m", "psnr", "--per-chunk")["datasets"]
+    low, high = np.percentile(a.astype("f8"), [0.1, 99.9])
+    squares = (b.astype("f8") - a) ** 2
+
+    def psnr(squares):
+        return pytest.approx({"psnr": 10 * np.log10((high - low) ** 2 / squares.mean()), "data_range": high - low}, rel=1e-12)
+
+    assert row["metrics"] == psnr(squares)
+    assert [chunk["metrics"] for chunk in row["chunks"]] == [psnr(squares[0]), psnr(squares[1])]
+
+
+def test_numbers_do_not_depend_on_the_threads(tmp_path):
+    # Frames large enough to be cut into runs, and in more than one slab.
+    a = RANDOM.poisson(20, (70, 512, 512)).astype("<u2")
+    b = a + RANDOM.randint(0, 3, a.shape).astype("<u2")
+    path = tmp_path / "pair.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=a, chunks=(1, 512, 512))
+        file.create_dataset("b", data=b, chunks=(1, 512, 512))
+    arguments = ["measure", "%s::/a" % path, "%s::/b" % path, "-m", "abs,sigma,rmse,pearson,psnr,ssim,otsu,mask", *MASK]
+    one, three = (etalon_json(*arguments, "--jobs", jobs)["datasets"] for jobs in (1, 3))
+    assert one == three and one[0]["metrics"]["ssim"] < 1
+
+
 @pytest.mark.parametrize("dataset", ["/cut", "/contiguous", "/big_endian", "/double", "/five/dimensions"])
 def test_what_a_codec_makes_of_a_dataset_is_measured(files, dataset, tmp_path):
     spec = "noise:sigma=2,mask=65535"
@@ -89,6 +121,19 @@ def test_what_a_codec_makes_of_a_dataset_is_measured(files, dataset, tmp_path):
     assert row["metrics"] == pytest.approx(stored["metrics"], rel=1e-12) and row["metrics"]["max_abs_error"] > 0
     assert max(chunk["metrics"]["max_abs_error"] for chunk in row["chunks"]) == row["metrics"]["max_abs_error"]
     assert set(lossless["metrics"].values()) == {0}
+
+
+def test_chunks_that_a_codec_kept_without_loss_are_told(tmp_path):
+    # Floats of any size, for which no step of half a count is left, and counts.
+    a = np.stack([RANDOM.randint(0, 2**32, (50, 70)).astype("u4").view("f4"), RANDOM.poisson(1000, (50, 70)).astype("f4")])
+    a[~np.isfinite(a)] = 0
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a", data=a, chunks=(1, 50, 70))
+    target = "%s::/a" % (tmp_path / "a.h5")
+    noise, lossless = etalon_json("measure", target, "-c", "noise:sigma=0.5", "-c", "bitshuffle", "-m", "abs")["datasets"]
+    (note,) = noise["notes"]
+    assert "fell back" in note and "in 1 of 2 chunks" in note and "notes" not in lossless
+    assert note in etalon("measure", target, "-c", "noise:sigma=0.5").stdout
 
 
 def test_csv_and_lines_hold_the_same_numbers(files):

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from measured import outcome, shared_data
+from scipy.ndimage import minimum_filter
+from skimage.metrics import structural_similarity
 from skimage.transform import iradon
 
 FILTERS = ["ramp", "shepp-logan", "cosine", "hamming", "hann"]
@@ -27,6 +29,11 @@ def check_slices(answer, a, b, angles, name="ramp"):
     assert measured["reconstruction_noise"] == pytest.approx(noise.std(), rel=1e-9)
     assert measured["reconstruction_error_over_noise"] == pytest.approx(error.std() / noise.std(), rel=1e-9)
     assert measured["reconstruction_mean_error"] == pytest.approx(error.mean(), abs=1e-9 * error.std())
+    data_range = np.subtract(*np.percentile(slices[0][inside], [99.9, 0.1]))
+    options = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=data_range, full=True)
+    _, ssim = structural_similarity(*slices, **options)
+    windows = minimum_filter(inside, 11)[5:-5, 5:-5]
+    assert measured["reconstruction_ssim"] == pytest.approx(ssim[5:-5, 5:-5][windows].mean(), rel=1e-9)
     if columns <= 256:
         image = np.reshape(answer["images"]["reconstruction"]["values"], (columns, columns))
         # The picture is f32.

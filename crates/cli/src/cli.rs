@@ -8,7 +8,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::{
     args, bench, bench_options, codecs, completions, demo, doctor, inspect, man, measure, metrics,
-    recompress, report,
+    recompress, report, verify,
 };
 
 /// HDF5 compression for detector data, measured and checked
@@ -51,7 +51,7 @@ pub(crate) struct Common {
     /// Say more on standard error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Threads for work that is done chunk by chunk [default: one per processor]
+    /// Threads for work that is done chunk by chunk or frame by frame [default: one per processor]
     #[arg(short, long, global = true, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
@@ -81,6 +81,8 @@ enum Command {
     Recompress(recompress::Arguments),
     /// Show how the datasets of a file are stored, and check their chunks
     Inspect(inspect::Arguments),
+    /// Check that a file is what it claims to be, alone or beside its original
+    Verify(verify::Arguments),
     /// Find out which filter plugins HDF5 programs get here, and whether they can read a file
     Doctor(doctor::Arguments),
     /// List the codecs and their settings
@@ -106,11 +108,12 @@ impl Cli {
         let jobs = self.common.jobs();
         match self.command {
             Command::Demo(arguments) => demo::run(&arguments, output, jobs),
-            Command::Measure(arguments) => measure::run(&arguments, output),
+            Command::Measure(arguments) => measure::run(&arguments, output, jobs),
             Command::Bench(arguments) => bench::run(&arguments, output),
             Command::Report(arguments) => report::run(&arguments, output),
             Command::Recompress(arguments) => recompress::run(&arguments, output, jobs),
             Command::Inspect(arguments) => inspect::run(&arguments, output),
+            Command::Verify(arguments) => verify::run(&arguments, output, jobs),
             Command::Doctor(arguments) => doctor::run(&arguments, output),
             Command::Codecs => codecs::run(output),
             Command::Metrics => metrics::run(output),

@@ -33,8 +33,10 @@ mod report_grid;
 mod report_input;
 mod report_page;
 mod report_pictures;
+mod requirement;
 mod table;
 mod target;
+mod verify;
 
 use std::process::ExitCode;
 

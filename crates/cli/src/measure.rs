@@ -10,6 +10,7 @@ use etalon_measure::machine::{Machine, Versions};
 use etalon_measure::measure::{
     ChunkRow, DEFAULT_SAMPLE_BYTES, LEAST_RUNS, Row, Subject, measure, stored, stratified,
 };
+use etalon_measure::merging_columns::with_merging_columns;
 use etalon_measure::method::Method;
 use etalon_measure::recompress::LEAST_BYTES;
 use etalon_measure::speed::RawChunk;
@@ -30,7 +31,8 @@ use crate::target::Target;
 With --codec, chunks are read and decoded first; then every codec encodes and decodes them in memory, \
 on one thread. Speeds are the median of the runs in 10⁹ bytes of raw data a second, and CV is the \
 variation between runs. Every result is compared with the raw data. Of a large dataset a sample of \
-chunks is timed, spread evenly over all of them; metrics are always of the whole dataset.
+chunks is timed, spread evenly over all of them; metrics are always of the whole dataset, on as many threads as \
+--jobs says.
 
 With FILE2, datasets of the same path are compared: FILE has the originals, FILE2 what was decoded. \
 FILE::/a FILE::/b compares two datasets of one file. FILE alone with --metrics measures it by itself.
@@ -42,6 +44,7 @@ Examples:
   etalon measure run42.h5::/entry/data -c noise:sigma=0.5 --profile imaging
   etalon measure run42.h5 small.h5 --metrics psnr,ssim --set noise.gain=2 --json
   etalon measure saxs.h5::/raw saxs.h5::/lossy --profile saxs --set geometry.center=[512.3,498.1]
+  etalon measure scaled.h5::/lyso/intensity -c quantise:abs=0.1 -m merging,cc_half --set merging.hkl=miller_index
 
 Exit code 1: a codec that is lossless changed a value, or a --limit is not kept.")]
 pub(crate) struct Arguments {
@@ -95,11 +98,13 @@ struct Task<'a> {
     limits: Vec<Limit>,
     settings: Settings,
     output: Output,
+    /// Threads of the metrics.
+    jobs: usize,
 }
 
 /// Measures every codec on every dataset, or every dataset beside another.
-pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Failure> {
-    let task = Task::new(arguments, output)?;
+pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<Outcome, Failure> {
+    let task = Task::new(arguments, output, jobs)?;
     let datasets = measurable(arguments, output)?;
     let form = Form::of(output, arguments.csv, arguments.lines);
     let mut rows = Vec::new();
@@ -134,7 +139,7 @@ fn refused_everywhere(rows: &[Row]) -> Option<String> {
 }
 
 impl<'a> Task<'a> {
-    fn new(arguments: &'a Arguments, output: Output) -> Result<Self, Failure> {
+    fn new(arguments: &'a Arguments, output: Output, jobs: usize) -> Result<Self, Failure> {
         if arguments.runs < LEAST_RUNS {
             return Err(Failure::arguments(format!(
                 "--runs: fewer than {LEAST_RUNS} runs have no meaningful median"
@@ -160,6 +165,7 @@ impl<'a> Task<'a> {
             limits: arguments.metric_options.limits()?,
             settings: arguments.metric_options.settings()?,
             output,
+            jobs,
         })
     }
 
@@ -257,8 +263,11 @@ impl<'a> Task<'a> {
         }
         let bar = progress::bar(self.output, dataset.raw_bytes(), BYTES);
         bar.set_message(row.codec.clone());
-        let mut comparison = Comparison::new(dataset, against, &self.settings, |n| bar.inc(n))?;
-        let outcome = comparison.evaluate(&self.metrics, &self.settings)?;
+        let settings = with_merging_columns(dataset, &self.settings)?;
+        let mut comparison = Comparison::new(dataset, against, &settings, |n| bar.inc(n))?;
+        comparison.set_threads(self.jobs);
+        let settings = comparison.with_data_range(&self.metrics, &settings)?;
+        let outcome = comparison.evaluate(&self.metrics, &settings)?;
         row.take(outcome, &self.limits);
         for verdict in row.verdicts.iter().filter(|verdict| !verdict.holds) {
             let (limit, measured) = (&verdict.limit, verdict.measured);
@@ -268,7 +277,7 @@ impl<'a> Task<'a> {
             ));
         }
         if !row.chunks.is_empty() {
-            self.add_chunk_metrics(row, dataset, &mut comparison)?;
+            self.add_chunk_metrics(row, dataset, &settings, &mut comparison)?;
         }
         drop(comparison);
         bar.finish_and_clear();
@@ -280,6 +289,7 @@ impl<'a> Task<'a> {
         &self,
         row: &mut Row,
         dataset: &Dataset,
+        settings: &Settings,
         comparison: &mut Comparison<'_>,
     ) -> Result<(), Failure> {
         let mut metrics = self.metrics.clone();
@@ -290,14 +300,14 @@ impl<'a> Task<'a> {
                 .zip(&extents)
                 .map(|((start, extent), chunk)| (extent - start).min(*chunk));
             comparison.restrict(chunk.chunk.clone(), inside.collect());
-            chunk.metrics = comparison.evaluate(&metrics, &self.settings)?.values;
+            chunk.metrics = comparison.evaluate(&metrics, settings)?.values;
         }
         Ok(())
     }
 }
 
 /// The dataset of FILE2 that belongs to one of FILE: the one it names, or the one of the same path.
-fn counterpart(dataset: &Dataset, decoded: &Target) -> Result<Dataset, Failure> {
+pub(crate) fn counterpart(dataset: &Dataset, decoded: &Target) -> Result<Dataset, Failure> {
     let path = decoded.pattern.as_ref().unwrap_or(&dataset.path);
     let target = Target {
         file: decoded.file.clone(),

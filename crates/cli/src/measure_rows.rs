@@ -78,9 +78,9 @@ fn text_lines(rows: &[Row], metrics: &[&'static Metric], first: bool) -> Vec<Str
     if !metrics.is_empty() {
         lines.push(String::new());
         lines.extend(metric_table(rows, metrics).lines());
-        let notes = rows.iter().flat_map(|row| &row.notes);
-        lines.extend(notes.map(|note| format!("note: {note}")));
     }
+    let notes = rows.iter().flat_map(|row| &row.notes);
+    lines.extend(notes.map(|note| format!("note: {note}")));
     lines
 }
 

@@ -191,16 +191,20 @@ impl Pools {
     }
 
     fn curve<'a>(&mut self, curve: &'a Curve, points: usize) -> CurveData<'a> {
-        let every = curve.x.len().div_ceil(points).max(1);
+        let first = first_drawn(curve);
+        let every = (curve.x.len() - first).div_ceil(points).max(1);
         CurveData {
             x_label: &curve.x_label,
             y_label: &curve.y_label,
             every,
-            x: self.array(curve.x.iter().copied().step_by(every)),
+            x: self.array(curve.x.iter().copied().skip(first).step_by(every)),
             y: curve
                 .y
                 .iter()
-                .map(|(name, y)| (name.as_str(), self.array(y.iter().copied().step_by(every))))
+                .map(|(name, y)| {
+                    let drawn = y.iter().copied().skip(first).step_by(every);
+                    (name.as_str(), self.array(drawn))
+                })
                 .collect(),
         }
     }
@@ -239,6 +243,12 @@ impl Pools {
         images.sort_by(|a, b| (&a.stem, a.role).cmp(&(&b.stem, b.role)));
         images
     }
+}
+
+/// The first point that is drawn. Lag 0 of a correlation holds the counting noise, or is 1, and would set the axis alone.
+fn first_drawn(curve: &Curve) -> usize {
+    let begins_at_lag_0 = curve.x_label.starts_with("lag ") && curve.x.first() == Some(&Some(0.0));
+    usize::from(begins_at_lag_0 && curve.x.len() > 1)
 }
 
 /// A number with six digits.
@@ -281,6 +291,24 @@ mod tests {
         // One axis, one original, two that were decoded, all of every second point.
         assert_eq!(data.arrays.len(), 4);
         assert!(data.arrays.iter().all(|array| array.len() == 2));
+    }
+
+    #[test]
+    fn correlations_are_drawn_from_lag_1() {
+        let mut with_lags = row("a", &[9.0, 1.2, 1.1]);
+        let curve = with_lags.curves.get_mut("c").unwrap();
+        assert_eq!(first_drawn(curve), 0);
+        curve.x_label = "lag / s".into();
+        assert_eq!(first_drawn(curve), 1);
+        let rows = [with_lags];
+        let sections = sections(&rows);
+        let detail = Detail {
+            points: 100,
+            side: 16,
+            steps: 254.0,
+        };
+        let data = Data::new(&sections, detail);
+        assert!(data.arrays.contains(&vec![Some(1.2), Some(1.1)]));
     }
 
     #[test]

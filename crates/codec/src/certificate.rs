@@ -145,6 +145,12 @@ impl Guarantee {
             Self::Verified => "B",
         }
     }
+
+    /// The class that is called that.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Lossless, Self::ByConstruction, Self::Verified];
+        all.into_iter().find(|class| class.name() == name)
+    }
 }
 
 impl BoundUnit {
@@ -159,6 +165,20 @@ impl BoundUnit {
             Self::Decibel => "decibel",
             Self::Dice => "dice",
         }
+    }
+
+    /// The unit that is called that.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::None,
+            Self::Absolute,
+            Self::Range,
+            Self::Element,
+            Self::Sigma,
+            Self::Decibel,
+            Self::Dice,
+        ];
+        all.into_iter().find(|unit| unit.name() == name)
     }
 }
 

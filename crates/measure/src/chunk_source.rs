@@ -120,6 +120,11 @@ impl<'a> ChunkSource<'a> {
         self.numbers[index]
     }
 
+    /// Whether the chunk with this number in the grid holds data.
+    pub(crate) fn holds(&self, number: u64) -> bool {
+        self.sorted_numbers.binary_search(&number).is_ok()
+    }
+
     /// The value of elements that were never written.
     pub(crate) fn fill_value(&self) -> Vec<u8> {
         let fill = self.dataset.fill_value.clone();
@@ -158,7 +163,7 @@ impl<'a> ChunkSource<'a> {
     pub(crate) fn chunks_in(&self, offset: &[u64], extents: &[u64]) -> Vec<Vec<u64>> {
         let touching = self.grid.touching(offset, extents).into_iter();
         touching
-            .filter(|number| self.sorted_numbers.binary_search(number).is_ok())
+            .filter(|number| self.holds(*number))
             .map(|number| self.grid.offset(number))
             .collect()
     }
@@ -197,6 +202,17 @@ impl<'a> ChunkSource<'a> {
                 self.dataset.path
             )
         })
+    }
+
+    /// Reads the chunk with this number in the grid; one that holds no data has the fill value.
+    pub(crate) fn load_or_fill(&self, number: u64, loaded: &mut Loaded) -> Result<(), Fault> {
+        if self.holds(number) {
+            return self.load_at(&self.grid.offset(number), loaded);
+        }
+        loaded.is_raw = true;
+        loaded.bytes.resize(self.chunk_bytes, 0);
+        pad(&mut loaded.bytes, self.dataset.fill_value.as_deref());
+        Ok(())
     }
 
     /// A decoder for what `load` reads.

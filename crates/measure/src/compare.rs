@@ -3,7 +3,10 @@
 
 use anyhow::anyhow;
 use etalon_codec::Element;
-use etalon_metrics::{Error, FrameSource, Frames, Metric, Outcome, Settings, Shape, evaluate};
+use etalon_metrics::{
+    Error, FrameSource, Frames, Metric, Outcome, Settings, Shape, Task, evaluate_on,
+    with_data_range,
+};
 
 use crate::box_copy::{Placed, copy_common};
 use crate::chunk_source::{ChunkSource, Decoder, Loaded};
@@ -11,6 +14,7 @@ use crate::dataset::Dataset;
 use crate::fault::{Blame, Fault};
 use crate::hdf5::dataset::OpenDataset;
 use crate::method::{Coder, Method};
+use crate::ordered;
 use crate::slabs::{Slab, Slabs};
 use crate::typed_values::TypedValues;
 
@@ -26,6 +30,7 @@ pub struct Comparison<'a> {
     slabs: Slabs,
     chunk: Option<Vec<u64>>,
     mask: Vec<f64>,
+    threads: usize,
     fault: Option<Fault>,
     progress: Box<dyn FnMut(u64) + 'a>,
 }
@@ -46,6 +51,13 @@ enum Decoded<'a> {
     Dataset(Box<Side>),
     /// Every chunk of the original, encoded and decoded.
     Codec(Box<Coded<'a>>),
+}
+
+/// What a round over the data needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum LooksAt {
+    Both,
+    Original,
 }
 
 struct Coded<'a> {
@@ -97,6 +109,7 @@ impl<'a> Comparison<'a> {
             original: side,
             decoded,
             mask: settings.mask.clone(),
+            threads: 1,
             fault: None,
             progress: Box::new(progress),
         })
@@ -107,27 +120,74 @@ impl<'a> Comparison<'a> {
         self.slabs = slabs(offset, extents, self.chunk.as_deref(), &self.original);
     }
 
+    /// Threads on which metrics look at frames; the numbers do not depend on it.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.threads = threads;
+    }
+
+    /// The settings with the data range of this dataset, if one of `metrics` needs it and none is given: chunks are judged
+    /// by the range of the dataset, not by their own.
+    pub fn with_data_range(
+        &mut self,
+        metrics: &[&'static Metric],
+        settings: &Settings,
+    ) -> Result<Settings, Fault> {
+        let found = with_data_range(metrics, settings, self);
+        found.map_err(|error| self.fault_of(error))
+    }
+
     /// What `metrics` say of the pair.
     pub fn evaluate(
         &mut self,
         metrics: &[&'static Metric],
         settings: &Settings,
     ) -> Result<Outcome, Fault> {
-        let path = self.original.path.clone();
-        evaluate(metrics, settings, self).map_err(|error| {
-            let fault = self.fault.take();
-            fault.unwrap_or_else(|| Fault::Arguments(anyhow!("{path}: {error}")))
-        })
+        let threads = self.threads;
+        let workers = &mut |tasks: Vec<Task<'_>>| {
+            let mut tasks = tasks.into_iter();
+            let work = |_: &mut (), task: Task<'_>| task();
+            ordered::run(threads, threads, || (), || Ok(tasks.next()), work, Ok)
+        };
+        evaluate_on(metrics, settings, self, workers).map_err(|error| self.fault_of(error))
+    }
+
+    /// What went wrong below the metrics, if that was it.
+    fn fault_of(&mut self, error: Error) -> Fault {
+        let path = &self.original.path;
+        let fault = self.fault.take();
+        fault.unwrap_or_else(|| Fault::Arguments(anyhow!("{path}: {error}")))
+    }
+
+    /// Calls `take` with all frames, slab by slab.
+    fn feed_all(
+        &mut self,
+        looks_at: LooksAt,
+        take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let slabs = self.slabs.clone();
+        for slab in slabs.iter() {
+            match self.feed(&slab, looks_at, take) {
+                Ok(taken) => taken?,
+                Err(fault) => {
+                    let text = fault.to_string();
+                    self.fault = Some(fault);
+                    return Err(Error::Source(text));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn feed(
         &mut self,
         slab: &Slab,
+        looks_at: LooksAt,
         take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
     ) -> Result<Result<(), Error>, Fault> {
         self.original.read(slab)?;
         let original = &self.original;
         let decoded = match &mut self.decoded {
+            _ if looks_at == LooksAt::Original => original.typed.values(),
             Decoded::Same => original.typed.values(),
             Decoded::Dataset(side) => {
                 side.read(slab)?;
@@ -157,6 +217,19 @@ fn slabs(offset: Vec<u64>, extents: Vec<u64>, chunk: Option<&[u64]>, side: &Side
     Slabs::new(offset, extents, chunk, side.element.bytes, SLAB_BYTES)
 }
 
+/// All elements of a dataset in f64.
+pub(crate) fn all_values(dataset: &Dataset) -> Result<Vec<f64>, Fault> {
+    let mut side = Side::new(dataset)?;
+    side.read(&Slab {
+        offset: vec![0; dataset.shape.len()],
+        extents: dataset.shape.clone(),
+        first: 0,
+        count: 1,
+    })?;
+    let values = side.typed.values();
+    Ok(values.to_f64(0..values.len()).into_owned())
+}
+
 fn same_shape(original: &Dataset, decoded: &Dataset) -> Result<(), Fault> {
     if original.shape == decoded.shape {
         return Ok(());
@@ -184,18 +257,14 @@ impl FrameSource for Comparison<'_> {
         &mut self,
         take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let slabs = self.slabs.clone();
-        for slab in slabs.iter() {
-            match self.feed(&slab, take) {
-                Ok(taken) => taken?,
-                Err(fault) => {
-                    let text = fault.to_string();
-                    self.fault = Some(fault);
-                    return Err(Error::Source(text));
-                }
-            }
-        }
-        Ok(())
+        self.feed_all(LooksAt::Both, take)
+    }
+
+    fn for_each_original(
+        &mut self,
+        take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.feed_all(LooksAt::Original, take)
     }
 }
 

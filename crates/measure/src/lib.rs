@@ -8,6 +8,7 @@
 //! * [`bench`], [`bench_row`], [`bench_cache`], [`candidate`], [`peer`], [`h5py_worker`], [`bounds`], [`power_law`]: the same codecs beside
 //!   everybody else's through h5py, and what the data allow;
 //! * [`compare`]: a dataset beside what was decoded of it, fed to the metrics;
+//! * [`verify`], [`salvage`]: whether datasets are what they claim to be, and a copy without damaged chunks;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
 //! * [`simulate`], [`simulate_4dstem`], [`random`]: detector frames made up for the demo and for tests.
@@ -26,6 +27,7 @@ mod chunk_encoder;
 mod chunk_front;
 pub mod chunk_shape;
 pub mod chunk_source;
+mod claim;
 pub mod compare;
 pub mod dataset;
 mod disk_space;
@@ -42,6 +44,7 @@ pub mod known_filters;
 mod loss;
 pub mod machine;
 pub mod measure;
+pub mod merging_columns;
 pub mod method;
 mod ordered;
 pub mod peer;
@@ -56,6 +59,7 @@ mod provenance;
 pub mod random;
 mod recode;
 pub mod recompress;
+pub mod salvage;
 pub mod sha256;
 pub mod simulate;
 pub mod simulate_4dstem;
@@ -69,3 +73,4 @@ mod tree;
 mod tree_copy;
 mod typed_values;
 mod value_copy;
+pub mod verify;

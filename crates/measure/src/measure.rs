@@ -133,7 +133,7 @@ impl Row {
         self.metrics = outcome.values;
         self.curves = outcome.curves;
         self.images = outcome.images;
-        self.notes = outcome.notes;
+        self.notes.extend(outcome.notes);
     }
 }
 
@@ -183,6 +183,7 @@ fn timed(row: Row, measured: &Measured, chunks: &[RawChunk], runs: usize, per_ch
         decode_cv: Some(total.decode_cv),
         max_abs_error: Some(total.max_abs_error),
         runs,
+        notes: fallback_note(&row, measured),
         measured_chunks: chunks.len(),
         chunks: match per_chunk {
             true => chunk_rows
@@ -192,6 +193,17 @@ fn timed(row: Row, measured: &Measured, chunks: &[RawChunk], runs: usize, per_ch
         },
         ..row
     }
+}
+
+/// Why an error is smaller, or a ratio lower, than the setting lets expect.
+fn fallback_note(row: &Row, measured: &Measured) -> Vec<String> {
+    let (count, all) = (measured.fallbacks, measured.chunks.len());
+    let note = || {
+        let codec = &row.codec;
+        format!("{codec} fell back to a finer setting or to no loss in {count} of {all} chunks")
+    };
+    let is_told = count > 0 && !row.lossless;
+    is_told.then(note).into_iter().collect()
 }
 
 /// The row of a dataset as it lies in a file: what metrics say of it is added with [`Row::take`].

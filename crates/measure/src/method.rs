@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use etalon_codec::{CODECS, Context, Error, Filter, Layout, Spec, nearest};
+use etalon_codec::{CODECS, Context, Error, Filter, Layout, Spec, frame, nearest};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::byte_shuffle::{shuffle, unshuffle};
@@ -171,6 +171,16 @@ impl Coder {
                 deflate_whole(deflate, shuffled, dst)
             }
         }
+    }
+
+    /// Whether the certificate of an encoded chunk says that its codec fell back to a finer setting or to a lossless one.
+    pub fn fell_back(&self, chunk: &[u8]) -> bool {
+        let Self::Filter { filter, .. } = self else {
+            return false;
+        };
+        let info = (filter.name == "etalon").then(|| frame::inspect(chunk));
+        let certificate = info.and_then(Result::ok).and_then(|info| info.certificate);
+        certificate.is_some_and(|certificate| certificate.fell_back)
     }
 
     /// Decodes `chunk` into `dst`, which has the size of the raw chunk.

@@ -69,6 +69,22 @@ pub(crate) struct Plan {
     pub(crate) warnings: Vec<String>,
 }
 
+impl Plan {
+    /// Copies every dataset of `source` as it is.
+    pub(crate) fn copying(source: &SourceFile) -> Result<Self, Fault> {
+        let treatment = |token: Token| Ok((token, untouched(&source.dataset(&token)?)));
+        Ok(Self {
+            treatments: source
+                .tokens()
+                .map(treatment)
+                .collect::<Result<_, Fault>>()?,
+            recoded: Vec::new(),
+            source_bytes: 0,
+            warnings: Vec::new(),
+        })
+    }
+}
+
 /// A dataset is recoded, is not for a reason that needs no words, or is not for one that does.
 enum Choice {
     Yes,

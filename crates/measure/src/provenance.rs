@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
-use etalon_codec::{Certificate, Filter};
+use etalon_codec::{BoundUnit, Certificate, Filter, Guarantee, Spec, Tally};
 
 use crate::chunk_encoder::ChunkEncoder;
 use crate::chunk_source::ChunkSource;
+use crate::claim::Claim;
 use crate::dataset::Dataset;
 use crate::fault::{Blame, Fault};
 use crate::hdf5::dataset::OpenDataset;
@@ -161,6 +162,55 @@ fn keep_earlier(source: &Dataset, copy: &OpenDataset) -> H5Result<Option<(u32, S
         (None, None) => return Ok(None),
     };
     Ok(Some((next, earlier)))
+}
+
+/// What the latest record of a dataset says, as far as it can be checked.
+pub(crate) struct Record {
+    certificate: Certificate,
+    spec: Option<Spec>,
+    pub(crate) source_file: String,
+    pub(crate) source_sha256: String,
+    pub(crate) source_sha256_chunk: Vec<u64>,
+}
+
+impl Record {
+    /// What it says of every chunk.
+    pub(crate) fn claim(&self) -> Claim {
+        Claim::of_certificate(Some(self.certificate), self.spec.as_ref())
+    }
+}
+
+/// The latest record of `dataset`, where it has one.
+pub(crate) fn latest(dataset: &Dataset) -> Result<Option<Record>, Fault> {
+    read_latest(dataset.open.id())
+        .input(|| format!("{}: its record of loss cannot be read", dataset.path))
+}
+
+fn read_latest(id: &Id) -> H5Result<Option<Record>> {
+    let text = |key| attribute::read_text(id, &name(None, key));
+    let number = |key| attribute::read_number(id, &name(None, key));
+    let Some(parameters) = text(PARAMETERS)? else {
+        return Ok(None);
+    };
+    let guarantee = text("guarantee")?.unwrap_or_default();
+    let bound_unit = text("bound_unit")?.unwrap_or_default();
+    let loss = Tally {
+        max_abs_error: number("max_abs_error")?.unwrap_or(f64::INFINITY),
+        ..Tally::default()
+    };
+    Ok(Some(Record {
+        certificate: Certificate {
+            guarantee: Guarantee::named(&guarantee).unwrap_or_default(),
+            bound_unit: BoundUnit::named(&bound_unit).unwrap_or_default(),
+            bound_asked: number("bound_asked")?.unwrap_or(0.0),
+            loss,
+            ..Certificate::default()
+        },
+        spec: parameters.parse().ok(),
+        source_file: text("source_file")?.unwrap_or_default(),
+        source_sha256: text("source_sha256")?.unwrap_or_default(),
+        source_sha256_chunk: attribute::read_counts(id, &name(None, "source_sha256_chunk"))?,
+    }))
 }
 
 /// Fills in what attributes say of a dataset whose filters lose nothing; nothing where there is no record.

@@ -193,8 +193,17 @@ impl Run<'_> {
             let (stop, observer) = (self.stop, &mut *self.observer);
             let mut progress = |bytes| observer.advance(Phase::Copy, &dataset.path, bytes);
             copy.copy_values(&token, |destination, remap| match treatment {
-                Treatment::Chunks => copy_chunks(&dataset, destination, stop, &mut progress),
-                _ => copy_values(&dataset, destination, remap, stop, &mut progress),
+                Treatment::Chunks => {
+                    copy_chunks(&dataset, destination, &|_| false, stop, &mut progress)
+                }
+                _ => copy_values(
+                    &dataset,
+                    destination,
+                    remap,
+                    &|_| false,
+                    stop,
+                    &mut progress,
+                ),
             })?;
         }
         Ok(())
@@ -373,7 +382,7 @@ fn check_space(source: &Path, staged: &StagedFile) -> Result<(), Fault> {
 }
 
 /// Copies the bytes before the HDF5 part, which belong to the user.
-fn copy_userblock(source: &SourceFile, staged: &StagedFile) -> Result<(), Fault> {
+pub(crate) fn copy_userblock(source: &SourceFile, staged: &StagedFile) -> Result<(), Fault> {
     let len = file::userblock(&source.id).input(|| "the user block cannot be measured".into())?;
     if len == 0 {
         return Ok(());

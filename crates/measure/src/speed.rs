@@ -57,6 +57,8 @@ pub struct Measured {
     pub total: Speed,
     /// By chunk, in the order given.
     pub chunks: Vec<Speed>,
+    /// Chunks in which a lossy codec fell back to a finer setting or to a lossless one.
+    pub fallbacks: usize,
 }
 
 /// Times and size of one chunk.
@@ -65,6 +67,7 @@ struct ChunkRuns {
     raw_bytes: usize,
     stored_bytes: usize,
     max_abs_error: f64,
+    fell_back: bool,
     /// Nanoseconds, one entry a run.
     encode: Vec<f64>,
     decode: Vec<f64>,
@@ -157,6 +160,7 @@ impl Bench {
             runs.raw_bytes = chunk.bytes.len();
             runs.stored_bytes = len;
             runs.max_abs_error = max_abs_error(element, &chunk.bytes, decoded);
+            runs.fell_back = self.coder.fell_back(&self.encode_buffer[..len]);
             self.stored.push(self.encode_buffer[..len].to_vec());
         }
         Ok(encoding.min(decoding))
@@ -203,6 +207,7 @@ impl Bench {
         Measured {
             total: total.speed(),
             chunks: self.chunks.iter().map(ChunkRuns::speed).collect(),
+            fallbacks: self.chunks.iter().filter(|chunk| chunk.fell_back).count(),
         }
     }
 }

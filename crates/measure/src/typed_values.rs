@@ -80,6 +80,14 @@ impl TypedValues {
         }
     }
 
+    /// The numbers as f64, the nearest where that cannot hold them.
+    pub(crate) fn to_f64(&self) -> Vec<f64> {
+        for_vector!(self, |vector| vector
+            .iter()
+            .map(|&value| value.number())
+            .collect())
+    }
+
     /// Which elements are data: not one of `mask`, and not NaN. `None` where all are.
     pub(crate) fn valid(&self, mask: &[f64]) -> Option<Vec<bool>> {
         if mask.is_empty() && !matches!(self, Self::F32(_) | Self::F64(_)) {

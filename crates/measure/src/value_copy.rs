@@ -10,16 +10,23 @@ use crate::hdf5::reference::Remap;
 use crate::hdf5::values::Values;
 use crate::hdf5::{BySide, chunk};
 
+/// Which pieces of a dataset are left out of a copy, by the coordinates of their first element.
+pub(crate) type LeftOut<'a> = &'a dyn Fn(&[u64]) -> bool;
+
 /// Copies chunks as they lie in the file.
 pub(crate) fn copy_chunks(
     source: &Dataset,
     destination: &OpenDataset,
+    left_out: LeftOut<'_>,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Fault> {
     let mut bytes = Vec::new();
     for stored in source.stored_chunks()? {
         check(stop)?;
+        if left_out(&stored.offset) {
+            continue;
+        }
         let filter_mask = source.read_stored(&stored.offset, &mut bytes)?;
         chunk::write(destination, &stored.offset, filter_mask, &bytes).by_side(|| {
             format!(
@@ -37,6 +44,7 @@ pub(crate) fn copy_values(
     source: &Dataset,
     destination: &OpenDataset,
     remap: &mut Remap<'_>,
+    left_out: LeftOut<'_>,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Fault> {
@@ -44,6 +52,9 @@ pub(crate) fn copy_values(
     for index in 0..pieces.len() {
         check(stop)?;
         let (offset, count) = (pieces.offset(index), pieces.inside(index));
+        if left_out(&offset) {
+            continue;
+        }
         let mut copy = || {
             let mut values = Values::of_dataset(&source.open, &offset, &count)?;
             values.remap(&source.anatomy, remap)?;

@@ -34,6 +34,8 @@ pub(crate) static PASS: Pass = Pass {
     name: "azimuthal",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

@@ -148,28 +148,37 @@ fn add_sigma(sums: &mut BlockSums, a: &[f64], e: &[f64], noise: Noise) {
 #[inline(always)]
 fn pair(a: &[f64], b: &[f64]) -> PairMoments {
     let (first_a, first_b) = (a[0], b[0]);
-    let (mut sum_a, mut sum_b) = (zeros(), zeros());
-    let (mut squares_a, mut squares_b, mut products) = (zeros(), zeros(), zeros());
+    let (sum_a, squares_a) = sums_from(a, first_a);
+    let (sum_b, squares_b) = sums_from(b, first_b);
+    let mut products = zeros();
     for_each_group!([a = first_a, b = first_b] {
         for lane in 0..LANES {
-            let (a, b) = (a[lane] - first_a, b[lane] - first_b);
-            sum_a[lane] += a;
-            sum_b[lane] += b;
-            squares_a[lane] += a * a;
-            squares_b[lane] += b * b;
-            products[lane] += a * b;
+            products[lane] += (a[lane] - first_a) * (b[lane] - first_b);
         }
     });
     let count = a.len() as f64;
-    let (sum_a, sum_b) = (total(sum_a), total(sum_b));
     PairMoments {
         count,
         mean_a: first_a + sum_a / count,
         mean_b: first_b + sum_b / count,
-        squares_a: total(squares_a) - sum_a * sum_a / count,
-        squares_b: total(squares_b) - sum_b * sum_b / count,
+        squares_a: squares_a - sum_a * sum_a / count,
+        squares_b: squares_b - sum_b * sum_b / count,
         products: total(products) - sum_a * sum_b / count,
     }
+}
+
+/// Σ (x − first) and Σ (x − first)². A loop over A and B at once is not turned into whole vectors.
+#[inline(always)]
+fn sums_from(values: &[f64], first: f64) -> (f64, f64) {
+    let (mut sum, mut squares) = (zeros(), zeros());
+    for_each_group!([values = first] {
+        for lane in 0..LANES {
+            let value = values[lane] - first;
+            sum[lane] += value;
+            squares[lane] += value * value;
+        }
+    });
+    (total(sum), total(squares))
 }
 
 /// What is left after groups of eight, filled up with `fill`.

@@ -16,6 +16,8 @@ pub(crate) static PASS: Pass = Pass {
     name: "correlation",
     mergeable: false,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

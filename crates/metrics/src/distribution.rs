@@ -41,6 +41,8 @@ static PASS: Pass = Pass {
     name: "distribution",
     mergeable: true,
     per_chunk: true,
+    needs_range: false,
+    splits: false,
     start,
 };
 

@@ -91,6 +91,8 @@ static PASS: Pass = Pass {
     name: "edge",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

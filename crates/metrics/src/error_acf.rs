@@ -39,6 +39,8 @@ static PASS: Pass = Pass {
     name: "error_acf",
     mergeable: false,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

@@ -67,6 +67,16 @@ impl<'a> Values<'a> {
         self.len() == 0
     }
 
+    /// The elements of `range`.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        macro_rules! parts {
+            ($($variant:ident)*) => {
+                match self { $(Values::$variant(slice) => Values::$variant(&slice[range]),)* }
+            };
+        }
+        parts!(I8 U8 I16 U16 I32 U32 I64 U64 F32 F64)
+    }
+
     /// Whether the elements are integers.
     pub fn is_integer(&self) -> bool {
         !matches!(self, Values::F32(_) | Values::F64(_))
@@ -120,6 +130,19 @@ impl<'a> Frames<'a> {
     /// Elements of one frame.
     pub fn frame_len(&self) -> usize {
         self.rows * self.columns
+    }
+
+    /// Some of the frames, counted from the first of these.
+    pub(crate) fn part(&self, frames: Range<usize>) -> Self {
+        let elements = frames.start * self.frame_len()..frames.end * self.frame_len();
+        Self {
+            original: self.original.part(elements.clone()),
+            decoded: self.decoded.part(elements.clone()),
+            valid: self.valid.map(|valid| &valid[elements]),
+            first: self.first + frames.start,
+            count: frames.len(),
+            ..*self
+        }
     }
 
     /// The frames one by one, in f64.

@@ -83,6 +83,8 @@ static PASS: Pass = Pass {
     name: "frc",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

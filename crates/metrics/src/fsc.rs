@@ -45,6 +45,8 @@ static PASS: Pass = Pass {
     name: "fsc",
     mergeable: false,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

@@ -6,7 +6,7 @@
 //!
 //! Data come as [`Frames`], whole frames at a time and in order, so that a dataset larger than memory can be measured.
 //! A [`Pass`] goes over them once or more often and yields an [`Outcome`]; metrics that need the same sums share one.
-//! [`evaluate`] runs the passes that a list of metrics needs.
+//! [`evaluate`] runs the passes that a list of metrics needs, [`evaluate_on`] on threads that the caller has.
 //!
 //! Conventions that hold everywhere: A is the original, B what was decoded, e = B − A in f64, never in an unsigned
 //! type; elements that are not valid (masked, or NaN in A) are left out of every metric; sums are f64.
@@ -34,12 +34,14 @@ mod g2;
 mod g2_by_frame;
 mod geometry;
 mod half_sets;
+mod laue_group;
 mod limit;
 mod lossless;
 mod mask;
 mod max_abs;
 mod mean_frame;
 mod merging;
+mod merging_table;
 mod metric;
 mod moments;
 mod ms_ssim;
@@ -71,6 +73,7 @@ mod segmentation;
 mod settings;
 mod sigma_relative;
 mod sinograms;
+mod small_integers;
 mod squared_error;
 mod ssim;
 mod ssim_map;
@@ -88,18 +91,20 @@ pub use edge::{Edge, EdgeSettings, edge};
 pub use edge_fit::{EdgeProfile, edge_profile};
 pub use error_acf::ErrorAcf;
 pub use errors::Error;
-pub use evaluate::{FrameSource, evaluate, passes};
+pub use evaluate::{FrameSource, Task, Workers, evaluate, evaluate_on, passes, with_data_range};
 pub use filtered_back_projection::{Filter, FilteredBackProjection};
 pub use fit::{Fit, fit};
 pub use fourier::Window;
 pub use frames::{Frames, Values};
 pub use frc::{FrcSettings, Halves};
 pub use geometry::{Geometry, RadialBins, radii};
+pub use laue_group::LaueGroup;
 pub use limit::{Limit, Verdict};
 pub use lossless::entropy;
 pub use merging::{
     Merging, MergingSettings, MergingShell, Reflections, Weights, merging, merging_by_shell,
 };
+pub use merging_table::{MergingColumns, MergingTable};
 pub use metric::{Accumulator, Metric, Pass, Shape, Started};
 pub use moments::Moments;
 pub use ms_ssim::ms_ssim;

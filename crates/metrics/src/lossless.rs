@@ -58,6 +58,8 @@ static PASS: Pass = Pass {
     name: "lossless",
     mergeable: true,
     per_chunk: true,
+    needs_range: false,
+    splits: false,
     start,
 };
 

@@ -26,6 +26,8 @@ static PASS: Pass = Pass {
     name: "mask",
     mergeable: true,
     per_chunk: true,
+    needs_range: false,
+    splits: true,
     start,
 };
 

@@ -43,6 +43,11 @@ pub struct Pass {
     pub mergeable: bool,
     /// Whether the numbers mean something for a single chunk.
     pub per_chunk: bool,
+    /// Whether it begins with `Settings::data_range`, which [`evaluate`](crate::evaluate) finds where none is given.
+    pub needs_range: bool,
+    /// Whether [`evaluate_on`](crate::evaluate_on) may give runs of frames to partial results of their own, on several
+    /// threads: mergeable, of one round, and little to begin and to merge.
+    pub splits: bool,
     /// Begins, after looking at the settings: whatever is missing or contradictory is said here, not after hours.
     pub start: fn(&Settings, Shape) -> Started,
 }

@@ -1,17 +1,19 @@
 //! Sums over all elements that E1 to E5 and E7 are made of, taken in one go.
 //!
-//! A block of elements is turned into f64 ([`crate::blocks`]) and summed ([`crate::block_sums`]); blocks are then added
+//! A block of elements is turned into f64 ([`crate::blocks`]) and summed ([`crate::block_sums`]), or summed in integers
+//! where they have 16 bits or less ([`crate::small_integers`]); blocks are then added
 //! with compensation, so that a mean is good to 1e-12 whatever the size, and their second moments are merged by the
 //! formula of Chan, Golub and LeVeque (1979).
 
 use std::any::Any;
 
-use crate::block_sums::{block_sums, larger, smaller};
-use crate::blocks::{Block, for_each_block};
+use crate::block_sums::{BlockSums, block_sums, larger, smaller};
+use crate::blocks::for_each_block;
 use crate::metric::{Accumulator, Pass, Shape, Started, same};
 use crate::settings::Noise;
+use crate::small_integers::for_each_sums;
 use crate::sum::Sum;
-use crate::{Error, Frames, Outcome, Settings};
+use crate::{Error, Frames, Outcome, Settings, Values};
 use crate::{max_abs, pearson, pointwise_relative, range_relative, sigma_relative, squared_error};
 
 /// The pass.
@@ -19,6 +21,8 @@ pub(crate) static PASS: Pass = Pass {
     name: "moments",
     mergeable: true,
     per_chunk: true,
+    needs_range: false,
+    splits: true,
     start,
 };
 
@@ -87,7 +91,25 @@ impl Moments {
 
     /// Adds frames.
     pub fn add_frames(&mut self, frames: &Frames<'_>) {
-        for_each_block(frames, |block| self.add_block(block));
+        match (frames.original, frames.decoded) {
+            (Values::U8(a), Values::U8(b)) => self.add_small(a, b, frames.valid),
+            (Values::I8(a), Values::I8(b)) => self.add_small(a, b, frames.valid),
+            (Values::U16(a), Values::U16(b)) => self.add_small(a, b, frames.valid),
+            (Values::I16(a), Values::I16(b)) => self.add_small(a, b, frames.valid),
+            _ => for_each_block(frames, |block| {
+                let sums = block_sums(block, self.noise, self.max_pointwise);
+                self.add_sums(&sums, block.a.len());
+            }),
+        }
+    }
+
+    fn add_small<T: Copy + Into<i32>>(&mut self, a: &[T], b: &[T], valid: Option<&[bool]>) {
+        for_each_sums(a, b, valid, self.noise, |sums, count| {
+            if count > 0 {
+                self.add_sums(sums, count);
+            }
+            self.max_pointwise
+        });
     }
 
     /// Adds the sums over other elements.
@@ -135,9 +157,8 @@ impl Moments {
         }
     }
 
-    fn add_block(&mut self, block: Block<'_>) {
-        let sums = block_sums(block, self.noise, self.max_pointwise);
-        self.count += block.a.len() as u64;
+    fn add_sums(&mut self, sums: &BlockSums, count: usize) {
+        self.count += count as u64;
         self.min = smaller(self.min, sums.min);
         self.max = larger(self.max, sums.max);
         self.max_abs = larger(self.max_abs, sums.max_abs);

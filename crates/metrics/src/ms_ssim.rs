@@ -10,8 +10,7 @@
 
 use std::any::Any;
 
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
-use crate::robust_range::RobustRange;
+use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
 use crate::ssim::{has_damage, mean};
 use crate::ssim_map::{EXTENT, ssim_map};
 use crate::{Curve, Error, Frames, Outcome, Settings};
@@ -33,8 +32,10 @@ pub(crate) static METRIC: Metric = Metric {
 
 static PASS: Pass = Pass {
     name: "ms_ssim",
-    mergeable: false,
+    mergeable: true,
     per_chunk: false,
+    needs_range: true,
+    splits: true,
     start,
 };
 
@@ -116,14 +117,12 @@ impl Scale {
     }
 }
 
-struct Progress {
-    range: RobustRange,
-    /// Whether the range was known when the round began.
-    measuring: bool,
+struct ByFrame {
+    data_range: f64,
     /// Whether a valid pixel was decoded to NaN, which leaves nothing to say.
     damaged: bool,
-    indices: Vec<f64>,
-    by_frame: Vec<f64>,
+    /// Index and MS-SSIM.
+    frames: Vec<(usize, f64)>,
 }
 
 fn start(settings: &Settings, shape: Shape) -> Started {
@@ -136,56 +135,47 @@ fn start(settings: &Settings, shape: Shape) -> Started {
             ),
         });
     }
-    let range = RobustRange::new(settings);
-    Ok(Box::new(Progress {
-        measuring: range.is_known(),
+    Ok(Box::new(ByFrame {
+        data_range: settings.data_range.unwrap_or(f64::NAN),
         damaged: false,
-        range,
-        indices: Vec::new(),
-        by_frame: Vec::new(),
+        frames: Vec::new(),
     }))
 }
 
-impl Accumulator for Progress {
+impl Accumulator for ByFrame {
     fn add(&mut self, frames: &Frames<'_>) -> Result<(), Error> {
-        if !self.measuring {
-            self.range.add(frames);
-            return Ok(());
-        }
         for frame in frames.iter() {
             self.damaged |= has_damage(&frame.decoded, frame.valid);
-            let (a, b, range) = (&frame.original, &frame.decoded, self.range.data_range());
-            self.indices.push(frame.index as f64);
-            self.by_frame
-                .push(ms_ssim(a, b, frame.valid, frames.columns, range));
+            let (a, b) = (&frame.original, &frame.decoded);
+            let index = ms_ssim(a, b, frame.valid, frames.columns, self.data_range);
+            self.frames.push((frame.index, index));
         }
         Ok(())
     }
 
-    fn merge(&mut self, _other: Box<dyn Accumulator>) -> Result<(), Error> {
-        unreachable!("not mergeable: the range depends on all frames")
-    }
-
-    fn again(&mut self) -> Result<bool, Error> {
-        if self.measuring {
-            return Ok(false);
-        }
-        self.range.end_round();
-        self.measuring = self.range.is_known();
-        Ok(true)
+    fn merge(&mut self, other: Box<dyn Accumulator>) -> Result<(), Error> {
+        let other: ByFrame = same(other);
+        self.damaged |= other.damaged;
+        self.frames.extend(other.frames);
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
+        self.frames.sort_by_key(|(index, _)| *index);
         // Without a range nothing stabilises the ratios: what is left is rounding.
-        let whole = if self.damaged || self.range.data_range() == 0.0 {
+        let whole = if self.damaged || self.data_range == 0.0 {
             f64::NAN
         } else {
             1.0
         };
-        outcome.value("ms_ssim", whole * mean(self.by_frame.iter().copied()));
-        let curve = Curve::new("frame", "MS-SSIM", std::mem::take(&mut self.indices));
-        let by_frame = std::mem::take(&mut self.by_frame);
+        let (indices, by_frame): (Vec<f64>, Vec<f64>) = self
+            .frames
+            .iter()
+            .map(|(index, ms_ssim)| (*index as f64, ms_ssim))
+            .unzip();
+        outcome.value("ms_ssim", whole * mean(by_frame.iter().copied()));
+        let curve = Curve::new("frame", "MS-SSIM", indices);
         outcome.curve("ms_ssim_by_frame", curve.with("ms_ssim", by_frame));
         Ok(outcome)
     }

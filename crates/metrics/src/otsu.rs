@@ -31,6 +31,8 @@ pub(crate) static METRIC: Metric = Metric {
         name: "otsu",
         mergeable: true,
         per_chunk: false,
+        needs_range: false,
+        splits: false,
         start,
     },
 };

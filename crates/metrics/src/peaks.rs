@@ -35,6 +35,8 @@ pub(crate) static PASS: Pass = Pass {
     name: "peaks",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

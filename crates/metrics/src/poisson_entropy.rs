@@ -33,6 +33,8 @@ static PASS: Pass = Pass {
     name: "poisson_bound",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

@@ -34,6 +34,8 @@ static PASS: Pass = Pass {
     name: "power_spectrum",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

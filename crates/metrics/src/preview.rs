@@ -27,6 +27,8 @@ static PASS: Pass = Pass {
     name: "preview",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

@@ -4,14 +4,14 @@
 //! ([`crate::robust_range`]); either is reported as `data_range`, because a PSNR without its L says nothing.
 //! Reference: scikit-image `peak_signal_noise_ratio(a, b, data_range=L)`, whose default L is the range of the type.
 //!
-//! It has a pass of its own, because finding L takes up to three more rounds over the data, which metrics without L
-//! should not have to wait for.
+//! It has a pass of its own, because finding L takes up to four rounds over the original, which metrics without L should
+//! not have to wait for.
 
 use std::any::Any;
 
 use crate::blocks::for_each_block;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
-use crate::robust_range::RobustRange;
+use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::sum::Sum;
 use crate::{Error, Frames, Outcome, Settings};
 
 /// The row of the table.
@@ -27,8 +27,10 @@ pub(crate) static METRIC: Metric = Metric {
 
 static PASS: Pass = Pass {
     name: "psnr",
-    mergeable: false,
+    mergeable: true,
     per_chunk: true,
+    needs_range: true,
+    splits: true,
     start,
 };
 
@@ -37,53 +39,41 @@ pub fn psnr(mean_squared_error: f64, data_range: f64) -> f64 {
     10.0 * (data_range * data_range / mean_squared_error).log10()
 }
 
-struct Progress {
-    range: RobustRange,
-    /// Whether the first round is over, in which errors are summed.
-    summed: bool,
+struct Squares {
+    data_range: f64,
     count: u64,
-    sum_squares: f64,
+    sum: Sum,
 }
 
 fn start(settings: &Settings, _shape: Shape) -> Started {
-    Ok(Box::new(Progress {
-        range: RobustRange::new(settings),
-        summed: false,
+    Ok(Box::new(Squares {
+        data_range: settings.data_range.unwrap_or(f64::NAN),
         count: 0,
-        sum_squares: 0.0,
+        sum: Sum::default(),
     }))
 }
 
-impl Accumulator for Progress {
+impl Accumulator for Squares {
     fn add(&mut self, frames: &Frames<'_>) -> Result<(), Error> {
-        if !self.range.is_known() {
-            self.range.add(frames);
-        }
-        if !self.summed {
-            for_each_block(frames, |block| {
-                self.count += block.e.len() as u64;
-                self.sum_squares += sum_of_squares(block.e);
-            });
-        }
+        for_each_block(frames, |block| {
+            self.count += block.e.len() as u64;
+            self.sum.add(sum_of_squares(block.e));
+        });
         Ok(())
     }
 
-    fn merge(&mut self, _other: Box<dyn Accumulator>) -> Result<(), Error> {
-        unreachable!("not mergeable: rounds depend on all frames")
-    }
-
-    fn again(&mut self) -> Result<bool, Error> {
-        self.summed = true;
-        self.range.end_round();
-        Ok(!self.range.is_known())
+    fn merge(&mut self, other: Box<dyn Accumulator>) -> Result<(), Error> {
+        let other: Squares = same(other);
+        self.count += other.count;
+        self.sum.merge(other.sum);
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
-        let data_range = self.range.data_range();
-        let mean = self.sum_squares / self.count as f64;
-        outcome.value("psnr", psnr(mean, data_range));
-        outcome.value("data_range", data_range);
+        let mean = self.sum.value() / self.count as f64;
+        outcome.value("psnr", psnr(mean, self.data_range));
+        outcome.value("data_range", self.data_range);
         Ok(outcome)
     }
 

@@ -38,6 +38,8 @@ static PASS: Pass = Pass {
     name: "radial_model",
     mergeable: true,
     per_chunk: false,
+    needs_range: false,
+    splits: false,
     start,
 };
 

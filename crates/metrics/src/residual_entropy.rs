@@ -37,6 +37,8 @@ static PASS: Pass = Pass {
     name: "residual_entropy",
     mergeable: false,
     per_chunk: true,
+    needs_range: false,
+    splits: false,
     start,
 };
 

@@ -7,27 +7,42 @@
 //! The four order statistics are found from their most significant digit of 16 bits to the least: a round over the
 //! data counts the digit of all values whose higher digits are those of a wanted one. One round for types up to 16 bits,
 //! two for 32, four for 64, and 2 MiB at most.
-//!
-//! In an accumulator:
-//! ```text
-//! start:  range = RobustRange::new(settings)
-//! add:    if !range.is_known() { range.add(frames); }        else { what needs the range }
-//! again:  if !range.is_known() { range.end_round(); true }   else { false }
-//! ```
 
 use crate::frames::for_values;
 use crate::order_key::{KeyKind, Ordered};
-use crate::{Frames, Settings};
+use crate::{Error, FrameSource};
 
 /// Percentiles between which the range is taken, as fractions, rounded as numpy does.
 const QUANTILES: [f64; 2] = [0.1 / 100.0, 99.9 / 100.0];
 const DIGIT_BITS: u32 = 16;
 
-/// The range, once it was given or found.
-#[derive(Debug, Clone)]
-pub(crate) struct RobustRange {
-    known: Option<f64>,
-    search: Search,
+/// The range of the original of all frames; NaN where there is no valid value.
+pub(crate) fn robust_range(source: &mut dyn FrameSource) -> Result<f64, Error> {
+    let mut search = Search::default();
+    loop {
+        source.for_each_original(&mut |frames| {
+            for_values!(frames.original, |slice| search.add(slice, frames.valid));
+            Ok(())
+        })?;
+        if let Some(range) = search.end_round() {
+            return Ok(range);
+        }
+    }
+}
+
+/// The range of values in memory, by sorting; NaN of nothing.
+pub(crate) fn range_of_values(mut values: Vec<f64>) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let [low, high] = QUANTILES.map(|quantile| {
+        let position = position(values.len() as u64, quantile);
+        let below = position as usize;
+        let above = (below + 1).min(values.len() - 1);
+        between(values[below], values[above], position.fract())
+    });
+    high - low
 }
 
 /// The state between two rounds.
@@ -55,40 +70,6 @@ struct Wanted {
     prefix: u64,
     /// Rank from 0 among the values with this prefix.
     rank: u64,
-}
-
-impl RobustRange {
-    /// The range that the settings give, or one that has to be found.
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            known: settings.data_range,
-            search: Search::default(),
-        }
-    }
-
-    /// Whether no further round is needed.
-    pub(crate) fn is_known(&self) -> bool {
-        self.known.is_some()
-    }
-
-    /// The range; NaN where it is not known or there is no valid value.
-    pub(crate) fn data_range(&self) -> f64 {
-        self.known.unwrap_or(f64::NAN)
-    }
-
-    /// Counts the original of frames, in any order; the same ones in every round.
-    pub(crate) fn add(&mut self, frames: &Frames<'_>) {
-        for_values!(frames.original, |slice| self
-            .search
-            .add(slice, frames.valid));
-    }
-
-    /// Ends a round over all frames, after which the range may be known.
-    pub(crate) fn end_round(&mut self) {
-        if self.known.is_none() {
-            self.known = self.search.end_round();
-        }
-    }
 }
 
 impl Search {
@@ -218,41 +199,37 @@ fn between(low: f64, high: f64, at: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Values;
+    use crate::{Frames, Shape, Values};
 
-    fn range_of(parts: &[(Values<'_>, Option<&[bool]>)]) -> f64 {
-        let mut range = RobustRange::new(&Settings::default());
-        let mut rounds = 0;
-        while !range.is_known() {
-            for (original, valid) in parts {
-                range.add(&Frames {
+    /// Arrays with their masks, each of one frame.
+    struct Parts<'a>(&'a [(Values<'a>, Option<&'a [bool]>)]);
+
+    impl FrameSource for Parts<'_> {
+        fn shape(&self) -> Shape {
+            unreachable!("the range does not depend on it")
+        }
+
+        fn for_each(
+            &mut self,
+            take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
+        ) -> Result<(), Error> {
+            for (first, (original, valid)) in self.0.iter().enumerate() {
+                take(&Frames {
                     original: *original,
                     decoded: *original,
                     valid: *valid,
-                    first: 0,
+                    first,
                     count: 1,
                     rows: 1,
                     columns: original.len(),
-                });
+                })?;
             }
-            range.end_round();
-            rounds += 1;
-            assert!(rounds <= 4);
+            Ok(())
         }
-        range.data_range()
     }
 
-    /// The same by sorting.
-    fn sorted(values: &[f64]) -> f64 {
-        let mut values = values.to_vec();
-        values.sort_by(f64::total_cmp);
-        let [low, high] = QUANTILES.map(|quantile| {
-            let position = position(values.len() as u64, quantile);
-            let below = position as usize;
-            let above = (below + 1).min(values.len() - 1);
-            between(values[below], values[above], position.fract())
-        });
-        high - low
+    fn range_of(parts: &[(Values<'_>, Option<&[bool]>)]) -> f64 {
+        robust_range(&mut Parts(parts)).unwrap()
     }
 
     fn scattered(count: u64) -> Vec<f64> {
@@ -266,7 +243,7 @@ mod tests {
             let array: Vec<$type> = scattered(4001).iter().map(|&value| value as $type).collect();
             let wide: Vec<f64> = array.iter().map(|&value| value as f64).collect();
             let whole = range_of(&[(Values::$variant(&array), None)]);
-            assert_eq!(whole, sorted(&wide), stringify!($variant));
+            assert_eq!(whole, range_of_values(wide), stringify!($variant));
             let (left, right) = array.split_at(123);
             let parts = range_of(&[(Values::$variant(left), None), (Values::$variant(right), None)]);
             assert_eq!(parts, whole);
@@ -298,15 +275,5 @@ mod tests {
         assert!(range_of(&[]).is_nan());
         assert!(range_of(&[(Values::U16(&[3]), Some(&[false]))]).is_nan());
         assert_eq!(range_of(&[(Values::U16(&[3]), None)]), 0.0);
-    }
-
-    #[test]
-    fn a_given_range_needs_no_round() {
-        let settings = Settings {
-            data_range: Some(255.0),
-            ..Settings::default()
-        };
-        assert!(RobustRange::new(&settings).is_known());
-        assert_eq!(RobustRange::new(&settings).data_range(), 255.0);
     }
 }

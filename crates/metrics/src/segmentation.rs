@@ -39,6 +39,8 @@ pub(crate) static METRIC: Metric = Metric {
         name: "segmentation",
         mergeable: false,
         per_chunk: false,
+        needs_range: false,
+        splits: false,
         start,
     },
 };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Correlation, EdgeSettings, ErrorAcf, FrcSettings, Geometry, PeakSettings, Region, Segmentation,
-    Tomography,
+    Correlation, EdgeSettings, ErrorAcf, FrcSettings, Geometry, MergingTable, PeakSettings, Region,
+    Segmentation, Tomography,
 };
 
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
@@ -17,7 +17,7 @@ pub struct Settings {
     pub edge: EdgeSettings,
     /// Half data sets of FRC and FSC.
     pub frc: FrcSettings,
-    /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original where not given.
+    /// L of PSNR and SSIM; the range from p0.1 to p99.9 of the original, over the whole dataset, where not given.
     pub data_range: Option<f64>,
     /// Lags of the error's autocorrelation.
     pub error_acf: ErrorAcf,
@@ -29,6 +29,8 @@ pub struct Settings {
     pub memory_bytes: Option<u64>,
     /// Search for Bragg peaks.
     pub peaks: PeakSettings,
+    /// The table of reflections whose intensities are measured.
+    pub merging: MergingTable,
     /// Regions of interest, in any order; the whole frame where none is given.
     pub regions: Vec<Region>,
     /// Correlation over time.

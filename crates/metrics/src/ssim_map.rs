@@ -7,6 +7,8 @@
 //! Four filtered images are needed: a, b, a² + b² and ab. Rows are filtered along themselves once, and eleven of them
 //! are kept for the filter across.
 
+use std::borrow::Cow;
+
 use multiversion::multiversion;
 
 /// Extent of a window.
@@ -15,6 +17,8 @@ const SIGMA: f64 = 1.5;
 const HALF: usize = EXTENT / 2;
 /// a, b, a² + b², ab.
 const IMAGES: usize = 4;
+/// Pixels that are filtered at once.
+const GROUP: usize = 32;
 
 /// What is said of each window.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +42,28 @@ pub fn ssim_map(
     data_range: f64,
 ) -> SsimMap {
     let rows = a.len() / columns.max(1);
+    let line = |row: usize| {
+        let line = row * columns..(row + 1) * columns;
+        [&a[line.clone()], &b[line]].map(Cow::Borrowed)
+    };
+    let mut structure = Vec::new();
+    let mut map = ssim_by_line([rows, columns], line, data_range, |line| {
+        structure.extend_from_slice(line);
+    });
+    map.structure = structure;
+    if let Some(valid) = valid {
+        map.leave_out(valid, columns);
+    }
+    map
+}
+
+/// The map of two images whose rows `line` yields, all valid, without `structure`: `take_structure` is given its rows.
+pub(crate) fn ssim_by_line<'a>(
+    [rows, columns]: [usize; 2],
+    mut line: impl FnMut(usize) -> [Cow<'a, [f64]>; 2],
+    data_range: f64,
+    mut take_structure: impl FnMut(&[f64]),
+) -> SsimMap {
     let mut map = SsimMap {
         rows: (rows + 1).saturating_sub(EXTENT),
         columns: (columns + 1).saturating_sub(EXTENT),
@@ -48,25 +74,17 @@ pub fn ssim_map(
         return map;
     }
     map.ssim = vec![0.0; map.rows * map.columns];
-    map.structure = vec![0.0; map.rows * map.columns];
+    let mut structure = vec![0.0; map.columns];
     let mut filter = Filter::new(columns);
     for row in 0..rows {
-        let line = row * columns..(row + 1) * columns;
-        filter.push(row, &a[line.clone()], &b[line]);
+        let [a, b] = line(row);
+        filter.push(row, &a, &b);
         if row + 1 >= EXTENT {
             let out = row + 1 - EXTENT;
-            let line = out * map.columns..(out + 1) * map.columns;
-            let means = filter.across(row);
-            combine(
-                means,
-                data_range,
-                &mut map.ssim[line.clone()],
-                &mut map.structure[line],
-            );
+            let ssim = &mut map.ssim[out * map.columns..(out + 1) * map.columns];
+            combine(filter.across(row), data_range, ssim, &mut structure);
+            take_structure(&structure);
         }
-    }
-    if let Some(valid) = valid {
-        leave_out(&mut map, valid, columns);
     }
     map
 }
@@ -107,10 +125,7 @@ impl Filter {
         let [first, second, squares, products] = &mut self.line;
         first.copy_from_slice(a);
         second.copy_from_slice(b);
-        for ((square, product), (a, b)) in squares.iter_mut().zip(products).zip(a.iter().zip(b)) {
-            *square = a * a + b * b;
-            *product = a * b;
-        }
+        multiply(a, b, squares, products);
         for (line, filtered) in self.line.iter().zip(&mut self.filtered) {
             let shifted: [&[f64]; EXTENT] = std::array::from_fn(|at| &line[at..at + self.columns]);
             weigh(&self.weights, shifted, &mut filtered[row % EXTENT]);
@@ -128,16 +143,41 @@ impl Filter {
     }
 }
 
+/// a² + b² and ab.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn multiply(a: &[f64], b: &[f64], squares: &mut [f64], products: &mut [f64]) {
+    for ((square, product), (a, b)) in squares.iter_mut().zip(products).zip(a.iter().zip(b)) {
+        *square = a * a + b * b;
+        *product = a * b;
+    }
+}
+
 /// The weighted sum of eleven rows, which may be one row at eleven places.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn weigh(weights: &[f64; HALF + 1], rows: [&[f64]; EXTENT], sum: &mut [f64]) {
-    let rows = rows.map(|row| &row[..sum.len()]);
-    for at in 0..sum.len() {
-        let mut total = weights[0] * rows[HALF][at];
-        for away in 1..=HALF {
-            total += weights[away] * (rows[HALF - away][at] + rows[HALF + away][at]);
+    // Arrays of a fixed length are what the compiler turns into whole vectors; eleven slices at once are not.
+    let (groups, rest) = sum.as_chunks_mut::<GROUP>();
+    let done = groups.len() * GROUP;
+    for (at, group) in groups.iter_mut().enumerate() {
+        let mut total = [0.0; GROUP];
+        let centre = &rows[HALF].as_chunks::<GROUP>().0[at];
+        for lane in 0..GROUP {
+            total[lane] = weights[0] * centre[lane];
         }
-        sum[at] = total;
+        for away in 1..=HALF {
+            let before = &rows[HALF - away].as_chunks::<GROUP>().0[at];
+            let after = &rows[HALF + away].as_chunks::<GROUP>().0[at];
+            for lane in 0..GROUP {
+                total[lane] += weights[away] * (before[lane] + after[lane]);
+            }
+        }
+        *group = total;
+    }
+    for (at, sum) in (done..).zip(rest) {
+        *sum = weights[0] * rows[HALF][at];
+        for away in 1..=HALF {
+            *sum += weights[away] * (rows[HALF - away][at] + rows[HALF + away][at]);
+        }
     }
 }
 
@@ -153,23 +193,25 @@ fn combine(means: &[Vec<f64>; IMAGES], data_range: f64, ssim: &mut [f64], struct
     }
 }
 
-/// Sets windows that touch an invalid pixel to NaN.
-fn leave_out(map: &mut SsimMap, valid: &[bool], columns: usize) {
-    // Row of the last invalid pixel in the columns of a window, counted from 1.
-    let mut last = vec![0; map.columns];
-    for (row, line) in valid.chunks_exact(columns).enumerate() {
-        for (x, _) in line.iter().enumerate().filter(|(_, valid)| !**valid) {
-            let first = (x + 1).saturating_sub(EXTENT);
-            last[first..(x + 1).min(map.columns)].fill(row + 1);
-        }
-        if row + 1 < EXTENT {
-            continue;
-        }
-        let out = (row + 1 - EXTENT) * map.columns;
-        for (x, &last) in last.iter().enumerate() {
-            if last + EXTENT > row + 1 {
-                map.ssim[out + x] = f64::NAN;
-                map.structure[out + x] = f64::NAN;
+impl SsimMap {
+    /// Sets windows that touch an invalid pixel to NaN.
+    pub(crate) fn leave_out(&mut self, valid: &[bool], columns: usize) {
+        // Row of the last invalid pixel in the columns of a window, counted from 1.
+        let mut last = vec![0; self.columns];
+        for (row, line) in valid.chunks_exact(columns).enumerate() {
+            for (x, _) in line.iter().enumerate().filter(|(_, valid)| !**valid) {
+                let first = (x + 1).saturating_sub(EXTENT);
+                last[first..(x + 1).min(self.columns)].fill(row + 1);
+            }
+            if row + 1 < EXTENT {
+                continue;
+            }
+            let out = (row + 1 - EXTENT) * self.columns;
+            for (x, _) in (last.iter().enumerate()).filter(|(_, last)| **last + EXTENT > row + 1) {
+                self.ssim[out + x] = f64::NAN;
+                if let Some(structure) = self.structure.get_mut(out + x) {
+                    *structure = f64::NAN;
+                }
             }
         }
     }

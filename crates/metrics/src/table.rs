@@ -2,10 +2,10 @@
 
 use crate::{
     Error, Metric, azimuthal, azimuthal_difference, distribution, edge, error_acf, frc, fsc, g2,
-    g2_by_frame, lossless, mask, max_abs, ms_ssim, otsu, peak_intensities, peak_matching, peaks,
-    pearson, pointwise_relative, poisson_entropy, power_spectrum, preview, psnr, radial_model,
-    range_relative, relaxation, residual_entropy, segmentation, sigma_relative, squared_error,
-    ssim, tomography, two_time,
+    g2_by_frame, lossless, mask, max_abs, merging_table, ms_ssim, otsu, peak_intensities,
+    peak_matching, peaks, pearson, pointwise_relative, poisson_entropy, power_spectrum, preview,
+    psnr, radial_model, range_relative, relaxation, residual_entropy, segmentation, sigma_relative,
+    squared_error, ssim, tomography, two_time,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
@@ -26,6 +26,8 @@ pub static METRICS: &[&Metric] = &[
     &lossless::UNIQUE,
     &mask::METRIC,
     &max_abs::METRIC,
+    &merging_table::HALF_SETS,
+    &merging_table::MERGING,
     &ms_ssim::METRIC,
     &otsu::METRIC,
     &peak_intensities::METRIC,

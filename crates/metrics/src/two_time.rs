@@ -27,6 +27,8 @@ pub(crate) static METRIC: Metric = Metric {
         name: "two_time",
         mergeable: false,
         per_chunk: false,
+        needs_range: false,
+        splits: false,
         start,
     },
 };

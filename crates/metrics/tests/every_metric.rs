@@ -1,7 +1,8 @@
 //! What holds for every metric: parts are the whole, masked elements are of no matter, and nothing panics.
 
 use etalon_metrics::{
-    Accumulator, Error, Frames, Halves, METRICS, Outcome, Pass, Settings, Shape, Values, passes,
+    Accumulator, Error, FrameSource, Frames, Halves, METRICS, Outcome, Pass, Settings, Shape, Task,
+    Values, evaluate, evaluate_on, metric_named, passes,
 };
 
 mod simulated;
@@ -66,13 +67,19 @@ fn counts_for(pass: &Pass, masked: bool) -> Pair {
 
 /// Settings with which every metric can start.
 fn settings(shape: Shape) -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings {
+        // Of a source of frames, `evaluate` finds it.
+        data_range: Some(60.0),
+        ..Settings::default()
+    };
     settings.geometry.center = Some([7.3, 9.6]);
     settings.edge.half_width = 8.0;
     if shape.rows > 1 {
         settings.tomography.angle_range_deg = Some([0.0, 180.0]);
     }
     settings.correlation.two_time_frames = 6;
+    let observations = (shape.frames * shape.rows * shape.columns) as i32;
+    settings.merging.columns.hkl = (0..observations).map(|at| [at % 41, 1, 2]).collect();
     settings
 }
 
@@ -170,7 +177,7 @@ fn outcome_with(
     }
 }
 
-/// Numbers and curves by name.
+/// Numbers, curves and pictures by name.
 fn numbers(outcome: &Outcome) -> Vec<(String, f64)> {
     let mut numbers: Vec<(String, f64)> = outcome.values.clone().into_iter().collect();
     for (name, curve) in &outcome.curves {
@@ -178,6 +185,10 @@ fn numbers(outcome: &Outcome) -> Vec<(String, f64)> {
         for (line, y) in &curve.y {
             numbers.extend(y.iter().map(|y| (format!("{name} {line}"), *y)));
         }
+    }
+    for (name, image) in &outcome.images {
+        let values = image.values.iter();
+        numbers.extend(values.map(|value| (name.clone(), f64::from(*value))));
     }
     numbers
 }
@@ -386,4 +397,74 @@ fn no_frames_and_no_pixels_are_survived() {
     ] {
         survives(&filled(frames, rows, columns, 0.0));
     }
+}
+
+/// All frames at once, from memory.
+struct Source<'a>(&'a Pair);
+
+impl FrameSource for Source<'_> {
+    fn shape(&self) -> Shape {
+        self.0.shape
+    }
+
+    fn for_each(
+        &mut self,
+        take: &mut dyn FnMut(&Frames<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        take(&Frames {
+            original: Values::F64(&self.0.original),
+            decoded: Values::F64(&self.0.decoded),
+            valid: self.0.valid.as_deref(),
+            first: 0,
+            count: self.0.shape.frames,
+            rows: self.0.shape.rows,
+            columns: self.0.shape.columns,
+        })
+    }
+}
+
+#[test]
+fn frames_that_are_given_to_workers_in_any_order_are_the_whole() {
+    // Every frame is worth a thread.
+    let pair = counts([3, 512, 512], true);
+    let settings = settings(pair.shape);
+    let names = ["abs", "mask", "psnr", "ssim", "ms_ssim", "otsu"];
+    let metrics = names.map(|name| metric_named(name).unwrap());
+    let mut most = 0;
+    let backwards = &mut |tasks: Vec<Task<'_>>| {
+        most = most.max(tasks.len());
+        tasks.into_iter().rev().try_for_each(|task| task())
+    };
+    let found = evaluate_on(&metrics, &settings, &mut Source(&pair), backwards).unwrap();
+    let forwards = evaluate(&metrics, &settings, &mut Source(&pair)).unwrap();
+    assert!(most > 3, "{most} tasks");
+    assert_eq!(numbers(&found), numbers(&forwards));
+    for pass in passes(&metrics) {
+        let whole = outcome_with(&settings, pass, &pair, Kind::F64, Way::Whole).unwrap();
+        for (name, value) in &whole.values {
+            if let Some(found) = found.values.get(name) {
+                assert!((found - value).abs() <= 1e-12 * value.abs(), "{name}");
+            }
+        }
+        for (name, curve) in &whole.curves {
+            assert_eq!(Some(&curve.x), found.curves.get(name).map(|found| &found.x));
+        }
+    }
+}
+
+#[test]
+fn a_given_data_range_is_not_sought() {
+    let pair = counts([2, ROWS, COLUMNS], false);
+    let metrics = [metric_named("psnr").unwrap()];
+    let range = |data_range: Option<f64>| {
+        let settings = Settings {
+            data_range,
+            ..Settings::default()
+        };
+        evaluate(&metrics, &settings, &mut Source(&pair))
+            .unwrap()
+            .values["data_range"]
+    };
+    assert_eq!(range(Some(1234.5)), 1234.5);
+    assert!((10.0..80.0).contains(&range(None)));
 }

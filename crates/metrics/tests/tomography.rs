@@ -106,6 +106,7 @@ fn equal_scans_have_no_error() {
     let a = counts(2);
     let values = outcome(&a, &a, &settings()).values;
     assert!(values["reconstruction_rmse"] < 1e-15);
+    assert!((values["reconstruction_ssim"] - 1.0).abs() < 1e-9);
     assert!(values["reconstruction_noise"] > 1e-4);
 }
 

@@ -127,6 +127,13 @@ impl Kernel {
 }
 
 /// The kernel of `level` for elements of `element_bytes` bytes: at least for 1, 2, 4 and 8 above the scalar level.
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64")),
+    expect(
+        unused_variables,
+        reason = "other processors have the scalar level only"
+    )
+)]
 fn kernel(level: Level, element_bytes: usize) -> Option<&'static Kernel> {
     match level.instruction_set() {
         #[cfg(target_arch = "x86_64")]

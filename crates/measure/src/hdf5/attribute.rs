@@ -167,6 +167,20 @@ pub(crate) fn read_text(object: &Id, name: &str) -> Result<Option<String>> {
     Ok(Values::of_attribute(&attribute, &datatype, &space)?.text())
 }
 
+/// The attribute of this name as whole numbers; none where there is no such attribute, or it is not of numbers.
+pub(crate) fn read_counts(object: &Id, name: &str) -> Result<Vec<u64>> {
+    let Some((attribute, datatype, space)) = open(object, name)? else {
+        return Ok(Vec::new());
+    };
+    if !datatype::is_number(&datatype)? {
+        return Ok(Vec::new());
+    }
+    let mut values = vec![0; dataspace::elements(&space)? as usize];
+    let buffer = values.as_mut_ptr();
+    h5!(H5Aread(attribute.raw(), *H5T_NATIVE_UINT64, buffer.cast()))?;
+    Ok(values)
+}
+
 /// The attribute of this name, where it is one number.
 pub(crate) fn read_number(object: &Id, name: &str) -> Result<Option<f64>> {
     let Some((attribute, datatype, space)) = open(object, name)? else {

@@ -1,0 +1,212 @@
+//! `etalon verify`: whether a file is what it claims to be.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+use etalon_measure::compare::{Against, Comparison};
+use etalon_measure::dataset::Dataset;
+use etalon_measure::salvage::{Damaged, salvage};
+use etalon_measure::verify::{Verification, Work, verify};
+use etalon_metrics::Verdict;
+use serde::Serialize;
+
+use crate::failure::{Failure, Outcome};
+use crate::measure::counterpart;
+use crate::output::Output;
+use crate::progress::{self, BYTES};
+use crate::recompress::stop_on_signals;
+use crate::requirement::Requirement;
+use crate::table::counted;
+use crate::target::Target;
+
+/// Arguments of `etalon verify`.
+#[derive(Args)]
+#[command(after_help = "\
+Every chunk is read and decoded, which compares its checksums where it has some. With --against, the \
+values are compared with those of ORIGINAL: datasets that claim to be exact must be equal bit for bit; \
+elsewhere the loss must be no larger than was recorded, and within the bound that was asked.
+
+A requirement is TOML, or JSON in a file called .json:
+  limits = [\"ssim>=0.99\", \"max_sigma_error<=0.5\"]
+  [settings]                  # as for `etalon measure --settings`
+  mask = [65535]
+
+Examples:
+  etalon verify small.h5
+  etalon verify small.h5 --against run42.h5 --require saxs.toml
+  etalon verify small.h5::/entry/data --against run42.h5::/entry/raw
+  etalon verify broken.h5 --salvage rest.h5
+
+Exit code 0 only if all holds; 1 if not.")]
+pub(crate) struct Arguments {
+    /// File, or file.h5::/dataset
+    #[arg(value_name = "FILE")]
+    target: Target,
+    /// What it was made of: a file, or file.h5::/dataset
+    #[arg(long, value_name = "ORIGINAL")]
+    against: Option<Target>,
+    /// Limits on metrics that must be kept as well
+    #[arg(long, value_name = "R.toml")]
+    require: Option<PathBuf>,
+    /// Only datasets whose path matches; may be given several times
+    #[arg(short, long, value_name = "GLOB")]
+    dataset: Vec<String>,
+    /// Write a copy of FILE without its damaged chunks, which have the fill value there
+    #[arg(long, value_name = "OUT", conflicts_with_all = ["against", "require", "dataset"])]
+    salvage: Option<PathBuf>,
+    /// Replace OUT where it exists
+    #[arg(short, long, requires = "salvage")]
+    force: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    holds: bool,
+    datasets: &'a [Row],
+    /// The copy without damaged chunks.
+    salvaged: Option<&'a PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    #[serde(flatten)]
+    verification: Verification,
+    /// The limits of the requirement.
+    verdicts: Vec<Verdict>,
+}
+
+/// Verifies every dataset.
+pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<Outcome, Failure> {
+    let requirement = arguments.require.as_deref().map(Requirement::read);
+    let requirement = requirement.transpose()?;
+    let mut rows = Vec::new();
+    for dataset in &arguments.target.datasets(&arguments.dataset)? {
+        rows.push(row(arguments, requirement.as_ref(), dataset, output, jobs)?);
+    }
+    if let Some(out) = &arguments.salvage {
+        let (file, force) = (&arguments.target.file, arguments.force);
+        let warnings = salvage(file, out, &damaged(&rows), force, stop_on_signals())?;
+        warnings.iter().for_each(|warning| output.note(warning));
+    }
+    let holds = rows.iter().all(Row::holds);
+    if output.json {
+        output.document(&Document {
+            holds,
+            datasets: &rows,
+            salvaged: arguments.salvage.as_ref(),
+        })?;
+    } else {
+        let lines = rows.iter().flat_map(Row::lines);
+        lines.into_iter().try_for_each(|line| output.line(&line))?;
+        if let Some(out) = &arguments.salvage {
+            output.line(&format!("the undamaged chunks are in {}", out.display()))?;
+        }
+    }
+    Ok(Outcome::of_check(holds))
+}
+
+fn row(
+    arguments: &Arguments,
+    requirement: Option<&Requirement>,
+    dataset: &Dataset,
+    output: Output,
+    jobs: usize,
+) -> Result<Row, Failure> {
+    let original = arguments.against.as_ref();
+    let original = original.map(|target| counterpart(dataset, target));
+    let original = original.transpose()?;
+    let bar = progress::bar(output, dataset.raw_bytes(), BYTES);
+    bar.set_message(dataset.path.clone());
+    let work = Work {
+        jobs,
+        stop: stop_on_signals(),
+    };
+    let verification = verify(dataset, original.as_ref(), work, &mut |bytes| {
+        bar.inc(bytes)
+    })?;
+    // Metrics of values that cannot be read are none.
+    let verdicts = match requirement {
+        Some(requirement) if verification.failures.is_empty() && verification.chunks > 0 => {
+            verdicts(requirement, dataset, original.as_ref())?
+        }
+        _ => Vec::new(),
+    };
+    bar.finish_and_clear();
+    Ok(Row {
+        verification,
+        verdicts,
+    })
+}
+
+fn verdicts(
+    requirement: &Requirement,
+    dataset: &Dataset,
+    original: Option<&Dataset>,
+) -> Result<Vec<Verdict>, Failure> {
+    let (settings, metrics) = (&requirement.settings, requirement.metrics());
+    let (first, against) = match original {
+        Some(original) => (original, Against::Dataset(dataset)),
+        None => (dataset, Against::Nothing),
+    };
+    let outcome =
+        Comparison::new(first, &against, settings, |_| ())?.evaluate(&metrics, settings)?;
+    let limits = requirement.limits.iter();
+    Ok(limits.map(|limit| limit.judge(&outcome)).collect())
+}
+
+/// The chunks that the copy is to leave out.
+fn damaged(rows: &[Row]) -> Damaged {
+    let chunks = |row: &Row| -> BTreeSet<Vec<u64>> {
+        let failures = row.verification.failures.iter();
+        failures
+            .filter_map(|failure| failure.chunk.clone())
+            .collect()
+    };
+    rows.iter()
+        .map(|row| (row.verification.dataset.clone(), chunks(row)))
+        .collect()
+}
+
+impl Row {
+    fn holds(&self) -> bool {
+        self.verification.holds && self.verdicts.iter().all(|verdict| verdict.holds)
+    }
+
+    /// What was found, for a reader.
+    fn lines(&self) -> Vec<String> {
+        let found = &self.verification;
+        let mut lines = vec![format!("{}: {}", found.dataset, self.summary())];
+        for failure in &found.failures {
+            lines.push(match &failure.chunk {
+                Some(chunk) => format!("  chunk at {chunk:?}: {}", failure.reason),
+                None => format!("  {}", failure.reason),
+            });
+        }
+        for verdict in &self.verdicts {
+            let word = if verdict.holds { "holds" } else { "BROKEN" };
+            lines.push(format!(
+                "  {}: {} ({word})",
+                verdict.limit, verdict.measured
+            ));
+        }
+        lines
+    }
+
+    fn summary(&self) -> String {
+        let found = &self.verification;
+        let chunks = counted(found.chunks, "chunk");
+        let compared = match found.max_abs_error {
+            Some(0.0) => ", equal to the original".into(),
+            Some(error) => format!(", largest error {error} against the original"),
+            None => String::new(),
+        };
+        let word = if self.holds() {
+            "holds"
+        } else {
+            "DOES NOT HOLD"
+        };
+        format!("{word} ({chunks} decoded{compared})")
+    }
+}

@@ -1,0 +1,138 @@
+"""`etalon verify`: files that hold, files that do not, beside their original and alone, and what can be saved."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from etalon_command import etalon, etalon_json
+from programs import run_python
+
+LOSSES = ["noise:sigma=0.5", "noise:sigma=1,gain=2", "quantise:abs=3", "quantise:rel=1e-2", "quantise:pw=.01", "quantise:psnr=40"]
+
+
+@pytest.fixture
+def original(tmp_path):
+    """Frames in gzip chunks whose shape does not divide that of the dataset, and one chunk that was never written."""
+    path = tmp_path / "original.h5"
+    frames = np.random.RandomState(11).poisson(700, (5, 90, 110)).astype("<u2")
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("data", frames.shape, frames.dtype, chunks=(1, 64, 64), compression="gzip")
+        data[:4] = frames[:4]
+        file["plain"] = frames[0]
+        file["title"] = "thaumatin"
+        data.attrs["units"] = "counts"
+    return path
+
+
+def recompressed(original, spec, *options):
+    copy = original.with_name("copy.h5")
+    etalon("recompress", original, copy, "--codec", spec, "--force", *options)
+    return copy
+
+
+def of_data(answer):
+    return next(entry for entry in answer["datasets"] if entry["dataset"] == "/data")
+
+
+def rewrite(path, dataset, change):
+    """Stores chunk (1, 0, 0) anew, as `change` makes it of its stored bytes."""
+    with h5py.File(path, "r+") as file:
+        mask, chunk = file[dataset].id.read_direct_chunk((1, 0, 0))
+        file[dataset].id.write_direct_chunk((1, 0, 0), change(chunk), mask)
+
+
+@pytest.mark.parametrize("spec", ["bitshuffle:compressor=zstd", "dictionary", *LOSSES])
+def test_what_was_recompressed_holds_beside_its_original(original, spec):
+    answer = etalon_json("verify", recompressed(original, spec, "-d", "/data"), "--against", original)
+    assert answer["holds"] and of_data(answer)["compared"]
+    lost = of_data(answer)["max_abs_error"]
+    assert (lost > 0) == (spec in LOSSES), (spec, lost)
+
+
+def test_standard_mode_holds_beside_its_original_and_says_which_it_was(original):
+    copy = recompressed(original, "noise:sigma=0.5", "--mode", "standard", "-d", "/data")
+    assert of_data(etalon_json("verify", copy, "--against", original))["max_abs_error"] > 0
+    other = original.with_name("other.h5")
+    with h5py.File(original) as source, h5py.File(other, "w") as file:
+        file.create_dataset("data", data=source["data"][:] + 1, chunks=(1, 64, 64))
+    answer = etalon_json("verify", "%s::/data" % copy, "--against", other, code=1)
+    reasons = [failure["reason"] for failure in answer["datasets"][0]["failures"]]
+    assert any("SHA-256" in reason for reason in reasons), reasons
+
+
+def test_a_value_beyond_the_recorded_loss_is_found(original):
+    copy = recompressed(original, "quantise:abs=3", "--mode", "standard", "-d", "/data")
+    with h5py.File(copy, "r+") as file:
+        # The filters of the standard stream are not those of this h5py; the chunk is stored without.
+        frame = np.array(h5py.File(original)["data"][1, :64, :64])
+        frame[10, 20] += 4
+        file["data"].id.write_direct_chunk((1, 0, 0), frame.tobytes(), filter_mask=1)
+    answer = etalon_json("verify", copy, "--against", original, code=1)
+    assert [failure["chunk"] for failure in of_data(answer)["failures"]] == [[1, 0, 0]]
+    assert "largest error is 4" in of_data(answer)["failures"][0]["reason"]
+
+
+def test_a_chunk_that_is_gone_is_found(original, tmp_path):
+    with h5py.File(original) as source, h5py.File(tmp_path / "less.h5", "w") as file:
+        data = file.create_dataset("data", source["data"].shape, "<u2", chunks=(1, 64, 64))
+        data[:3] = source["data"][:3]
+    answer = etalon_json("verify", "%s::/data" % (tmp_path / "less.h5"), "--against", original, code=1)
+    failures = answer["datasets"][0]["failures"]
+    assert [failure["chunk"] for failure in failures] == [[3, 0, 0], [3, 0, 64], [3, 64, 0], [3, 64, 64]]
+    assert all("not in the file" in failure["reason"] for failure in failures)
+
+
+@pytest.mark.parametrize("spec", ["bitshuffle", "noise:sigma=0.5"])
+def test_damage_is_named_by_its_chunk_without_an_original(original, spec):
+    copy = recompressed(original, spec, "-d", "/data")
+    assert etalon_json("verify", copy)["holds"]
+    rewrite(copy, "data", lambda chunk: chunk[:-7])
+    answer = etalon_json("verify", copy, code=1)
+    assert [failure["chunk"] for failure in of_data(answer)["failures"]] == [[1, 0, 0]]
+    text = etalon("verify", copy, code=1).stdout
+    assert "chunk at [1, 0, 0]" in text and "DOES NOT HOLD" in text
+
+
+def test_salvage_keeps_every_undamaged_chunk_and_lists_the_rest(original, plugins, wheel):
+    copy = recompressed(original, "bitshuffle:compressor=zstd", "-d", "/data")
+    rewrite(copy, "data", lambda chunk: chunk[:20] + bytes(len(chunk) - 20))
+    rest = original.with_name("rest.h5")
+    answer = etalon_json("verify", copy, "--salvage", rest, code=1)
+    assert [failure["chunk"] for failure in of_data(answer)["failures"]] == [[1, 0, 0]]
+    assert answer["salvaged"] == str(rest)
+    assert etalon_json("verify", rest)["holds"]
+    read = """
+import h5py
+with h5py.File(args[0]) as file, h5py.File(args[1]) as original:
+    back, frames = file["data"][:], original["data"][:]
+    lost = np.zeros(frames.shape, bool)
+    lost[1, :64, :64] = True
+    answer([bool((back == np.where(lost, 0, frames)).all()), file["data"].attrs["units"], file["title"].asstr()[()],
+            bool((file["plain"][:] == original["plain"][:]).all())])
+"""
+    assert run_python(wheel, read, rest, original, plugin_path=plugins) == [True, "counts", "thaumatin", True]
+    etalon("verify", copy, "--salvage", rest, code=2)
+
+
+def test_a_requirement_is_evaluated_again(original):
+    copy = recompressed(original, "quantise:abs=3", "-d", "/data")
+    requirement = original.with_name("require.toml")
+    requirement.write_text('limits = ["max_abs_error<=3", "psnr>=20"]\n')
+    answer = etalon_json("verify", "%s::/data" % copy, "--against", original, "--require", requirement)
+    assert [verdict["holds"] for verdict in answer["datasets"][0]["verdicts"]] == [True, True]
+    requirement.with_suffix(".json").write_text(json.dumps({"limits": ["max_abs_error<=2"]}))
+    arguments = ("verify", "%s::/data" % copy, "--against", original, "--require")
+    answer = etalon_json(*arguments, requirement.with_suffix(".json"), code=1)
+    assert answer["datasets"][0]["verdicts"][0]["measured"] == 3
+    requirement.write_text('limits = ["beauty>=1"]\n')
+    assert "beauty" in etalon(*arguments, requirement, code=2).stderr
+
+
+def test_what_cannot_be_compared_is_a_wrong_argument(original, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["data"] = np.zeros((3, 4), "<f4")
+    message = etalon("verify", "%s::/data" % original, "--against", tmp_path / "other.h5", code=2).stderr
+    assert "(3, 4)" in message or "[3, 4]" in message
+    assert "cannot open" in etalon("verify", original, "--against", tmp_path / "none.h5", code=3).stderr
