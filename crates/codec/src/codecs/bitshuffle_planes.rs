@@ -26,7 +26,7 @@ const LEAST_BYTES: usize = 256 << 10;
 /// Zstd has to be shorter by one part in this, so that noise does not choose.
 const MARGIN: usize = 512;
 /// Blocks are alike where their ratios differ by one part in this, at most.
-const LIKENESS: u64 = 4;
+const LIKENESS: u64 = 2;
 /// The same for blocks that become shorter than one part in [`SPARSE`], of which few bytes decide.
 const SPARSE_LIKENESS: u64 = 32;
 const SPARSE: usize = 64;
