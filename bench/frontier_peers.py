@@ -1,7 +1,8 @@
-"""Lossless codecs of others for docs/FRONTIER.md, each as a pair of functions on one chunk: encode and decode.
+"""Lossless codecs of others for docs/FRONTIER.md.
 
-All on one thread. An image codec gets every frame as 16-bit integers, less their least where the type is wider; a chunk that
-has a greater range is refused. Decoded values are compared with those that were handed over.
+Each makes of a chunk two functions, encode and decode, what decoding has to give, and the bytes that are stored beside. All run
+on one thread. An image codec gets every frame as 16-bit integers, less their least where the type is wider; values that do not
+fit are stored beside, place and value in 8 bytes.
 """
 
 import numpy as np
@@ -20,6 +21,7 @@ def blosc2_bitshuffle(chunk):
         lambda: blosc2.compress2(chunk, **options),
         lambda stored: np.frombuffer(blosc2.decompress2(stored, nthreads=1), chunk.dtype),
         chunk,
+        0,
     )
 
 
@@ -30,7 +32,7 @@ def pcodec(chunk):
     if chunk.itemsize < 2:
         raise Refused("types of 2 bytes or more")
     flat = chunk.reshape(-1)
-    return lambda: standalone.simple_compress(flat, ChunkConfig()), standalone.simple_decompress, chunk
+    return lambda: standalone.simple_compress(flat, ChunkConfig()), standalone.simple_decompress, chunk, 0
 
 
 def openzl(build):
@@ -52,7 +54,7 @@ def openzl(build):
         def decode(stored):
             return np.asarray(ext.DCtx().decompress(stored)[0].content.as_nparray()).view(chunk.dtype)
 
-        return encode, decode, chunk
+        return encode, decode, chunk, 0
 
     return codec
 
@@ -64,15 +66,17 @@ def token_graph(ext, compressor):
 
 
 def images(chunk):
-    """The frames of a chunk as an image codec takes them."""
+    """The frames of a chunk as an image codec takes them, and how many values do not fit."""
     frames = chunk.reshape(-1, *chunk.shape[-2:])
     if chunk.dtype.kind == "u" and chunk.itemsize <= 2:
-        return frames
+        return frames, 0
     wide = frames.astype("i8") if chunk.dtype.kind == "f" else frames.view("i%d" % chunk.itemsize).astype("i8")
-    least = wide.min()
-    if wide.max() - least > 65535:
+    least = wide[wide >= -32768].min(initial=65535)
+    fits = (wide >= least) & (wide - least <= 65535)
+    beside = int((~fits).sum())
+    if beside > 0.01 * wide.size:
         raise Refused("a range beyond 16 bits")
-    return (wide - least).astype("u2")
+    return np.where(fits, wide - least, 0).astype("u2"), beside
 
 
 def image_codec(encode, decode):
@@ -81,11 +85,12 @@ def image_codec(encode, decode):
     def codec(chunk):
         import imagecodecs
 
-        frames = images(chunk)
+        frames, beside = images(chunk)
         return (
             lambda: [encode(imagecodecs, frame) for frame in frames],
             lambda stored: np.stack([decode(imagecodecs, frame) for frame in stored]),
             frames,
+            8 * beside,
         )
 
     return codec

@@ -26,8 +26,9 @@ const LEAST_BYTES: usize = 256 << 10;
 /// Zstd has to be shorter by one part in this, so that noise does not choose.
 const MARGIN: usize = 512;
 /// Blocks are alike where their ratios differ by one part in this, at most.
-const LIKENESS: u64 = 4;
-/// Blocks that become shorter than one part in this are always tried: few bytes decide, and either encoder is fast.
+const LIKENESS: u64 = 2;
+/// The same for blocks that become shorter than one part in [`SPARSE`], of which few bytes decide.
+const SPARSE_LIKENESS: u64 = 32;
 const SPARSE: usize = 64;
 /// Elements of a block where the type is not known; bitshuffle's own filter would take them as they are.
 const USUAL_BLOCK: u32 = 1 << 17;
@@ -109,12 +110,13 @@ struct Trial {
 impl Trial {
     /// Whether a block compresses as the one that was tried.
     fn holds_for(&self, len: usize, compressed: usize) -> bool {
-        if compressed < len / SPARSE {
-            return false;
-        }
         let here = compressed as u64 * self.len as u64;
         let there = self.compressed as u64 * len as u64;
-        here.abs_diff(there) <= there / LIKENESS
+        let likeness = match compressed < len / SPARSE {
+            true => SPARSE_LIKENESS,
+            false => LIKENESS,
+        };
+        here.abs_diff(there) <= there / likeness
     }
 }
 
