@@ -84,9 +84,8 @@ impl Sample {
     }
 
     fn add<W: Word>(&mut self, words: &[W]) {
-        let zero = [W::default(); 16];
         for words in words.chunks(16) {
-            if words == &zero[..words.len()] {
+            if words.iter().fold(0, |any, word| any | word.value()) == 0 {
                 self.small[0] += words.len() as u32;
                 continue;
             }

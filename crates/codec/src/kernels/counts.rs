@@ -247,6 +247,21 @@ fn bins_kernel(expected: &[u16], bins: &mut [u8]) {
 }
 levels!(pub(crate) fn bins(expected: &[u16], bins: &mut [u8]) = bins_kernel);
 
+/// Ones of all bytes.
+#[inline(always)]
+fn bits_set_kernel(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(byte.count_ones())).sum()
+}
+levels!(pub(crate) fn bits_set(bytes: &[u8]) -> u64 = bits_set_kernel);
+
+/// Bits in which bytes differ from others.
+#[inline(always)]
+fn differing_bits_kernel(bytes: &[u8], others: &[u8]) -> u64 {
+    let differing = |(a, b): (&u8, &u8)| u64::from((a ^ b).count_ones());
+    bytes.iter().zip(others).map(differing).sum()
+}
+levels!(pub(crate) fn differing_bits(bytes: &[u8], others: &[u8]) -> u64 = differing_bits_kernel);
+
 /// Whether a byte has more ones than its group may have.
 #[inline(always)]
 fn any_beyond_kernel(bytes: &[u8], most_ones: &[u8]) -> bool {
