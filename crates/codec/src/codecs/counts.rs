@@ -94,3 +94,42 @@ fn decode(
         _ => Err(reader.damaged("unknown model of counts")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteOrder, Element, ElementClass};
+
+    #[test]
+    fn the_worked_example_of_the_format() {
+        let element = Element {
+            class: ElementClass::Unsigned,
+            bytes: 2,
+            order: ByteOrder::Little,
+        };
+        let layout = Layout::new(element, vec![1, 64]);
+        let mut bytes = [0; 128];
+        bytes[2 * 9] = 1;
+        let mut payload = [0; 128];
+        let chunk = Chunk {
+            spec: &"counts".parse().unwrap(),
+            layout: &layout,
+            bytes: &bytes,
+        };
+        let mut context = Context::new();
+        let encoded = encode(&mut context, &chunk, &mut payload).unwrap().unwrap();
+        let state = |x: u32| x.to_le_bytes();
+        let expected = [
+            &[1, 0][..],
+            &[0, 12, 8, 2, 2, 0, 0],
+            &[0x00, 0x00],
+            &[0, 0, 0],
+            &[state(1); 8].concat(),
+        ]
+        .concat();
+        assert_eq!(payload[..encoded.len], expected);
+        let mut back = [0xcc; 128];
+        decode(&mut context, &layout, &expected, &mut back).unwrap();
+        assert_eq!(back, bytes);
+    }
+}

@@ -18,7 +18,7 @@ use crate::kernels::pixels::Word;
 /// Frames from which on a row is expected to be like that of the frame before: with fewer, there is little to learn.
 const TEMPORAL_FRAMES: usize = 4;
 /// Groups that suffice to learn levels from; one row in 4 is counted at least.
-const COUNTED_GROUPS: usize = 1 << 15;
+const COUNTED_GROUPS: usize = 1 << 14;
 
 /// Memory of the encoder alone.
 #[derive(Default)]
@@ -168,12 +168,14 @@ fn make_planes<W: Word>(
             kernel::clamped_high(level, words, limit, buffer);
             kernel::planes_of_bytes(level, buffer, planes - 8, &mut made[8 * groups..]);
         }
-        if kernel::common(level, made, &mut memory.common) {
+        let reaches_limit =
+            planes > 8 || kernel::any_equal(level, buffer, ((1u32 << planes) - 1) as u8);
+        if reaches_limit && kernel::common(level, made, &mut memory.common) {
             add_values(&memory.common, words, limit, &mut encoder.values);
         }
         let (frame, y) = (row / pixels.rows, row % pixels.rows);
         memory.contexts.expect(level, frame, y);
-        memory.contexts.learn(level, frame, y, made);
+        memory.contexts.learn(level, (frame, y), made, buffer);
         let bins = &memory.contexts.bins;
         encoder.bins[row * groups..][..groups].copy_from_slice(bins);
         if row % every == 0 {
@@ -289,8 +291,12 @@ fn encode_planes(
         let coded = planes * groups;
         kernel::look_up(level, tables, bins, &mut memory.levels[..coded]);
         kernel::look_up(level, &most_tables, bins, &mut own.most_ones[..coded]);
-        let made = &own.planes[row * coded..][..coded];
-        memory.symbols[..coded].copy_from_slice(made);
+        let made = &mut own.planes[row * coded..][..coded];
+        let has_residual = |plane| memory.masks.has_residual(plane, row);
+        let is_plain = !(0..memory.masks.len()).any(has_residual);
+        if !is_plain {
+            memory.symbols[..coded].copy_from_slice(made);
+        }
         let mut end = coded;
         for plane in 0..memory.masks.len() {
             if memory.masks.has_residual(plane, row) {
@@ -302,7 +308,11 @@ fn encode_planes(
                 end += groups;
             }
         }
-        let symbols = &mut memory.symbols[..end];
+        let symbols = if is_plain {
+            made
+        } else {
+            &mut memory.symbols[..end]
+        };
         let most_ones = &own.most_ones[..end];
         if kernel::any_beyond(level, symbols, most_ones) {
             for (symbol, &most) in symbols.iter_mut().zip(most_ones).rev() {

@@ -8,5 +8,6 @@ pub(crate) mod lz4;
 pub(crate) mod palette;
 pub(crate) mod palette_table;
 pub(crate) mod rans;
+#[allow(dead_code)] // Written tables and their histograms are for models that learn tables.
 pub(crate) mod rans_tables;
 pub(crate) mod zstd;

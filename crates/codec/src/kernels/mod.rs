@@ -21,5 +21,7 @@ pub(crate) mod pixels;
 pub mod quantise;
 pub(crate) mod rans;
 #[cfg(target_arch = "x86_64")]
+mod rans_avx2;
+#[cfg(target_arch = "x86_64")]
 mod rans_avx512;
 pub(crate) mod sigma_clip;

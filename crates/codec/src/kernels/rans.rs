@@ -5,7 +5,7 @@
 
 use super::levels::{InstructionSet, Level};
 #[cfg(target_arch = "x86_64")]
-use super::rans_avx512;
+use super::{rans_avx2, rans_avx512};
 
 /// The most lanes a stream may have.
 pub(crate) const MAX_LANES: usize = 32;
@@ -76,11 +76,17 @@ pub(crate) fn decode(
         InstructionSet::Avx512 | InstructionSet::Avx512Gfni if lanes >= 8 => unsafe {
             rans_avx512::decode(lanes, states, entries, words, contexts, symbols)
         },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx2 if lanes.is_multiple_of(rans_avx2::REGISTER_LANES) => unsafe {
+            rans_avx2::decode(lanes, states, entries.all, words, contexts, symbols)
+        },
         _ => decode_scalar(lanes, states, entries.all, words, contexts, symbols),
     }
 }
 
-fn decode_scalar(
+pub(super) fn decode_scalar(
     lanes: usize,
     states: &mut States,
     entries: &[u32],
@@ -134,11 +140,17 @@ pub(crate) fn encode(
         InstructionSet::Avx512 | InstructionSet::Avx512Gfni if lanes >= 8 => unsafe {
             rans_avx512::encode(lanes, states, entries, words, contexts, symbols)
         },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx2 if lanes.is_multiple_of(rans_avx2::REGISTER_LANES) => unsafe {
+            rans_avx2::encode(lanes, states, entries.all, words, contexts, symbols)
+        },
         _ => encode_scalar(lanes, states, entries.all, words, contexts, symbols),
     }
 }
 
-fn encode_scalar(
+pub(super) fn encode_scalar(
     lanes: usize,
     states: &mut States,
     entries: &[u64],
