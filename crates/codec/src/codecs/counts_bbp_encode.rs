@@ -80,6 +80,9 @@ fn encode_words<W: Word>(
 ) -> Option<usize> {
     words.resize(pixels.columns, W::default());
     let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
+    if choice.bits >= 8.0 * W::BYTES as f64 {
+        return None;
+    }
     let specials = &choice.specials[..choice.special_count.min(MAX_SPECIALS)];
     memory
         .masks

@@ -145,9 +145,7 @@ unsafe fn decoded(
         let tables = _mm512_slli_epi32::<{ PRECISION_BITS }>(_mm512_cvtepu8_epi32(contexts));
         let index = _mm512_or_si512(tables, slots);
         // SAFETY: a context's table has an entry for every slot.
-        entry = unsafe {
-            _mm512_mask_i32gather_epi32::<4>(entry, others, index, entries.as_ptr().cast())
-        };
+        entry = unsafe { gathered(others, index, entries) };
         let mask = _mm512_set1_epi32(TOTAL as i32 - 1);
         let less_one = _mm512_and_si512(_mm512_srli_epi32::<8>(entry), mask);
         frequency = _mm512_mask_add_epi32(firsts, others, less_one, _mm512_set1_epi32(1));
@@ -156,6 +154,35 @@ unsafe fn decoded(
     let quotient = _mm512_srli_epi32::<{ PRECISION_BITS }>(states);
     let product = _mm512_mullo_epi32(frequency, quotient);
     (entry, _mm512_add_epi32(product, offset))
+}
+
+/// The entries of the lanes in `others`, and zeros. One or two are loaded one by one: a gather takes as long for them as
+/// for sixteen.
+///
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i {
+    let zero = _mm512_setzero_si512();
+    let entries: *const i32 = entries.as_ptr().cast();
+    let first = others & others.wrapping_neg();
+    let second = others ^ first;
+    if second & second.wrapping_sub(1) != 0 {
+        // SAFETY: the caller's promise.
+        return unsafe { _mm512_mask_i32gather_epi32::<4>(zero, others, index, entries) };
+    }
+    let chosen = _mm512_maskz_compress_epi32(others, index);
+    let chosen = _mm_cvtsi128_si64(_mm512_castsi512_si128(chosen)) as u64;
+    // SAFETY: the caller's promise; where there is no second lane, its index is 0.
+    let (one, two) = unsafe {
+        (
+            *entries.add(chosen as u32 as usize),
+            *entries.add((chosen >> 32) as usize),
+        )
+    };
+    let entry = _mm512_maskz_set1_epi32(first, one);
+    _mm512_mask_set1_epi32(entry, second, two)
 }
 
 /// The states with a word appended to those that fell too low, and the number of words that took.
