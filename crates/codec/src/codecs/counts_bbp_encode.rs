@@ -18,7 +18,10 @@ use crate::kernels::pixels::Word;
 /// Frames from which on a row is expected to be like that of the frame before: with fewer, there is little to learn.
 const TEMPORAL_FRAMES: usize = 4;
 /// Groups that suffice to learn levels from; one row in 4 is counted at least.
-const COUNTED_GROUPS: usize = 1 << 14;
+const COUNTED_GROUPS: usize = 1 << 15;
+
+/// See `Counts`.
+const UNSEEN_ONES: f64 = 0.2;
 
 /// Memory of the encoder alone.
 #[derive(Default)]
@@ -38,6 +41,8 @@ pub(crate) struct Memory {
 
 /// Ones and groups counted, by bin.
 struct Counts {
+    /// Ones that a bin is taken to have besides: where not all rows are counted, a bin without ones may still meet one.
+    unseen_ones: f64,
     groups: [u32; BINS],
     ones: [[u32; BINS]; MAX_PLANES],
 }
@@ -148,6 +153,7 @@ fn make_planes<W: Word>(
     let limit = W::new((1 << planes) - 1);
     let every = (rows * groups / COUNTED_GROUPS).clamp(1, 4);
     let mut counts = Box::new(Counts {
+        unseen_ones: if every > 1 { UNSEEN_ONES } else { 0.0 },
         groups: [0; BINS],
         ones: [[0; BINS]; MAX_PLANES],
     });
@@ -228,7 +234,8 @@ impl Counts {
             let mut level = 0;
             for bin in low..=high {
                 if self.groups[bin] > 0 {
-                    level = level_for(f64::from(ones[bin]), 8.0 * f64::from(self.groups[bin]));
+                    let ones = f64::from(ones[bin]) + self.unseen_ones;
+                    level = level_for(ones, 8.0 * f64::from(self.groups[bin]));
                 }
                 table[bin] = level;
             }
