@@ -10,7 +10,7 @@ use etalon_codec::{Context, Spec};
 use support::{counts, encode, layout, stored};
 
 /// File name, SPEC, element bytes, elements. The data are `counts(elements, element_bytes, 2026)`.
-const CHUNKS: [(&str, &str, usize, usize); 10] = [
+const CHUNKS: [(&str, &str, usize, usize); 13] = [
     ("bitshuffle-lz4-u2", "bitshuffle", 2, 5003),
     ("bitshuffle-zstd3-u4", "bitshuffle:compressor=zstd", 4, 2309),
     (
@@ -29,6 +29,14 @@ const CHUNKS: [(&str, &str, usize, usize); 10] = [
         "frame1-sigma-clip-lattice-u2",
         "sigma-clip:variant=lattice,force",
         2,
+        4096,
+    ),
+    ("frame1-predict-u2", "predict", 2, 4096),
+    ("frame1-predict-full-u4", "predict:model=full", 4, 4096),
+    (
+        "frame1-dictionary-predict-u1",
+        "dictionary:backend=predict",
+        1,
         4096,
     ),
 ];

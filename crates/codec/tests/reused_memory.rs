@@ -28,6 +28,9 @@ const CEILINGS: &[(&str, &str, usize, usize)] = &[
     ("etalon", "noise:sigma=1", 72 << 10, 3 << 10),
     ("etalon", "noise:sigma=1,mode=unbiased", 72 << 10, 3 << 10),
     ("etalon", "dictionary", 136 << 10, 4 << 10),
+    // Contexts are found anew in each chunk.
+    ("etalon", "predict", 160 << 10, 16 << 10),
+    ("etalon", "predict:model=full", 160 << 10, 16 << 10),
     (
         "etalon",
         "sigma-clip:variant=block,force",

@@ -208,7 +208,7 @@ mod tests {
             let auto = encode_narrow(&mut context, Backend::Auto, max, origin, &indices, &mut dst);
             let auto = auto.unwrap().unwrap();
             assert_eq!(dst[0], 3, "{height}");
-            let mut back = Vec::new();
+            let mut back: Vec<u8> = Vec::new();
             let width = width_for(max);
             let consume = |block: &[u8]| {
                 back.extend(block);

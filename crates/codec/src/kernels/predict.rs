@@ -71,15 +71,21 @@ levels!(
         = predict_kernel
 );
 
+/// Numbers up to here have a root within the largest spread.
+const LARGEST_SQUARE: i32 = (1 << 22) - 1;
+/// 2²³: adding it to an f32 below rounds that to an integer, ties to even, and leaves it in the low bits.
+const ROUND: f32 = 8_388_608.0;
+
 /// 16 √max(x, 0), rounded down.
 ///
-/// f32 holds every integer below 2²⁴ and its product with 256, and rounds the root correctly, so that only a root just
-/// below an integer can come out too large: its square tells.
+/// f32 holds 256 x exactly and rounds its root correctly, and rounding that to an integer gives the one below or the one
+/// above: the square tells.
 #[inline(always)]
 fn root(x: i32) -> i32 {
-    let x = x.clamp(0, (1 << 24) - 1);
-    let root = ((x as f32) * 256.0).sqrt() as i32;
-    root.min(LARGEST_SPREAD) - i32::from((root as u32).wrapping_mul(root as u32) > (x as u32) << 8)
+    let x = x.clamp(0, LARGEST_SQUARE);
+    let rounded = ((x as f32) * 256.0).sqrt() + ROUND;
+    let root = (rounded.to_bits() & 0xffff) as i32;
+    root - i32::from(root * root > x << 8)
 }
 
 #[inline(always)]
@@ -271,3 +277,75 @@ levels!(
     /// Moves each average `gain` / 256 of the way to its number, which has `fraction_bits` fewer fraction bits.
     pub(crate) fn average(numbers: &[i32], fraction_bits: u32, gain: i32, averages: &mut [i32]) = average_kernel
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::levels::Level;
+
+    #[test]
+    fn roots_are_those_of_integer_arithmetic() {
+        let near = |x: i64| [x - 1, x, x + 1];
+        let squares = (0..=2048i64).flat_map(|i| near(i * i));
+        let others = (0..3000i64).map(|i| i * i * 37 % 4_400_000);
+        let numbers: Vec<i32> = squares.chain(others).map(|x| x as i32).collect();
+        let expected = |x: i32| (256 * u64::from(x.clamp(0, LARGEST_SQUARE) as u32)).isqrt() as i32;
+        for level in Level::available() {
+            let mut found = vec![0; numbers.len()];
+            roots(level, &numbers, &mut found);
+            assert!(found.iter().zip(&numbers).all(|(&root, &x)| root == expected(x)));
+        }
+    }
+
+    /// Numbers of all magnitudes.
+    fn numbers(len: usize, seed: u32) -> Vec<i32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state
+        };
+        (0..len).map(|_| next() as i32 >> (next() >> 27)).collect()
+    }
+
+    #[test]
+    fn every_level_gives_the_same() {
+        for len in [0usize, 1, 15, 16, 17, 33, 130] {
+            let taps: Vec<Vec<i32>> = (0..5).map(|i| numbers(padded(len) + 8, i)).collect();
+            let taps: Vec<&[i32]> = taps.iter().map(|tap| &tap[1..]).collect();
+            let weights = [3000, -17, 32767, -32768, 1];
+            let run = |level: Level| {
+                let mut predictions = vec![0; padded(len)];
+                predict(level, &taps, &weights, 99, 14, taps[0], &mut predictions);
+                let mut found = vec![0; padded(len)];
+                bins(level, &taps, &weights, -7, &mut found);
+                let x = numbers(len, 77);
+                let (mut values, mut spreads) = (vec![0; len], vec![0; len]);
+                let left = Left {
+                    values: &mut values,
+                    spreads: &mut spreads,
+                };
+                leave(level, &x, &predictions, 1 << 20, 3, left);
+                let (mut zigzags, mut symbols) = (vec![0; len], vec![0; len]);
+                let mut lows = vec![0; len];
+                let largest = split(level, &x, &predictions, 5, &mut zigzags, &mut symbols, &mut lows);
+                let mut back = vec![0; len];
+                join(level, &predictions, &symbols, &lows, 5, &mut back);
+                let mut averages = vec![5; len.saturating_sub(4)];
+                blur(level, &spreads, &mut averages);
+                average(level, &x, 4, 85, &mut lows.iter().map(|&low| low as i32).collect::<Vec<_>>());
+                (predictions[..len].to_vec(), found, values, spreads, zigzags, symbols, largest, back, averages)
+            };
+            let expected = run(Level::SCALAR);
+            for level in Level::available() {
+                assert!(run(level) == expected, "{level:?} {len}");
+            }
+            let (predictions, .., zigzags, symbols, _, back, _) = expected;
+            let x = numbers(len, 77);
+            for i in 0..len {
+                let residual = x[i].wrapping_sub(predictions[i]) >> 5;
+                assert_eq!(zigzags[i], ((residual << 1) ^ (residual >> 31)) as u32);
+                assert!(symbols[i] == 255 || back[i] == x[i]);
+            }
+        }
+    }
+}
