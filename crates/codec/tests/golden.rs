@@ -32,7 +32,7 @@ const CHUNKS: [(&str, &str, usize, usize); 13] = [
         4096,
     ),
     ("frame1-predict-u2", "predict", 2, 4096),
-    ("frame1-predict-full-u4", "predict:model=full", 4, 4096),
+    ("frame1-predict-full-u4", "predict:model=full", 4, 1024),
     (
         "frame1-dictionary-predict-u1",
         "dictionary:backend=predict",

@@ -93,6 +93,7 @@ fn encode_with(
     let indices = &narrow[..elements * width_for(max)];
     let origin = Origin {
         shape: &chunk.layout.shape,
+        first_bin: 0,
         first_code: u32::MAX,
     };
     let written =

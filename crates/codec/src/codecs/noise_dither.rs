@@ -202,6 +202,7 @@ pub(super) fn encode<T: Count>(
         |context, dst| {
             let origin = Origin {
                 shape: &layout.shape,
+                first_bin: 0,
                 first_code: u32::MAX,
             };
             indices::encode(context, largest, origin, dst)

@@ -369,6 +369,7 @@ pub(super) fn encode_counts<T: Count>(
         let largest = palette.largest();
         let origin = Origin {
             shape: &layout.shape,
+            first_bin: header.first,
             first_code: palette.bins,
         };
         indices::encode_narrow(context, Backend::Auto, largest, origin, &narrow.bytes, dst)

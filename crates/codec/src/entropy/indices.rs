@@ -38,6 +38,8 @@ pub(crate) enum Backend {
 pub(crate) struct Origin<'a> {
     /// Extent of the chunk, slowest dimension first.
     pub shape: &'a [usize],
+    /// Number of the bin with index 0: signed bins tell more than indices, because noise grows with magnitude.
+    pub first_bin: i64,
     /// Indices from here on say nothing about their neighbours: they are codes, not bins.
     pub first_code: u32,
 }
@@ -403,6 +405,7 @@ mod tests {
         let mut dst = vec![0xcc; 64 + 4 * indices.len()];
         let origin = Origin {
             shape: &[indices.len()],
+            first_bin: 0,
             first_code: u32::MAX,
         };
         let written = encode(&mut context, max, origin, &mut dst)

@@ -61,6 +61,13 @@ pub(crate) struct Memory {
     pub(super) words: Vec<u16>,
 }
 
+impl Memory {
+    /// Bytes of the payload encoded last that do not grow with the chunk: model, contexts and tables.
+    pub(crate) fn model_bytes(&self) -> usize {
+        self.head.len() - self.large.len() - self.specials.written
+    }
+}
+
 /// Rows have no more columns than this: what is remembered of them is many times as large.
 pub(crate) const MOST_COLUMNS: usize = 1 << 16;
 /// Columns of numbers without rows.

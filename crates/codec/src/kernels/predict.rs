@@ -30,18 +30,21 @@ pub(crate) fn padded(len: usize) -> usize {
     len.next_multiple_of(BLOCK)
 }
 
+/// Blocks whose sums are formed together, so that a weight is fetched once for all.
+const TOGETHER: usize = 4 * BLOCK;
+
 #[inline(always)]
-fn block(numbers: &[i32], at: usize) -> &[i32; BLOCK] {
+fn part<const N: usize>(numbers: &[i32], at: usize) -> &[i32; N] {
     numbers[at..].first_chunk().expect("padded")
 }
 
-/// `out = start + Σ weight · tap`.
+/// `start + Σ weight · tap`, of the numbers from `at` on.
 #[inline(always)]
-fn sums(taps: &[&[i32]], weights: &[i32], start: i32, at: usize) -> [i32; BLOCK] {
-    let mut sums = [start; BLOCK];
+fn sums<const N: usize>(taps: &[&[i32]], weights: &[i32], start: i32, at: usize) -> [i32; N] {
+    let mut sums = [start; N];
     for (tap, &weight) in taps.iter().zip(weights) {
-        let tap = block(tap, at);
-        for i in 0..BLOCK {
+        let tap = part::<N>(tap, at);
+        for i in 0..N {
             sums[i] = sums[i].wrapping_add(weight.wrapping_mul(tap[i]));
         }
     }
@@ -57,12 +60,22 @@ fn predict_kernel(
     base: &[i32],
     out: &mut [i32],
 ) {
-    for (at, out) in out.chunks_exact_mut(BLOCK).enumerate() {
-        let base = block(base, at * BLOCK);
-        let sums = sums(taps, weights, bias, at * BLOCK);
+    let mut at = 0;
+    while at + TOGETHER <= out.len() {
+        let sums = sums::<TOGETHER>(taps, weights, bias, at);
+        let (base, out) = (part::<TOGETHER>(base, at), &mut out[at..at + TOGETHER]);
+        for i in 0..TOGETHER {
+            out[i] = base[i].wrapping_add(sums[i] >> shift);
+        }
+        at += TOGETHER;
+    }
+    while at < out.len() {
+        let sums = sums::<BLOCK>(taps, weights, bias, at);
+        let (base, out) = (part::<BLOCK>(base, at), &mut out[at..at + BLOCK]);
         for i in 0..BLOCK {
             out[i] = base[i].wrapping_add(sums[i] >> shift);
         }
+        at += BLOCK;
     }
 }
 levels!(
@@ -99,16 +112,29 @@ levels!(
     pub(crate) fn roots(numbers: &[i32], roots: &mut [i32]) = roots_kernel
 );
 
+/// Eight bins to an octave.
+#[inline(always)]
+fn bin(sum: i32) -> u8 {
+    let z = ((sum >> SPREAD_SHIFT).max(0) + 8) as u32;
+    let exponent = 31 - z.leading_zeros();
+    let bin = 8 * (exponent - 3) + ((z >> (exponent - 3)) & 7);
+    bin.min(BINS as u32 - 1) as u8
+}
+
 #[inline(always)]
 fn bins_kernel(taps: &[&[i32]], weights: &[i32], bias: i32, bins: &mut [u8]) {
-    for (at, bins) in bins.chunks_exact_mut(BLOCK).enumerate() {
-        let sums = sums(taps, weights, bias, at * BLOCK);
-        for i in 0..BLOCK {
-            let z = ((sums[i] >> SPREAD_SHIFT).max(0) + 8) as u32;
-            let exponent = 31 - z.leading_zeros();
-            let bin = 8 * (exponent - 3) + ((z >> (exponent - 3)) & 7);
-            bins[i] = bin.min(BINS as u32 - 1) as u8;
-        }
+    let mut at = 0;
+    while at + TOGETHER <= bins.len() {
+        let sums = sums::<TOGETHER>(taps, weights, bias, at);
+        let bins = bins[at..at + TOGETHER].iter_mut();
+        bins.zip(sums).for_each(|(place, sum)| *place = bin(sum));
+        at += TOGETHER;
+    }
+    while at < bins.len() {
+        let sums = sums::<BLOCK>(taps, weights, bias, at);
+        let bins = bins[at..at + BLOCK].iter_mut();
+        bins.zip(sums).for_each(|(place, sum)| *place = bin(sum));
+        at += BLOCK;
     }
 }
 levels!(
