@@ -45,7 +45,12 @@ fn main() {
         let bytes = images(8, 512, 512, step);
         for frames in [1, 8] {
             let layout = Layout::new(element("u2"), vec![frames, 512, 512]);
-            measure(&format!("{name}, {frames} to a chunk"), &layout, &bytes, &SPECS);
+            measure(
+                &format!("{name}, {frames} to a chunk"),
+                &layout,
+                &bytes,
+                &SPECS,
+            );
         }
     }
 }
@@ -122,7 +127,8 @@ fn measure(name: &str, layout: &Layout, bytes: &[u8], specs: &[&str]) {
         }
     }
     let raw = chunks.len() * chunk_bytes;
-    let speed = |times: &[Duration]| raw as f64 / times.iter().sum::<Duration>().as_secs_f64() / 1e6;
+    let speed =
+        |times: &[Duration]| raw as f64 / times.iter().sum::<Duration>().as_secs_f64() / 1e6;
     for run in &runs {
         println!(
             "{name:>24} {:32} {:8.3} {:7.0} {:7.0} {:6.2} {:6.2}",
@@ -157,7 +163,11 @@ impl Run {
             let start = Instant::now();
             (filter.decode)(context, &values, &stream[..stored], back).unwrap();
             self.decode[number] = self.decode[number].min(start.elapsed());
-            assert!(back == *chunk || !self.spec.codec().lossless, "{}", self.spec);
+            assert!(
+                back == *chunk || !self.spec.codec().lossless,
+                "{}",
+                self.spec
+            );
             self.stored += stored;
         }
     }

@@ -96,8 +96,7 @@ fn encode_with(
         first_bin: 0,
         first_code: u32::MAX,
     };
-    let written =
-        indices::encode_narrow(context, backend, max, origin, indices, &mut dst[at..])?;
+    let written = indices::encode_narrow(context, backend, max, origin, indices, &mut dst[at..])?;
     Ok(written.map(|len| at + len))
 }
 

@@ -87,7 +87,10 @@ fn encode_with(
         rest = after;
         at += width;
     }
-    let fill = layout.fill.as_deref().and_then(|fill| number_of(layout, fill));
+    let fill = layout
+        .fill
+        .as_deref()
+        .and_then(|fill| number_of(layout, fill));
     let odd = pattern.map(|_| super::predict_numbers::ODD);
     let named: [Option<i32>; 2] = [fill, odd];
     let named: Vec<i32> = named.into_iter().flatten().collect();
@@ -129,8 +132,14 @@ fn decode(
     };
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     let count = dst.len() / width;
-    let decoded = predict::decode(&mut context.predict, &mut context.zstd, rest, count, &mut numbers)
-        .map_err(|error| error.at(payload.len() - rest.len()));
+    let decoded = predict::decode(
+        &mut context.predict,
+        &mut context.zstd,
+        rest,
+        count,
+        &mut numbers,
+    )
+    .map_err(|error| error.at(payload.len() - rest.len()));
     let known = decoded.is_ok() && from_numbers(layout, &numbers, pattern, dst);
     context.predicted_numbers = numbers;
     decoded?;

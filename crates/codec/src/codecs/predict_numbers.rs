@@ -71,21 +71,49 @@ macro_rules! for_predictable {
     ($layout:expr, $type:ident => $body:expr, $otherwise:expr) => {{
         use $crate::ElementClass::{Float, Signed, Unsigned};
         match ($layout.element.class, $layout.element.bytes) {
-            (Unsigned, 1) => { type $type = u8; $body }
-            (Unsigned, 2) => { type $type = u16; $body }
-            (Unsigned, 4) => { type $type = u32; $body }
-            (Signed, 1) => { type $type = i8; $body }
-            (Signed, 2) => { type $type = i16; $body }
-            (Signed, 4) => { type $type = i32; $body }
-            (Float, 4) => { type $type = f32; $body }
-            (Float, 8) => { type $type = f64; $body }
+            (Unsigned, 1) => {
+                type $type = u8;
+                $body
+            }
+            (Unsigned, 2) => {
+                type $type = u16;
+                $body
+            }
+            (Unsigned, 4) => {
+                type $type = u32;
+                $body
+            }
+            (Signed, 1) => {
+                type $type = i8;
+                $body
+            }
+            (Signed, 2) => {
+                type $type = i16;
+                $body
+            }
+            (Signed, 4) => {
+                type $type = i32;
+                $body
+            }
+            (Float, 4) => {
+                type $type = f32;
+                $body
+            }
+            (Float, 8) => {
+                type $type = f64;
+                $body
+            }
             _ => $otherwise,
         }
     }};
 }
 
 /// Converts a chunk; returns the pattern that became [`ODD`], if one did. `None` where the elements are not taken.
-pub(super) fn to_numbers(layout: &Layout, bytes: &[u8], numbers: &mut Vec<i32>) -> Option<Option<u64>> {
+pub(super) fn to_numbers(
+    layout: &Layout,
+    bytes: &[u8],
+    numbers: &mut Vec<i32>,
+) -> Option<Option<u64>> {
     for_predictable!(layout, T => typed_to_numbers::<T>(bytes, layout.element.order, numbers), None)
 }
 
@@ -100,7 +128,10 @@ fn typed_to_numbers<T: Predictable>(
     let mut odd = None;
     if T::FLOAT && numbers.contains(&ODD) {
         let stored = bytes.chunks_exact(T::BYTES);
-        let found = numbers.iter().zip(stored).filter(|(number, _)| **number == ODD);
+        let found = numbers
+            .iter()
+            .zip(stored)
+            .filter(|(number, _)| **number == ODD);
         for (_, bytes) in found {
             let pattern = T::read(bytes, order).to_bits();
             if *odd.get_or_insert(pattern) != pattern {
@@ -112,7 +143,12 @@ fn typed_to_numbers<T: Predictable>(
 }
 
 /// Converts numbers back; false where the elements are not taken or a number is not possible.
-pub(super) fn from_numbers(layout: &Layout, numbers: &[i32], odd: Option<u64>, bytes: &mut [u8]) -> bool {
+pub(super) fn from_numbers(
+    layout: &Layout,
+    numbers: &[i32],
+    odd: Option<u64>,
+    bytes: &mut [u8],
+) -> bool {
     for_predictable!(layout, T => {
         typed_from_numbers::<T>(numbers, odd, layout.element.order, bytes);
         true
@@ -128,7 +164,10 @@ fn typed_from_numbers<T: Predictable>(
     T::store(numbers, order, bytes);
     if let Some(pattern) = odd {
         let stored = bytes.chunks_exact_mut(T::BYTES);
-        let found = numbers.iter().zip(stored).filter(|(number, _)| **number == ODD);
+        let found = numbers
+            .iter()
+            .zip(stored)
+            .filter(|(number, _)| **number == ODD);
         found.for_each(|(_, bytes)| T::from_bits(pattern).write(bytes, order));
     }
 }

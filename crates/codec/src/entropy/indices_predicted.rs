@@ -202,7 +202,12 @@ fn entropy(numbers: impl Iterator<Item = i32>) -> f64 {
     }
     let total = f64::from(total.max(1));
     let bits = |&count: &u32| f64::from(count) * (total / f64::from(count)).log2();
-    counts.iter().filter(|&&count| count > 0).map(bits).sum::<f64>() / total
+    counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(bits)
+        .sum::<f64>()
+        / total
 }
 
 #[cfg(test)]
@@ -227,7 +232,11 @@ mod tests {
 
     #[test]
     fn smooth_images_are_predicted_and_come_back() {
-        for (height, shape) in [(200.0, [1, 100, 200]), (3000.0, [3, 100, 200]), (9e5, [2, 10, 2000])] {
+        for (height, shape) in [
+            (200.0, [1, 100, 200]),
+            (3000.0, [3, 100, 200]),
+            (9e5, [2, 10, 2000]),
+        ] {
             let count = shape.iter().product();
             let indices = hill(count, height);
             let max = height as u32 + 8;

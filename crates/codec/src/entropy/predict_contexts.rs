@@ -82,7 +82,8 @@ fn sum(a: &Histogram, b: &Histogram) -> Histogram {
 
 /// Bits that joining two contexts loses, less those that a table takes.
 fn loss(a: &ContextBins, b: &ContextBins) -> f64 {
-    let length = |histogram: &Histogram| histogram.iter().rposition(|&count| count > 0).unwrap_or(0);
+    let length =
+        |histogram: &Histogram| histogram.iter().rposition(|&count| count > 0).unwrap_or(0);
     let table = SYMBOL_BITS * (2 + length(&a.histogram).min(length(&b.histogram))) as f64;
     cost(&sum(&a.histogram, &b.histogram)) - a.cost - b.cost - table
 }

@@ -48,14 +48,17 @@ pub(crate) fn decode(
         .read(&extent, zstd, &payload[at..])
         .map_err(|error| error.at(at))?;
     let context_of = read_contexts(payload, &mut at, &mut memory.decode_tables)?;
-    let large_len = payload
-        .get(at..at + 4)
-        .ok_or(truncated("the length of large residuals", at, 4))?;
+    let large_len =
+        payload
+            .get(at..at + 4)
+            .ok_or(truncated("the length of large residuals", at, 4))?;
     let large_len = u32::from_le_bytes(array(large_len)) as usize;
     at += 4;
-    let large = payload[at..]
-        .get(..large_len)
-        .ok_or(truncated("the bits of large residuals", at, large_len))?;
+    let large = payload[at..].get(..large_len).ok_or(truncated(
+        "the bits of large residuals",
+        at,
+        large_len,
+    ))?;
     at += large_len;
     let coded = match specials.kinds(extent.count()) {
         Some(kinds) => kinds.iter().filter(|&&kind| kind == 0).count(),
@@ -65,7 +68,9 @@ pub(crate) fn decode(
         .and_then(|len| payload[at..].get(..len))
         .ok_or(truncated("the low bits of residuals", at, 1))?;
     at += packed.len();
-    let &lanes = payload.get(at).ok_or(truncated("the number of lanes", at, 1))?;
+    let &lanes = payload
+        .get(at)
+        .ok_or(truncated("the number of lanes", at, 1))?;
     if !LANES.contains(&usize::from(lanes)) {
         return Err(damaged("number of rANS lanes is not valid", at));
     }
@@ -74,8 +79,17 @@ pub(crate) fn decode(
     unpack_lows(&mut memory.low_bytes, packed, model.low_bits, coded);
     grow_numbers(numbers, extent.count());
     let large = BitReader::new(large);
-    read_lines(memory, &model, &extent, lines, &context_of, stream, large, numbers)
-        .map_err(|error| error.at(at))?;
+    read_lines(
+        memory,
+        &model,
+        &extent,
+        lines,
+        &context_of,
+        stream,
+        large,
+        numbers,
+    )
+    .map_err(|error| error.at(at))?;
     memory.specials.restore(numbers);
     numbers.truncate(count);
     Ok(())
@@ -139,7 +153,11 @@ fn read_contexts(
         .get(..number)
         .ok_or(truncated(*at + 1, number))?;
     let ascend = firsts.is_sorted_by(|a, b| a < b);
-    if !ascend || firsts.first() != Some(&0) || number > MAX_CONTEXTS || firsts[number - 1] >= BINS as u8 {
+    if !ascend
+        || firsts.first() != Some(&0)
+        || number > MAX_CONTEXTS
+        || firsts[number - 1] >= BINS as u8
+    {
         return Err(damaged(*at));
     }
     *at += 1 + number;
@@ -150,7 +168,9 @@ fn read_contexts(
         read_table(payload, at, DIRECT as usize, &mut frequencies)?;
         tables.push(&frequencies).map_err(|_| damaged(start))?;
     }
-    tables.push(&SPECIAL_FREQUENCIES).map_err(|_| damaged(*at))?;
+    tables
+        .push(&SPECIAL_FREQUENCIES)
+        .map_err(|_| damaged(*at))?;
     Ok(context_of_bins(firsts.iter().copied()))
 }
 
@@ -227,12 +247,27 @@ fn read_lines(
             } else if kinds.is_none() {
                 let (line_lows, rest) = lows.split_at(len * width);
                 lows = rest;
-                join(level, width, predictions, symbols, line_lows, model.low_bits, line_numbers)
+                join(
+                    level,
+                    width,
+                    predictions,
+                    symbols,
+                    line_lows,
+                    model.low_bits,
+                    line_numbers,
+                )
             } else {
                 let special = context_of[usize::from(SPECIAL)];
                 spread_lows(width, &mut lows, bins, special, &mut line_lows[..len]);
                 let line_lows: &[u32] = &line_lows[..len];
-                kernels::join(level, predictions, symbols, line_lows, model.low_bits, line_numbers)
+                kernels::join(
+                    level,
+                    predictions,
+                    symbols,
+                    line_lows,
+                    model.low_bits,
+                    line_numbers,
+                )
             };
             if u32::from(largest) >= DIRECT {
                 large.read_line(symbols, predictions, model.low_bits, line_numbers)?;
@@ -245,7 +280,12 @@ fn read_lines(
                 }
             }
             predictor.leave(line, line_numbers);
-            lines.scatter(line, line_numbers, &mut numbers[pixels.clone()], extent.columns);
+            lines.scatter(
+                line,
+                line_numbers,
+                &mut numbers[pixels.clone()],
+                extent.columns,
+            );
         }
     }
     large.finish()?;
@@ -262,9 +302,30 @@ fn join(
     numbers: &mut [i32],
 ) -> u8 {
     match width {
-        1 => kernels::join::<[u8; 1]>(level, predictions, symbols, lows.as_chunks().0, low_bits, numbers),
-        2 => kernels::join::<[u8; 2]>(level, predictions, symbols, lows.as_chunks().0, low_bits, numbers),
-        _ => kernels::join::<[u8; 4]>(level, predictions, symbols, lows.as_chunks().0, low_bits, numbers),
+        1 => kernels::join::<[u8; 1]>(
+            level,
+            predictions,
+            symbols,
+            lows.as_chunks().0,
+            low_bits,
+            numbers,
+        ),
+        2 => kernels::join::<[u8; 2]>(
+            level,
+            predictions,
+            symbols,
+            lows.as_chunks().0,
+            low_bits,
+            numbers,
+        ),
+        _ => kernels::join::<[u8; 4]>(
+            level,
+            predictions,
+            symbols,
+            lows.as_chunks().0,
+            low_bits,
+            numbers,
+        ),
     }
 }
 

@@ -3,9 +3,7 @@
 
 use super::bits::{pack, packed_len};
 use super::indices::grow;
-use super::predict::{
-    Memory, SPECIAL, SPECIAL_FREQUENCIES, context_of_bins, leave_out, low_width,
-};
+use super::predict::{Memory, SPECIAL, SPECIAL_FREQUENCIES, context_of_bins, leave_out, low_width};
 use super::predict_bits::BitWriter;
 use super::predict_contexts::{ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, contexts, cost};
 use super::predict_history::Predictor;
@@ -232,10 +230,7 @@ fn write_symbols(
 ) -> Option<usize> {
     let (lanes_field, dst) = dst.split_first_mut()?;
     let context_of = context_of_bins(found.iter().map(|context| context.first));
-    let bits: f64 = found
-        .iter()
-        .map(|context| cost(&context.histogram))
-        .sum();
+    let bits: f64 = found.iter().map(|context| cost(&context.histogram)).sum();
     let lanes = lanes_for((bits / 8.0) as usize);
     *lanes_field = lanes as u8;
     let count = extent.count();

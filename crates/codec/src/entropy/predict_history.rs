@@ -188,7 +188,10 @@ impl<'a> Predictor<'a> {
             let at = self.history.places[line];
             slices[near.len() + 2] = &self.history.spread_means[at..];
         }
-        (slices, predict_model::spreads(self.model.order, self.later()))
+        (
+            slices,
+            predict_model::spreads(self.model.order, self.later()),
+        )
     }
 
     /// Predicts a line and the spread of its residuals.
@@ -244,7 +247,10 @@ impl<'a> Predictor<'a> {
         for i in (line % SAMPLE_STEP..numbers.len()).step_by(SAMPLE_STEP) {
             let residual = numbers[i].wrapping_sub(self.history.predictions[i]);
             let features = slices[..count].iter().map(|slice| slice[i] as f32);
-            samples.push(features, kernels::spread(residual, self.model.low_bits) as f32);
+            samples.push(
+                features,
+                kernels::spread(residual, self.model.low_bits) as f32,
+            );
         }
     }
 

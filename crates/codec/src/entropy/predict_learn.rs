@@ -86,12 +86,26 @@ pub(super) fn learn(
                 best = Some((bits, kind));
             }
         };
-        consider(first.bits, Kind { order, first, later: None });
+        consider(
+            first.bits,
+            Kind {
+                order,
+                first,
+                later: None,
+            },
+        );
         if extent.frames > 1 && order != Order::Flat {
             let later = learner.fit(order, true, memory);
             let frames = extent.frames as f64;
             let bits = (later.bits * (frames - 1.0) + first.bits) / frames;
-            consider(bits, Kind { order, first, later: Some(later) });
+            consider(
+                bits,
+                Kind {
+                    order,
+                    first,
+                    later: Some(later),
+                },
+            );
         }
     }
     let kind = best.map_or_else(
@@ -227,9 +241,10 @@ impl Learner<'_> {
                 let base = if count > 0 { near[base] } else { 0 };
                 let own = self.numbers[(frame * rows + y) * columns + x];
                 let difference = |x: i32| x.wrapping_sub(base) as f32;
-                memory
-                    .samples
-                    .push(near[..count].iter().map(|&x| difference(x)), difference(own));
+                memory.samples.push(
+                    near[..count].iter().map(|&x| difference(x)),
+                    difference(own),
+                );
             }
         }
         let targets = memory.samples.targets(count).map(f32::abs);

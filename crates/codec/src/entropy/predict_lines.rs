@@ -126,7 +126,13 @@ impl Lines {
     }
 
     /// Copies a line out of a frame whose rows are `pitch` apart.
-    pub(crate) fn gather<T: Copy>(&self, line: usize, frame: &[T], pitch: usize, numbers: &mut [T]) {
+    pub(crate) fn gather<T: Copy>(
+        &self,
+        line: usize,
+        frame: &[T],
+        pitch: usize,
+        numbers: &mut [T],
+    ) {
         let (start, step) = self.walk(line, pitch);
         if step == 1 {
             numbers.copy_from_slice(&frame[start..start + numbers.len()]);
@@ -139,7 +145,13 @@ impl Lines {
     }
 
     /// Copies a line into a frame whose rows are `pitch` apart.
-    pub(crate) fn scatter<T: Copy>(&self, line: usize, numbers: &[T], frame: &mut [T], pitch: usize) {
+    pub(crate) fn scatter<T: Copy>(
+        &self,
+        line: usize,
+        numbers: &[T],
+        frame: &mut [T],
+        pitch: usize,
+    ) {
         let (start, step) = self.walk(line, pitch);
         if step == 1 {
             frame[start..start + numbers.len()].copy_from_slice(numbers);
@@ -185,7 +197,9 @@ mod tests {
                 };
                 for pixel in pixels {
                     let (y, x) = (pixel / columns, pixel % columns);
-                    assert!(line_of[pixel] < lines.count() && (0..4).all(|right| earlier(y, x, right)));
+                    assert!(
+                        line_of[pixel] < lines.count() && (0..4).all(|right| earlier(y, x, right))
+                    );
                 }
             }
         }

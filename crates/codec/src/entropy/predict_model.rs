@@ -212,7 +212,10 @@ impl Model {
             };
             let taps = taps(self.order, set > 0).len();
             put(&weights.taps[..taps], weights.bias);
-            put(&weights.spreads[..spreads(self.order, set > 0)], weights.spread_bias);
+            put(
+                &weights.spreads[..spreads(self.order, set > 0)],
+                weights.spread_bias,
+            );
         }
     }
 
@@ -234,7 +237,11 @@ impl Model {
             2 => Order::Diagonals,
             _ => return Err(damaged(0)),
         };
-        if fixed[0] > 7 || fixed[1] > MOST_LOW_BITS || u32::from(fixed[2]) > MOST_SHIFT || fixed[3] != 0 {
+        if fixed[0] > 7
+            || fixed[1] > MOST_LOW_BITS
+            || u32::from(fixed[2]) > MOST_SHIFT
+            || fixed[3] != 0
+        {
             return Err(damaged(0));
         }
         let mut model = Self {
@@ -271,12 +278,14 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let field = self.bytes[self.at..].first_chunk().ok_or(Error::Truncated {
-            what: "the model of a prediction",
-            offset: self.at,
-            needed: N,
-            len: self.bytes.len(),
-        })?;
+        let field = self.bytes[self.at..]
+            .first_chunk()
+            .ok_or(Error::Truncated {
+                what: "the model of a prediction",
+                offset: self.at,
+                needed: N,
+                len: self.bytes.len(),
+            })?;
         self.at += N;
         Ok(*field)
     }

@@ -10,10 +10,10 @@
 //! | | zstd frame of one bit map per number: bit i mod 8 of byte ⌊i/8⌋ is set if either pixel i or the pixel at its place in the frame before has the number, and not both |
 
 use super::predict_lines::Extent;
+use crate::Error;
 use crate::entropy::indices::grow;
 use crate::entropy::zstd::{self, Zstd};
 use crate::frame::array;
-use crate::Error;
 
 /// The most special numbers there are.
 pub(super) const MOST: usize = 4;
@@ -90,7 +90,10 @@ impl Specials {
                 *stored |= if number == special { kind } else { 0 };
             }
         }
-        let first = numbers.iter().zip(&self.kinds).find(|(_, kind)| **kind == 0);
+        let first = numbers
+            .iter()
+            .zip(&self.kinds)
+            .find(|(_, kind)| **kind == 0);
         let mut last = first.map_or(0, |(&number, _)| number);
         for (number, &kind) in numbers.iter_mut().zip(&self.kinds) {
             if kind == 0 {
@@ -119,7 +122,12 @@ impl Specials {
     }
 
     /// Appends list and places to `bytes`.
-    pub(crate) fn write(&mut self, extent: &Extent, zstd: &mut Zstd, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn write(
+        &mut self,
+        extent: &Extent,
+        zstd: &mut Zstd,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         let start = bytes.len();
         bytes.push(self.numbers.len() as u8);
         self.written = 1;
@@ -153,7 +161,12 @@ impl Specials {
     }
 
     /// Reads list and places from the front of `payload`; returns their length.
-    pub(crate) fn read(&mut self, extent: &Extent, zstd: &mut Zstd, payload: &[u8]) -> Result<usize, Error> {
+    pub(crate) fn read(
+        &mut self,
+        extent: &Extent,
+        zstd: &mut Zstd,
+        payload: &[u8],
+    ) -> Result<usize, Error> {
         let truncated = |offset, needed| Error::Truncated {
             what: "the special numbers",
             offset,
@@ -195,8 +208,13 @@ impl Specials {
                 }
             }
         }
-        self.numbers
-            .extend(fixed[..4 * listed].as_chunks().0.iter().map(|number| i32::from_le_bytes(*number)));
+        self.numbers.extend(
+            fixed[..4 * listed]
+                .as_chunks()
+                .0
+                .iter()
+                .map(|number| i32::from_le_bytes(*number)),
+        );
         Ok(start + len)
     }
 }

@@ -258,11 +258,7 @@ levels!(
 );
 
 #[inline(always)]
-fn join_high_kernel(
-    predictions: &[i32],
-    symbols: &[u8],
-    numbers: &mut [i32],
-) -> u8 {
+fn join_high_kernel(predictions: &[i32], symbols: &[u8], numbers: &mut [i32]) -> u8 {
     let mut largest = 0;
     for ((&prediction, &symbol), x) in predictions.iter().zip(symbols).zip(numbers) {
         let z = u32::from(symbol);
@@ -319,7 +315,12 @@ mod tests {
         for level in Level::available() {
             let mut found = vec![0; numbers.len()];
             roots(level, &numbers, &mut found);
-            assert!(found.iter().zip(&numbers).all(|(&root, &x)| root == expected(x)));
+            assert!(
+                found
+                    .iter()
+                    .zip(&numbers)
+                    .all(|(&root, &x)| root == expected(x))
+            );
         }
     }
 
@@ -353,13 +354,37 @@ mod tests {
                 leave(level, &x, &predictions, 1 << 20, 3, left);
                 let (mut zigzags, mut symbols) = (vec![0; len], vec![0; len]);
                 let mut lows = vec![0; len];
-                let largest = split(level, &x, &predictions, 5, &mut zigzags, &mut symbols, &mut lows);
+                let largest = split(
+                    level,
+                    &x,
+                    &predictions,
+                    5,
+                    &mut zigzags,
+                    &mut symbols,
+                    &mut lows,
+                );
                 let mut back = vec![0; len];
                 join(level, &predictions, &symbols, &lows, 5, &mut back);
                 let mut averages = vec![5; len.saturating_sub(4)];
                 blur(level, &spreads, &mut averages);
-                average(level, &x, 4, 85, &mut lows.iter().map(|&low| low as i32).collect::<Vec<_>>());
-                (predictions[..len].to_vec(), found, values, spreads, zigzags, symbols, largest, back, averages)
+                average(
+                    level,
+                    &x,
+                    4,
+                    85,
+                    &mut lows.iter().map(|&low| low as i32).collect::<Vec<_>>(),
+                );
+                (
+                    predictions[..len].to_vec(),
+                    found,
+                    values,
+                    spreads,
+                    zigzags,
+                    symbols,
+                    largest,
+                    back,
+                    averages,
+                )
             };
             let expected = run(Level::SCALAR);
             for level in Level::available() {
