@@ -29,7 +29,7 @@
 //! Special pixels have symbol 0 of a context that has no other, no low bits, and stand in the history with the number
 //! that the prediction is a correction to.
 
-use super::predict_contexts::{Histogram, SYMBOLS};
+use super::predict_contexts::{ContextBins, Histogram, SYMBOLS};
 use super::predict_history::History;
 use super::predict_learn;
 use super::predict_lines::Extent;
@@ -56,15 +56,17 @@ pub(crate) struct Memory {
     pub(super) large: Vec<u8>,
     pub(super) head: Vec<u8>,
     pub(super) histograms: Vec<Histogram>,
+    pub(super) contexts: Vec<ContextBins>,
     pub(super) encode_tables: EncodeTables,
     pub(super) decode_tables: DecodeTables,
     pub(super) words: Vec<u16>,
+    pub(super) state_bytes: usize,
 }
 
 impl Memory {
-    /// Bytes of the payload encoded last that do not grow with the chunk: model, contexts and tables.
+    /// Bytes of the payload encoded last that do not grow with the chunk: model, contexts, tables, and states of rANS.
     pub(crate) fn model_bytes(&self) -> usize {
-        self.head.len() - self.large.len() - self.specials.written
+        self.head.len() - self.large.len() - self.specials.written + self.state_bytes
     }
 }
 

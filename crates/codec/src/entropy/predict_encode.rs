@@ -5,7 +5,7 @@ use super::bits::{pack, packed_len};
 use super::indices::grow;
 use super::predict::{Memory, SPECIAL, SPECIAL_FREQUENCIES, context_of_bins, leave_out, low_width};
 use super::predict_bits::BitWriter;
-use super::predict_contexts::{ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, contexts, cost};
+use super::predict_contexts::{ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, cost, find_contexts};
 use super::predict_history::Predictor;
 use super::predict_learn::{self, Choice};
 use super::predict_lines::{Extent, Lines};
@@ -47,8 +47,23 @@ pub(crate) fn encode(
     };
     let coded = walk(memory, numbers, extent, &model);
     let most = (coded / NUMBERS_PER_CONTEXT).clamp(1, MAX_CONTEXTS);
-    let found = contexts(&memory.histograms, most);
-    write_head(memory, zstd, extent, &model, &found)?;
+    let mut found = std::mem::take(&mut memory.contexts);
+    find_contexts(&memory.histograms, most, &mut found);
+    let written = write(memory, zstd, extent, (&model, lines), (&found, coded), dst);
+    memory.contexts = found;
+    written
+}
+
+/// Writes what [`walk`] has left in `memory`.
+fn write(
+    memory: &mut Memory,
+    zstd: &mut Zstd,
+    extent: &Extent,
+    (model, lines): (&Model, Lines),
+    (found, coded): (&[ContextBins], usize),
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    write_head(memory, zstd, extent, model, found)?;
     let low_width = low_width(model.low_bits);
     let Some(packed) = packed_len(coded, model.low_bits) else {
         return Ok(None);
@@ -60,7 +75,7 @@ pub(crate) fn encode(
     front[..head].copy_from_slice(&memory.head);
     let lows = &memory.low_bytes[..coded * low_width];
     pack(low_width, lows, model.low_bits, &mut front[head..]);
-    let written = write_symbols(memory, extent, lines, &found, back);
+    let written = write_symbols(memory, extent, lines, found, back);
     Ok(written.map(|len| head + packed + len))
 }
 
@@ -233,6 +248,7 @@ fn write_symbols(
     let bits: f64 = found.iter().map(|context| cost(&context.histogram)).sum();
     let lanes = lanes_for((bits / 8.0) as usize);
     *lanes_field = lanes as u8;
+    memory.state_bytes = lanes * size_of::<u32>();
     let count = extent.count();
     for bin in &mut memory.bins[..count] {
         *bin = context_of[usize::from(*bin)];
