@@ -80,8 +80,9 @@ fn random(i: u64) -> u64 {
 struct Run {
     spec: &'static str,
     stored: usize,
-    encode: Duration,
-    decode: Duration,
+    /// The best times of each chunk.
+    encode: Vec<Duration>,
+    decode: Vec<Duration>,
 }
 
 fn measure(name: &str, element: Element, shape: &[usize], bytes: &[u8]) {
@@ -92,8 +93,8 @@ fn measure(name: &str, element: Element, shape: &[usize], bytes: &[u8]) {
     let mut runs = SPECS.map(|spec| Run {
         spec,
         stored: 0,
-        encode: Duration::MAX,
-        decode: Duration::MAX,
+        encode: vec![Duration::MAX; chunks.len()],
+        decode: vec![Duration::MAX; chunks.len()],
     });
     let start = Instant::now();
     let mut stream = vec![1; 2 * chunk_bytes + 1024];
@@ -104,17 +105,18 @@ fn measure(name: &str, element: Element, shape: &[usize], bytes: &[u8]) {
         }
     }
     let raw = chunk_bytes * chunks.len();
-    let speed = |time: Duration| raw as f64 / time.as_secs_f64() / 1e9;
+    let speed =
+        |times: &[Duration]| raw as f64 / times.iter().sum::<Duration>().as_secs_f64() / 1e9;
     for run in &runs {
         println!(
             "{name:>24} {:28} {:8.2} {:6.2} {:6.2} {:8.2} {:7.2} {:7.2}",
             run.spec,
             raw as f64 / run.stored as f64,
-            speed(run.encode),
-            speed(run.decode),
+            speed(&run.encode),
+            speed(&run.decode),
             runs[0].stored as f64 / run.stored as f64,
-            speed(run.encode) / speed(runs[0].encode),
-            speed(run.decode) / speed(runs[0].decode),
+            speed(&run.encode) / speed(&runs[0].encode),
+            speed(&run.decode) / speed(&runs[0].decode),
         );
     }
 }
@@ -132,19 +134,16 @@ impl Run {
         let filter = spec.codec().filter;
         let values = (filter.cd_values)(&spec, layout).unwrap();
         let bound = (filter.bound)(&values, chunks[0].len()).unwrap();
-        let (mut encode, mut decode) = (Duration::ZERO, Duration::ZERO);
         self.stored = 0;
-        for chunk in chunks {
+        for (number, chunk) in chunks.iter().enumerate() {
             let start = Instant::now();
             let stored = (filter.encode)(context, &values, chunk, &mut stream[..bound]).unwrap();
-            encode += start.elapsed();
+            self.encode[number] = self.encode[number].min(start.elapsed());
             let start = Instant::now();
             (filter.decode)(context, &values, &stream[..stored], back).unwrap();
-            decode += start.elapsed();
+            self.decode[number] = self.decode[number].min(start.elapsed());
             assert!(back == *chunk, "{}", self.spec);
             self.stored += stored;
         }
-        self.encode = self.encode.min(encode);
-        self.decode = self.decode.min(decode);
     }
 }

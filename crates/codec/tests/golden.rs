@@ -10,7 +10,7 @@ use etalon_codec::{Context, Spec};
 use support::{counts, encode, layout, stored};
 
 /// File name, SPEC, element bytes, elements. The data are `counts(elements, element_bytes, 2026)`.
-const CHUNKS: [(&str, &str, usize, usize); 13] = [
+const CHUNKS: [(&str, &str, usize, usize); 15] = [
     ("bitshuffle-lz4-u2", "bitshuffle", 2, 5003),
     ("bitshuffle-zstd3-u4", "bitshuffle:compressor=zstd", 4, 2309),
     (
@@ -22,6 +22,8 @@ const CHUNKS: [(&str, &str, usize, usize); 13] = [
     ("bitshuffle-none-u3", "bitshuffle:compressor=none", 3, 301),
     ("bitshuffle-lz4-16", "bitshuffle", 16, 777),
     ("frame1-dictionary-u2", "dictionary", 2, 4000),
+    ("frame1-counts-u2", "counts", 2, 4000),
+    ("frame1-counts-u4", "counts:model=bbp", 4, 3000),
     ("frame1-quantise-u4", "quantise:abs=3", 4, 3000),
     ("frame1-noise-u2", "noise:sigma=1", 2, 3000),
     ("frame1-sigma-clip-u2", "sigma-clip:force", 2, 4096),

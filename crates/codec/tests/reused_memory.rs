@@ -17,7 +17,8 @@ const ELEMENTS: usize = SHAPE[0] * SHAPE[1] * SHAPE[2];
 /// Filter, SPEC, and the most bytes that encoding and decoding a later chunk may allocate.
 ///
 /// Decoding a frame allocates the shape in its header, as often as the header is read. Encoding `quantise` takes samples
-/// of a fixed number of elements; `noise` lists the values that are masks, and measures the loss in memory of its own; `dictionary` clears a table of 2¹⁶ entries.
+/// of a fixed number of elements; `noise` lists the values that are masks, and measures the loss in memory of its own; `dictionary` clears a table of 2¹⁶ entries;
+/// `counts` counts ones by level, and writes or reads its header.
 /// `sigma-clip` estimates the background of each frame anew, in memory of its own.
 const CEILINGS: &[(&str, &str, usize, usize)] = &[
     ("bitshuffle", "bitshuffle", 0, 0),
@@ -28,9 +29,9 @@ const CEILINGS: &[(&str, &str, usize, usize)] = &[
     ("etalon", "noise:sigma=1", 72 << 10, 3 << 10),
     ("etalon", "noise:sigma=1,mode=unbiased", 72 << 10, 3 << 10),
     ("etalon", "dictionary", 136 << 10, 4 << 10),
-    // Contexts are found anew in each chunk.
-    ("etalon", "predict", 160 << 10, 16 << 10),
-    ("etalon", "predict:model=full", 160 << 10, 16 << 10),
+    ("etalon", "counts", 16 << 10, 4 << 10),
+    ("etalon", "predict", 16 << 10, 64),
+    ("etalon", "predict:model=full", 16 << 10, 64),
     (
         "etalon",
         "sigma-clip:variant=block,force",

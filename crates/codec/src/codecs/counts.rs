@@ -10,8 +10,9 @@
 //! | 2 | element size | their bit pattern, little-endian, where there are any |
 //! | … | | what the model says, to the end |
 //!
-//! Example, the eight u16 values 1 0 0 0 0 0 0 0 in one row: model 1, no NaN; no flags, frequencies of 12 bits, 8 lanes,
-//! one plane, S = 2; bin 0 alone, in level 11; no special values; no byte escapes; one value escape, of 0.
+//! Example, a row of 64 u16, of which the tenth is 1 and all others 0: model 1, no NaN; no flags, frequencies of 12 bits,
+//! 8 lanes, 2 planes, S = 2; bin 0 alone, with level 18 for plane 0 and 39 for plane 1; no special values, no escapes;
+//! eight states: `01 00  00 0c 08 02 02 00 00  d2 09  00 00 00`, and 0x919d in all lanes but the second, 0x236e59.
 
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
@@ -92,5 +93,41 @@ fn decode(
     match model {
         BBP => counts_bbp::decode(&mut context.counts, &pixels, &mut reader, dst),
         _ => Err(reader.damaged("unknown model of counts")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ByteOrder, Element, ElementClass};
+
+    #[test]
+    fn the_worked_example_of_the_format() {
+        let element = Element {
+            class: ElementClass::Unsigned,
+            bytes: 2,
+            order: ByteOrder::Little,
+        };
+        let layout = Layout::new(element, vec![1, 64]);
+        let mut bytes = [0; 128];
+        bytes[2 * 9] = 1;
+        let mut payload = [0; 128];
+        let chunk = Chunk {
+            spec: &"counts".parse().unwrap(),
+            layout: &layout,
+            bytes: &bytes,
+        };
+        let mut context = Context::new();
+        let encoded = encode(&mut context, &chunk, &mut payload).unwrap().unwrap();
+        let states: Vec<u8> = (0..8)
+            .map(|lane| if lane == 1 { 0x23_6e59 } else { 0x919d })
+            .flat_map(u32::to_le_bytes)
+            .collect();
+        let head = [1, 0, 0, 12, 8, 2, 2, 0, 0, 0xd2, 9, 0, 0, 0];
+        let expected = [&head, &states[..]].concat();
+        assert_eq!(payload[..encoded.len], expected);
+        let mut back = [0xcc; 128];
+        decode(&mut context, &layout, &expected, &mut back).unwrap();
+        assert_eq!(back, bytes);
     }
 }

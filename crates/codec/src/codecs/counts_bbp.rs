@@ -122,11 +122,21 @@ impl Contexts {
         kernel::bins(level, expected, &mut self.bins);
     }
 
-    /// Learns from the planes of the row.
-    pub(super) fn learn(&mut self, level: Level, frame: usize, row: usize, planes: &[u8]) {
+    /// Learns from the values of the row: their planes, and bits 0 to 7 of each.
+    pub(super) fn learn(
+        &mut self,
+        level: Level,
+        (frame, row): (usize, usize),
+        planes: &[u8],
+        low_bytes: &[u8],
+    ) {
         let groups = self.groups;
         let activity = &mut self.activity;
-        kernel::activity(level, planes, activity);
+        if planes.len() <= 8 * groups {
+            kernel::activity_of_bytes(level, low_bytes, activity);
+        } else {
+            kernel::activity(level, planes, activity);
+        }
         kernel::follow(level, activity, self.shift, &mut self.averages[1..=groups]);
         repeat_ends(&mut self.averages);
         if self.is_temporal {
@@ -300,7 +310,7 @@ fn decode_rows<W: Word>(
         let levels = &memory.levels[..parts * groups];
         let symbols = &mut memory.symbols[..parts * groups];
         decoder.decode(&TABLES.decode, levels, symbols)?;
-        if kernel::any_full(level, symbols) {
+        if kernel::any_equal(level, symbols, ESCAPE) {
             put_escapes(levels, symbols, &mut escapes)?;
         }
         let mut part = planes;
@@ -310,10 +320,11 @@ fn decode_rows<W: Word>(
             memory.masks.put_row(plane, row, residual);
             part += usize::from(has_residual);
         }
+        put_values(memory, planes, groups, &mut values, words)?;
+        let coded = &memory.symbols[..coded];
         memory
             .contexts
-            .learn(level, frame, y, &memory.symbols[..coded]);
-        put_values(memory, planes, groups, &mut values, words)?;
+            .learn(level, (frame, y), coded, &memory.bytes);
         memory.masks.apply(row, words);
         pixels.store(words, row * pixels.columns, dst);
     }
@@ -325,9 +336,16 @@ fn decode_rows<W: Word>(
 
 /// Replaces the symbols that stand for other bytes.
 fn put_escapes(levels: &[u8], symbols: &mut [u8], escapes: &mut Reader) -> Result<(), Error> {
-    for (symbol, &level) in symbols.iter_mut().zip(levels) {
-        if *symbol == ESCAPE && TABLES.most_ones[usize::from(level)] < 8 {
-            *symbol = escapes.byte()?;
+    // Few pieces have an escape; the others are passed over as a whole.
+    const PIECE: usize = 64;
+    for (symbols, levels) in symbols.chunks_mut(PIECE).zip(levels.chunks(PIECE)) {
+        if !symbols.contains(&ESCAPE) {
+            continue;
+        }
+        for (symbol, &level) in symbols.iter_mut().zip(levels) {
+            if *symbol == ESCAPE && TABLES.most_ones[usize::from(level)] < 8 {
+                *symbol = escapes.byte()?;
+            }
         }
     }
     Ok(())
@@ -356,6 +374,9 @@ fn put_values<W: Word>(
         kernel::bytes_of_planes(level, symbols, planes - 8, high);
     }
     kernel::widened(level, low, high, words);
+    if planes <= 8 && !kernel::any_equal(level, low, ((1u32 << planes) - 1) as u8) {
+        return Ok(());
+    }
     memory.common.resize(groups, 0);
     if !kernel::common(
         level,

@@ -20,6 +20,9 @@ const TEMPORAL_FRAMES: usize = 4;
 /// Groups that suffice to learn levels from; one row in 4 is counted at least.
 const COUNTED_GROUPS: usize = 1 << 15;
 
+/// See `Counts`.
+const UNSEEN_ONES: f64 = 0.2;
+
 /// Memory of the encoder alone.
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -38,6 +41,8 @@ pub(crate) struct Memory {
 
 /// Ones and groups counted, by bin.
 struct Counts {
+    /// Ones that a bin is taken to have besides: where not all rows are counted, a bin without ones may still meet one.
+    unseen_ones: f64,
     groups: [u32; BINS],
     ones: [[u32; BINS]; MAX_PLANES],
 }
@@ -80,6 +85,9 @@ fn encode_words<W: Word>(
 ) -> Option<usize> {
     words.resize(pixels.columns, W::default());
     let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
+    if choice.bits >= 8.0 * W::BYTES as f64 {
+        return None;
+    }
     let specials = &choice.specials[..choice.special_count.min(MAX_SPECIALS)];
     memory
         .masks
@@ -145,6 +153,7 @@ fn make_planes<W: Word>(
     let limit = W::new((1 << planes) - 1);
     let every = (rows * groups / COUNTED_GROUPS).clamp(1, 4);
     let mut counts = Box::new(Counts {
+        unseen_ones: if every > 1 { UNSEEN_ONES } else { 0.0 },
         groups: [0; BINS],
         ones: [[0; BINS]; MAX_PLANES],
     });
@@ -168,12 +177,14 @@ fn make_planes<W: Word>(
             kernel::clamped_high(level, words, limit, buffer);
             kernel::planes_of_bytes(level, buffer, planes - 8, &mut made[8 * groups..]);
         }
-        if kernel::common(level, made, &mut memory.common) {
+        let reaches_limit =
+            planes > 8 || kernel::any_equal(level, buffer, ((1u32 << planes) - 1) as u8);
+        if reaches_limit && kernel::common(level, made, &mut memory.common) {
             add_values(&memory.common, words, limit, &mut encoder.values);
         }
         let (frame, y) = (row / pixels.rows, row % pixels.rows);
         memory.contexts.expect(level, frame, y);
-        memory.contexts.learn(level, frame, y, made);
+        memory.contexts.learn(level, (frame, y), made, buffer);
         let bins = &memory.contexts.bins;
         encoder.bins[row * groups..][..groups].copy_from_slice(bins);
         if row % every == 0 {
@@ -223,7 +234,8 @@ impl Counts {
             let mut level = 0;
             for bin in low..=high {
                 if self.groups[bin] > 0 {
-                    level = level_for(f64::from(ones[bin]), 8.0 * f64::from(self.groups[bin]));
+                    let ones = f64::from(ones[bin]) + self.unseen_ones;
+                    level = level_for(ones, 8.0 * f64::from(self.groups[bin]));
                 }
                 table[bin] = level;
             }
@@ -289,8 +301,12 @@ fn encode_planes(
         let coded = planes * groups;
         kernel::look_up(level, tables, bins, &mut memory.levels[..coded]);
         kernel::look_up(level, &most_tables, bins, &mut own.most_ones[..coded]);
-        let made = &own.planes[row * coded..][..coded];
-        memory.symbols[..coded].copy_from_slice(made);
+        let made = &mut own.planes[row * coded..][..coded];
+        let has_residual = |plane| memory.masks.has_residual(plane, row);
+        let is_plain = !(0..memory.masks.len()).any(has_residual);
+        if !is_plain {
+            memory.symbols[..coded].copy_from_slice(made);
+        }
         let mut end = coded;
         for plane in 0..memory.masks.len() {
             if memory.masks.has_residual(plane, row) {
@@ -302,7 +318,11 @@ fn encode_planes(
                 end += groups;
             }
         }
-        let symbols = &mut memory.symbols[..end];
+        let symbols = if is_plain {
+            made
+        } else {
+            &mut memory.symbols[..end]
+        };
         let most_ones = &own.most_ones[..end];
         if kernel::any_beyond(level, symbols, most_ones) {
             for (symbol, &most) in symbols.iter_mut().zip(most_ones).rev() {

@@ -207,15 +207,13 @@ impl Plane {
             self.modes.push(FULL);
             return;
         }
-        let ones = |groups: &mut dyn Iterator<Item = u8>| -> u64 {
-            groups.map(|group| u64::from(group.count_ones())).sum()
-        };
-        let differences = || found.iter().zip(predicted).map(|(a, b)| a ^ b);
-        let corrected = ones(&mut differences());
-        let anew = ones(&mut found.iter().copied());
+        let level = Level::best();
+        let corrected = kernel::differing_bits(level, found, predicted);
+        let anew = kernel::bits_set(level, found);
         if corrected <= anew {
             self.modes.push(CORRECTED);
-            self.residuals.extend(differences());
+            self.residuals
+                .extend(found.iter().zip(predicted).map(|(a, b)| a ^ b));
         } else {
             self.modes.push(ANEW);
             self.residuals.extend(found);

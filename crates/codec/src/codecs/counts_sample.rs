@@ -8,7 +8,7 @@ use crate::kernels::pixels::Word;
 /// Values that are counted one by one.
 const SMALL: usize = 256;
 /// Pixels that suffice; one row in 8 is seen at least.
-const PIXELS: usize = 1 << 17;
+const PIXELS: usize = 1 << 16;
 /// Values that may be special and are followed.
 const CANDIDATES: usize = 8;
 /// A value is special if so many pixels have it: fewer are cheaper one by one.
@@ -84,9 +84,8 @@ impl Sample {
     }
 
     fn add<W: Word>(&mut self, words: &[W]) {
-        let zero = [W::default(); 16];
         for words in words.chunks(16) {
-            if words == &zero[..words.len()] {
+            if words.iter().fold(0, |any, word| any | word.value()) == 0 {
                 self.small[0] += words.len() as u32;
                 continue;
             }
@@ -173,14 +172,11 @@ impl Sample {
 
     /// The least number of planes whose cost is close to the least, and that cost in bits.
     fn planes(&self, most: usize) -> (usize, f64) {
-        let mut costs = [f64::INFINITY; MAX_PLANES + 1];
-        for planes in 1..=most {
-            costs[planes] = self.cost(planes);
-        }
+        let costs: Vec<f64> = (1..=most).map(|planes| self.cost(planes)).collect();
         let least = costs.iter().copied().fold(f64::INFINITY, f64::min);
-        let planes = (1..most).find(|&planes| costs[planes] <= least * SLACK);
-        let planes = planes.unwrap_or(most);
-        (planes, costs[planes])
+        let chosen = costs.iter().position(|&cost| cost <= least * SLACK);
+        let chosen = chosen.unwrap_or(most - 1);
+        (chosen + 1, costs[chosen])
     }
 
     fn cost(&self, planes: usize) -> f64 {

@@ -251,6 +251,9 @@ mod tests {
     use super::super::rans_tables::normalise;
     use super::*;
 
+    /// Contexts and symbols.
+    type Row = (Vec<u8>, Vec<u8>);
+
     fn tables(frequencies: &[Vec<u16>]) -> (EncodeTables, DecodeTables) {
         let (mut encode, mut decode) = (EncodeTables::default(), DecodeTables::default());
         for table in frequencies {
@@ -260,12 +263,7 @@ mod tests {
         (encode, decode)
     }
 
-    fn encoded(
-        level: Level,
-        lanes: usize,
-        tables: &EncodeTables,
-        rows: &[(Vec<u8>, Vec<u8>)],
-    ) -> Vec<u8> {
+    fn encoded(level: Level, lanes: usize, tables: &EncodeTables, rows: &[Row]) -> Vec<u8> {
         let mut memory = vec![0xcccc; 3];
         let mut encoder = Encoder::at_level(level, lanes, &mut memory);
         for (contexts, symbols) in rows.iter().rev() {
@@ -281,7 +279,7 @@ mod tests {
         level: Level,
         lanes: usize,
         tables: &DecodeTables,
-        rows: &[(Vec<u8>, Vec<u8>)],
+        rows: &[Row],
         stream: &[u8],
     ) -> Result<Vec<Vec<u8>>, Error> {
         let mut decoder = Decoder::at_level(level, stream, lanes)?;
@@ -329,7 +327,7 @@ mod tests {
     }
 
     /// Tables of all kinds, and rows of all lengths up to 130 and a long one.
-    fn assorted(seed: u32) -> (Vec<Vec<u16>>, Vec<(Vec<u8>, Vec<u8>)>) {
+    fn assorted(seed: u32) -> (Vec<Vec<u16>>, Vec<Row>) {
         let mut state = seed;
         let mut draw = move |end: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -13,6 +13,7 @@
 //! | | frequencies of the direct symbols up to the largest and of the specials named, 12 bits each from the lowest bit on, padded with zeros to a whole byte |
 
 use crate::Error;
+use crate::kernels::rans::{DecodeEntries, EncodeEntries, FEW_CONTEXTS};
 
 /// Bits of a frequency.
 pub(crate) const PRECISION_BITS: u32 = 12;
@@ -24,6 +25,7 @@ pub(crate) const MAX_SYMBOLS: usize = 256;
 const MAX_CONTEXTS: usize = 256;
 /// First byte of a written table that has one symbol.
 const SINGLE: u8 = 0xff;
+static NO_FIRSTS: [u16; FEW_CONTEXTS] = [0; FEW_CONTEXTS];
 
 /// Frequencies of a histogram, a whole number of `TOTAL`ths each, at least one where the histogram is not zero.
 ///
@@ -172,10 +174,20 @@ pub(crate) fn read_table(
 /// Tables to decode with, one per context, one entry per slot.
 ///
 /// A slot is one `TOTAL`th; symbol s owns the f slots from c on. The entry of a slot is
-/// `s | (f − 1) << 8 | (slot − c) << 20`.
-#[derive(Default)]
+/// `s | (f − 1) << 8 | (slot − c) << 20`. The frequencies of symbol 0 are kept apart as well: where it is frequent, most
+/// slots are below its frequency and need no entry.
 pub(crate) struct DecodeTables {
     entries: Vec<u32>,
+    firsts: [u16; FEW_CONTEXTS],
+}
+
+impl Default for DecodeTables {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            firsts: [0; FEW_CONTEXTS],
+        }
+    }
 }
 
 impl DecodeTables {
@@ -196,6 +208,9 @@ impl DecodeTables {
                 len: 0,
             });
         }
+        if let Some(first) = self.firsts.get_mut(self.entries.len() >> PRECISION_BITS) {
+            *first = frequencies[0];
+        }
         for (symbol, &frequency) in frequencies.iter().enumerate() {
             let frequency = u32::from(frequency);
             let entry = |offset| symbol as u32 | (frequency - 1) << 8 | offset << 20;
@@ -209,9 +224,13 @@ impl DecodeTables {
         self.entries.len() >> PRECISION_BITS
     }
 
-    /// `TOTAL` entries per context.
-    pub(crate) fn entries(&self) -> &[u32] {
-        &self.entries
+    /// `TOTAL` entries per context; of many contexts, symbol 0 is not kept apart.
+    pub(crate) fn entries(&self) -> DecodeEntries<'_> {
+        let are_few = self.contexts() <= FEW_CONTEXTS;
+        DecodeEntries {
+            all: &self.entries,
+            firsts: if are_few { &self.firsts } else { &NO_FIRSTS },
+        }
     }
 }
 
@@ -220,9 +239,20 @@ impl DecodeTables {
 /// Encoding divides the state x by f. With s = ⌈log₂ f⌉ and r = ⌈2^(s+31) / f⌉, the quotient is (x · r) >> (s + 31)
 /// for every x below 2³¹, and the next state is x + c + (x / f) · (`TOTAL` − f). For f = 1, r = 2³² − 1 gives x − 1
 /// instead of x, which c + `TOTAL` − 1 in place of c makes up for.
-#[derive(Default)]
+///
+/// The entries of symbol 0 are kept apart as well, in halves: where it is frequent, they suffice for most steps.
 pub(crate) struct EncodeTables {
     entries: Vec<u64>,
+    firsts: [[u32; FEW_CONTEXTS]; 2],
+}
+
+impl Default for EncodeTables {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            firsts: [[0; FEW_CONTEXTS]; 2],
+        }
+    }
 }
 
 impl EncodeTables {
@@ -245,6 +275,12 @@ impl EncodeTables {
             cumulative += u32::from(frequency);
         }
         self.entries.resize(start + MAX_SYMBOLS, encode_entry(0, 0));
+        let context = start / MAX_SYMBOLS;
+        if context < FEW_CONTEXTS {
+            let first = self.entries[start];
+            self.firsts[0][context] = first as u32;
+            self.firsts[1][context] = (first >> 32) as u32;
+        }
     }
 
     /// Tables held.
@@ -254,8 +290,12 @@ impl EncodeTables {
 
     /// `MAX_SYMBOLS` entries per context: the reciprocal r in the low half; in the high half `TOTAL` − f in bits 0 to
     /// 12, what is added to the state in bits 13 to 26, and the shift of the upper half of x · r from bit 27.
-    pub(crate) fn entries(&self) -> &[u64] {
-        &self.entries
+    pub(crate) fn entries(&self) -> EncodeEntries<'_> {
+        let are_few = self.contexts() <= FEW_CONTEXTS;
+        EncodeEntries {
+            all: &self.entries,
+            firsts: are_few.then_some(&self.firsts),
+        }
     }
 }
 
@@ -327,8 +367,8 @@ mod tests {
         }
         assert!(tables.push(&[4000, 0, 96]).is_ok());
         assert_eq!(tables.contexts(), 1);
-        assert_eq!(tables.entries()[0], 3999 << 8);
-        assert_eq!(tables.entries()[4095], 2 | 95 << 8 | 95 << 20);
+        assert_eq!(tables.entries().all[0], 3999 << 8);
+        assert_eq!(tables.entries().all[4095], 2 | 95 << 8 | 95 << 20);
     }
 
     #[test]

@@ -30,10 +30,12 @@ pub(crate) fn fill_masked<W: Word>(mask: &[u8], value: W, words: &mut [W]) {
             0 => {}
             255 => words.fill(value),
             _ => {
-                for (i, word) in words.iter_mut().enumerate() {
-                    if bits >> i & 1 == 1 {
+                let mut bits = bits;
+                while bits != 0 {
+                    if let Some(word) = words.get_mut(bits.trailing_zeros() as usize) {
                         *word = value;
                     }
+                    bits &= bits - 1;
                 }
             }
         }
@@ -182,6 +184,19 @@ fn activity_kernel(planes: &[u8], activity: &mut [u16]) {
 }
 levels!(pub(crate) fn activity(planes: &[u8], activity: &mut [u16]) = activity_kernel);
 
+/// The same of values below 256, which `bytes` has, eight for each group.
+#[inline(always)]
+fn activity_of_bytes_kernel(bytes: &[u8], activity: &mut [u16]) {
+    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
+    for (activity, eight) in activity.iter_mut().zip(bytes.as_chunks().0) {
+        let eight = u64::from_le_bytes(*eight);
+        let pairs = (eight & EVEN) + (eight >> 8 & EVEN);
+        let sum = pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48;
+        *activity = sum.min(255) as u16;
+    }
+}
+levels!(pub(crate) fn activity_of_bytes(bytes: &[u8], activity: &mut [u16]) = activity_of_bytes_kernel);
+
 /// Moves averages towards 128 · activity, by the 2^`shift`th part of the way, rounded to nearest.
 #[inline(always)]
 fn follow_kernel(activity: &[u16], shift: u32, averages: &mut [u16]) {
@@ -247,6 +262,21 @@ fn bins_kernel(expected: &[u16], bins: &mut [u8]) {
 }
 levels!(pub(crate) fn bins(expected: &[u16], bins: &mut [u8]) = bins_kernel);
 
+/// Ones of all bytes.
+#[inline(always)]
+fn bits_set_kernel(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| u64::from(byte.count_ones())).sum()
+}
+levels!(pub(crate) fn bits_set(bytes: &[u8]) -> u64 = bits_set_kernel);
+
+/// Bits in which bytes differ from others.
+#[inline(always)]
+fn differing_bits_kernel(bytes: &[u8], others: &[u8]) -> u64 {
+    let differing = |(a, b): (&u8, &u8)| u64::from((a ^ b).count_ones());
+    bytes.iter().zip(others).map(differing).sum()
+}
+levels!(pub(crate) fn differing_bits(bytes: &[u8], others: &[u8]) -> u64 = differing_bits_kernel);
+
 /// Whether a byte has more ones than its group may have.
 #[inline(always)]
 fn any_beyond_kernel(bytes: &[u8], most_ones: &[u8]) -> bool {
@@ -260,15 +290,13 @@ fn any_beyond_kernel(bytes: &[u8], most_ones: &[u8]) -> bool {
 }
 levels!(pub(crate) fn any_beyond(bytes: &[u8], most_ones: &[u8]) -> bool = any_beyond_kernel);
 
-/// Whether a byte is 255.
+/// Whether a byte is `wanted`.
 #[inline(always)]
-fn any_full_kernel(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .fold(0, |any, &byte| any | u8::from(byte == 255))
-        != 0
+fn any_equal_kernel(bytes: &[u8], wanted: u8) -> bool {
+    let is_wanted = |&byte: &u8| u8::from(byte == wanted);
+    bytes.iter().map(is_wanted).fold(0, |any, one| any | one) != 0
 }
-levels!(pub(crate) fn any_full(bytes: &[u8]) -> bool = any_full_kernel);
+levels!(pub(crate) fn any_equal(bytes: &[u8], wanted: u8) -> bool = any_equal_kernel);
 
 /// The bits that all planes have, and whether there are any.
 #[inline(always)]
@@ -371,6 +399,12 @@ mod tests {
                 }
                 let mut found = vec![0xcccc; 100];
                 activity(level, &planes, &mut found);
+                if count <= 8 {
+                    let bytes: Vec<u8> = values.iter().map(|&value| value as u8).collect();
+                    let mut same = vec![0xcccc; 100];
+                    activity_of_bytes(level, &bytes, &mut same);
+                    assert_eq!(same, found);
+                }
                 for (found, eight) in found.iter().zip(values.chunks(8)) {
                     assert_eq!(u32::from(*found), eight.iter().sum::<u32>().min(255));
                 }

@@ -5,7 +5,7 @@
 
 use super::levels::{InstructionSet, Level};
 #[cfg(target_arch = "x86_64")]
-use super::rans_avx512;
+use super::{rans_avx2, rans_avx512};
 
 /// The most lanes a stream may have.
 pub(crate) const MAX_LANES: usize = 32;
@@ -18,6 +18,27 @@ pub(super) const PRECISION_BITS: u32 = crate::entropy::rans_tables::PRECISION_BI
 pub(super) const TOTAL: u32 = 1 << PRECISION_BITS;
 /// Entries of a context's table to encode with.
 pub(super) const SYMBOLS: usize = 256;
+
+/// Contexts for which symbol 0 is kept apart.
+pub(crate) const FEW_CONTEXTS: usize = 64;
+
+/// Tables to decode with.
+#[derive(Clone, Copy)]
+pub(crate) struct DecodeEntries<'a> {
+    /// 4096 for each context.
+    pub(crate) all: &'a [u32],
+    /// The number of slots, from the first on, whose entries have symbol 0; zeros where it is not known.
+    pub(crate) firsts: &'a [u16; FEW_CONTEXTS],
+}
+
+/// Tables to encode with.
+#[derive(Clone, Copy)]
+pub(crate) struct EncodeEntries<'a> {
+    /// 256 for each context.
+    pub(crate) all: &'a [u64],
+    /// Low and high halves of the entries of symbol 0, where there are so few contexts.
+    pub(crate) firsts: Option<&'a [[u32; FEW_CONTEXTS]; 2]>,
+}
 
 /// One state per lane; those of lanes that a stream does not have stay as they are.
 #[repr(align(64))]
@@ -41,12 +62,12 @@ pub(crate) fn decode(
     level: Level,
     lanes: usize,
     states: &mut States,
-    entries: &[u32],
+    entries: DecodeEntries,
     words: Source,
     contexts: &[u8],
     symbols: &mut [u8],
 ) -> usize {
-    assert!((1..=MAX_LANES).contains(&lanes) && entries.len() >= TOTAL as usize);
+    assert!((1..=MAX_LANES).contains(&lanes) && entries.all.len() >= TOTAL as usize);
     assert!(contexts.len() == symbols.len());
     match level.instruction_set() {
         // SAFETY: `level` exists, so the CPU has the instructions; lanes, entries and lengths are as demanded.
@@ -55,11 +76,17 @@ pub(crate) fn decode(
         InstructionSet::Avx512 | InstructionSet::Avx512Gfni if lanes >= 8 => unsafe {
             rans_avx512::decode(lanes, states, entries, words, contexts, symbols)
         },
-        _ => decode_scalar(lanes, states, entries, words, contexts, symbols),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx2 if lanes.is_multiple_of(rans_avx2::REGISTER_LANES) => unsafe {
+            rans_avx2::decode(lanes, states, entries.all, words, contexts, symbols)
+        },
+        _ => decode_scalar(lanes, states, entries.all, words, contexts, symbols),
     }
 }
 
-fn decode_scalar(
+pub(super) fn decode_scalar(
     lanes: usize,
     states: &mut States,
     entries: &[u32],
@@ -98,12 +125,12 @@ pub(crate) fn encode(
     level: Level,
     lanes: usize,
     states: &mut States,
-    entries: &[u64],
+    entries: EncodeEntries,
     words: Sink,
     contexts: &[u8],
     symbols: &[u8],
 ) -> usize {
-    assert!((1..=MAX_LANES).contains(&lanes) && entries.len() >= SYMBOLS);
+    assert!((1..=MAX_LANES).contains(&lanes) && entries.all.len() >= SYMBOLS);
     assert!(contexts.len() == symbols.len());
     assert!(contexts.len() <= words.1 && words.1 <= words.0.len());
     match level.instruction_set() {
@@ -113,11 +140,17 @@ pub(crate) fn encode(
         InstructionSet::Avx512 | InstructionSet::Avx512Gfni if lanes >= 8 => unsafe {
             rans_avx512::encode(lanes, states, entries, words, contexts, symbols)
         },
-        _ => encode_scalar(lanes, states, entries, words, contexts, symbols),
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx2 if lanes.is_multiple_of(rans_avx2::REGISTER_LANES) => unsafe {
+            rans_avx2::encode(lanes, states, entries.all, words, contexts, symbols)
+        },
+        _ => encode_scalar(lanes, states, entries.all, words, contexts, symbols),
     }
 }
 
-fn encode_scalar(
+pub(super) fn encode_scalar(
     lanes: usize,
     states: &mut States,
     entries: &[u64],

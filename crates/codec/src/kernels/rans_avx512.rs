@@ -3,13 +3,17 @@
 //! `entropy/rans.rs` says what a step computes, `rans.rs` is the reference. The words of a step go to the lanes that
 //! need one in ascending order: the first sixteen words are loaded and expanded to those lanes. Encoding compresses
 //! the words of the lanes that give one and stores them in front of the others.
+//!
+//! Slots are spread evenly over a table, so most of the entries read are not in the L1 cache. Lanes that decode symbol 0
+//! do without: its frequency is in a register, and a step in which no lane needs an entry reads none.
 
 #![allow(unsafe_code)] // Intrinsics; the caller of `decode` and `encode` answers for the CPU and the lengths.
 
 use std::arch::x86_64::*;
 
 use super::rans::{
-    MAX_LANES, PRECISION_BITS, SLACK_BYTES, START, SYMBOLS, Sink, Source, States, TOTAL,
+    DecodeEntries, EncodeEntries, FEW_CONTEXTS, MAX_LANES, PRECISION_BITS, SLACK_BYTES, START,
+    SYMBOLS, Sink, Source, States, TOTAL,
 };
 
 const REGISTER_LANES: usize = 16;
@@ -20,12 +24,12 @@ const REGISTER_LANES: usize = 16;
 pub(super) unsafe fn decode(
     lanes: usize,
     states: &mut States,
-    entries: &[u32],
+    entries: DecodeEntries,
     (words, at): Source,
     contexts: &[u8],
     symbols: &mut [u8],
 ) -> usize {
-    let last = _mm_set1_epi8(((entries.len() >> PRECISION_BITS) - 1).min(255) as u8 as i8);
+    let last = _mm256_set1_epi8(((entries.all.len() >> PRECISION_BITS) - 1).min(255) as u8 as i8);
     // SAFETY: `States` is as long as two registers, and aligned.
     let (mut low, mut high) = unsafe {
         let states = states.0.as_ptr().cast::<__m512i>();
@@ -42,35 +46,43 @@ pub(super) unsafe fn decode(
             let used;
             if count == MAX_LANES {
                 let all = u16::MAX;
-                let context_low = _mm_loadu_si128(context.cast());
-                let context_high = _mm_loadu_si128(context.add(REGISTER_LANES).cast());
-                let (low_entries, low_next) = decoded(low, context_low, last, all, entries);
-                let (high_entries, high_next) = decoded(high, context_high, last, all, entries);
-                let used_low;
-                let used_high;
-                (low, used_low) = refilled(low_next, all, word);
-                (high, used_high) = refilled(high_next, all, word.add(2 * used_low));
+                let contexts = _mm256_min_epu8(_mm256_loadu_si256(context.cast()), last);
+                let (first_low, first_high) = first_frequencies(contexts, entries.firsts);
+                let context_low = _mm256_castsi256_si128(contexts);
+                let context_high = _mm256_extracti128_si256::<1>(contexts);
+                let (low_entries, next_low) =
+                    decoded(low, context_low, first_low, all, entries.all);
+                let (high_entries, next_high) =
+                    decoded(high, context_high, first_high, all, entries.all);
+                let (used_low, used_high);
+                (low, used_low) = refilled(next_low, all, word);
+                (high, used_high) = refilled(next_high, all, word.add(2 * used_low));
                 used = used_low + used_high;
                 _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(low_entries));
                 let symbol = symbol.add(REGISTER_LANES);
                 _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(high_entries));
             } else {
-                let (active, active_high) = active_lanes(count);
-                let context_low = _mm_maskz_loadu_epi8(active, context.cast());
-                let (low_entries, next) = decoded(low, context_low, last, active, entries);
-                let (next, used_low) = refilled(next, active, word);
-                low = _mm512_mask_mov_epi32(low, active, next);
-                _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active, low_entries);
+                let active = ((1u64 << count) - 1) as u32;
+                let (active_low, active_high) = (active as u16, (active >> REGISTER_LANES) as u16);
+                let contexts = _mm256_maskz_loadu_epi8(active, context.cast());
+                let contexts = _mm256_min_epu8(contexts, last);
+                let (first_low, first_high) = first_frequencies(contexts, entries.firsts);
+                let context_low = _mm256_castsi256_si128(contexts);
+                let (low_entries, next) =
+                    decoded(low, context_low, first_low, active_low, entries.all);
+                let (next, used_low) = refilled(next, active_low, word);
+                low = _mm512_mask_mov_epi32(low, active_low, next);
+                _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_low, low_entries);
                 let mut used_high = 0;
                 if active_high != 0 {
-                    let context = context.add(REGISTER_LANES);
-                    let context_high = _mm_maskz_loadu_epi8(active_high, context.cast());
-                    let (entries, next) = decoded(high, context_high, last, active_high, entries);
+                    let context_high = _mm256_extracti128_si256::<1>(contexts);
+                    let (high_entries, next) =
+                        decoded(high, context_high, first_high, active_high, entries.all);
                     let next = refilled(next, active_high, word.add(2 * used_low));
                     high = _mm512_mask_mov_epi32(high, active_high, next.0);
                     used_high = next.1;
                     let symbol = symbol.add(REGISTER_LANES);
-                    _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_high, entries);
+                    _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_high, high_entries);
                 }
                 used = used_low + used_high;
             }
@@ -93,36 +105,84 @@ fn active_lanes(count: usize) -> (u16, u16) {
     (active as u16, (active >> REGISTER_LANES) as u16)
 }
 
-/// The entries of the lanes, symbols in their low bytes, and the next states before words are read.
+/// The frequencies of symbol 0 in the contexts of all lanes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn first_frequencies(contexts: __m256i, firsts: &[u16; FEW_CONTEXTS]) -> (__m512i, __m512i) {
+    // SAFETY: 64 numbers are two registers.
+    let (low, high) = unsafe {
+        let firsts = firsts.as_ptr().cast::<__m512i>();
+        (
+            _mm512_loadu_si512(firsts),
+            _mm512_loadu_si512(firsts.add(1)),
+        )
+    };
+    let found = _mm512_permutex2var_epi16(low, _mm512_cvtepu8_epi16(contexts), high);
+    (
+        _mm512_cvtepu16_epi32(_mm512_castsi512_si256(found)),
+        _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(found)),
+    )
+}
+
+/// Symbols in the low bytes of the lanes, and the next states before words are read.
 ///
 /// # Safety
-/// `entries` holds one table at least and `last` is the number of the last one, or less.
+/// `entries` holds a table for each context.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn decoded(
     states: __m512i,
     contexts: __m128i,
-    last: __m128i,
+    firsts: __m512i,
     active: u16,
     entries: &[u32],
 ) -> (__m512i, __m512i) {
-    let contexts = _mm512_cvtepu8_epi32(_mm_min_epu8(contexts, last));
     let slots = _mm512_and_si512(states, _mm512_set1_epi32(TOTAL as i32 - 1));
-    let index = _mm512_or_si512(_mm512_slli_epi32::<{ PRECISION_BITS }>(contexts), slots);
-    // SAFETY: tables up to `last` exist and a slot is below the length of a table.
-    let entry = unsafe {
-        let zero = _mm512_setzero_si512();
-        _mm512_mask_i32gather_epi32::<4>(zero, active, index, entries.as_ptr().cast())
-    };
-    let mask = _mm512_set1_epi32(TOTAL as i32 - 1);
-    let frequency = _mm512_and_si512(_mm512_srli_epi32::<8>(entry), mask);
-    let frequency = _mm512_add_epi32(frequency, _mm512_set1_epi32(1));
+    let others = _mm512_mask_cmpge_epu32_mask(active, slots, firsts);
+    let mut entry = _mm512_setzero_si512();
+    let (mut frequency, mut offset) = (firsts, slots);
+    if others != 0 {
+        let tables = _mm512_slli_epi32::<{ PRECISION_BITS }>(_mm512_cvtepu8_epi32(contexts));
+        let index = _mm512_or_si512(tables, slots);
+        // SAFETY: a context's table has an entry for every slot.
+        entry = unsafe { gathered(others, index, entries) };
+        let mask = _mm512_set1_epi32(TOTAL as i32 - 1);
+        let less_one = _mm512_and_si512(_mm512_srli_epi32::<8>(entry), mask);
+        frequency = _mm512_mask_add_epi32(firsts, others, less_one, _mm512_set1_epi32(1));
+        offset = _mm512_mask_srli_epi32::<20>(slots, others, entry);
+    }
     let quotient = _mm512_srli_epi32::<{ PRECISION_BITS }>(states);
     let product = _mm512_mullo_epi32(frequency, quotient);
-    (
-        entry,
-        _mm512_add_epi32(product, _mm512_srli_epi32::<20>(entry)),
-    )
+    (entry, _mm512_add_epi32(product, offset))
+}
+
+/// The entries of the lanes in `others`, and zeros. One or two are loaded one by one: a gather takes as long for them as
+/// for sixteen.
+///
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i {
+    let zero = _mm512_setzero_si512();
+    let entries: *const i32 = entries.as_ptr().cast();
+    let first = others & others.wrapping_neg();
+    let second = others ^ first;
+    if second & second.wrapping_sub(1) != 0 {
+        // SAFETY: the caller's promise.
+        return unsafe { _mm512_mask_i32gather_epi32::<4>(zero, others, index, entries) };
+    }
+    let chosen = _mm512_maskz_compress_epi32(others, index);
+    let chosen = _mm_cvtsi128_si64(_mm512_castsi512_si128(chosen)) as u64;
+    // SAFETY: the caller's promise; where there is no second lane, its index is 0.
+    let (one, two) = unsafe {
+        (
+            *entries.add(chosen as u32 as usize),
+            *entries.add((chosen >> 32) as usize),
+        )
+    };
+    let entry = _mm512_maskz_set1_epi32(first, one);
+    _mm512_mask_set1_epi32(entry, second, two)
 }
 
 /// The states with a word appended to those that fell too low, and the number of words that took.
@@ -148,12 +208,12 @@ unsafe fn refilled(states: __m512i, active: u16, words: *const u8) -> (__m512i, 
 pub(super) unsafe fn encode(
     lanes: usize,
     states: &mut States,
-    entries: &[u64],
+    entries: EncodeEntries,
     (words, mut free): Sink,
     contexts: &[u8],
     symbols: &[u8],
 ) -> usize {
-    let last = _mm_set1_epi8((entries.len() / SYMBOLS - 1).min(255) as u8 as i8);
+    let last = _mm_set1_epi8((entries.all.len() / SYMBOLS - 1).min(255) as u8 as i8);
     // SAFETY: `States` is as long as two registers, and aligned.
     let (mut low, mut high) = unsafe {
         let states = states.0.as_ptr().cast::<__m512i>();
@@ -208,20 +268,27 @@ unsafe fn encoded(
     contexts: __m128i,
     symbols: __m128i,
     active: u16,
-    entries: &[u64],
+    entries: EncodeEntries,
     words: *mut u16,
     free: &mut usize,
 ) -> __m512i {
-    let table = _mm512_slli_epi32::<8>(_mm512_cvtepu8_epi32(contexts));
-    let index = _mm512_or_si512(table, _mm512_cvtepu8_epi32(symbols));
-    // SAFETY: a context's table has 256 entries; each is two numbers of 4 bytes.
-    let (reciprocal, high) = unsafe {
-        let zero = _mm512_setzero_si512();
-        let entries: *const i32 = entries.as_ptr().cast();
-        (
-            _mm512_mask_i32gather_epi32::<8>(zero, active, index, entries),
-            _mm512_mask_i32gather_epi32::<8>(zero, active, index, entries.add(1)),
-        )
+    let contexts = _mm512_cvtepu8_epi32(contexts);
+    let is_first = _mm_test_epi8_mask(symbols, symbols) == 0;
+    let (reciprocal, high) = match entries.firsts {
+        Some([low, high]) if is_first => (of_64(low, contexts), of_64(high, contexts)),
+        _ => {
+            let index = _mm512_slli_epi32::<8>(contexts);
+            let index = _mm512_or_si512(index, _mm512_cvtepu8_epi32(symbols));
+            let zero = _mm512_setzero_si512();
+            let entries: *const i32 = entries.all.as_ptr().cast();
+            // SAFETY: a context's table has 256 entries; each is two numbers of 4 bytes.
+            unsafe {
+                (
+                    _mm512_mask_i32gather_epi32::<8>(zero, active, index, entries),
+                    _mm512_mask_i32gather_epi32::<8>(zero, active, index, entries.add(1)),
+                )
+            }
+        }
     };
     let others = _mm512_and_si512(high, _mm512_set1_epi32(0x1fff));
     let bias = _mm512_and_si512(_mm512_srli_epi32::<13>(high), _mm512_set1_epi32(0x3fff));
@@ -246,4 +313,17 @@ unsafe fn encoded(
     let next = _mm512_add_epi32(short, bias);
     let next = _mm512_add_epi32(next, _mm512_mullo_epi32(quotient, others));
     _mm512_mask_mov_epi32(states, active, next)
+}
+
+/// Entries of a table of 64; only the low six bits of an index count.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn of_64(table: &[u32; FEW_CONTEXTS], index: __m512i) -> __m512i {
+    // SAFETY: 64 numbers are four registers.
+    let register =
+        |i: usize| unsafe { _mm512_loadu_si512(table.as_ptr().cast::<__m512i>().add(i)) };
+    let low = _mm512_permutex2var_epi32(register(0), index, register(1));
+    let high = _mm512_permutex2var_epi32(register(2), index, register(3));
+    let is_high = _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
+    _mm512_mask_blend_epi32(is_high, low, high)
 }
