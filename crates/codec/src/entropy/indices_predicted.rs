@@ -1,7 +1,7 @@
 //! Indices as residuals of a prediction from their neighbours: the back end for bins of smooth and of noisy images.
 //!
 //! Residuals take several times as long to code as the other back ends. So they are chosen by default only where they
-//! save a tenth: first the frequencies of indices and of differences of neighbours are asked, which costs little; where
+//! save a tenth, and a tenth of a bit for each index: first the frequencies of indices and of differences of neighbours are asked, which costs little; where
 //! these leave hope, a sample of rows is encoded.
 //!
 //! The payload is an i32, what is to be added to indices, then their sums: see `entropy/predict.rs`. Sums wrap.
@@ -14,6 +14,9 @@ use crate::{Context, Error};
 
 /// Residuals are chosen where they take less than this fraction of the best other back end.
 const WORTH: f64 = 0.9;
+/// Bits that residuals have to save for an index: masks and labels take less than that altogether, and stay with back
+/// ends that decode many times as fast.
+const LEAST_SAVING: f64 = 0.1;
 /// Bits by which a prediction may be better than the difference to the left neighbour, about.
 const HOPE: f64 = 0.5;
 /// Fewer indices are not worth a model.
@@ -37,7 +40,7 @@ pub(super) fn worth(
     other: f64,
 ) -> Result<bool, Error> {
     let count = indices.len() / width;
-    if count < FEWEST || other <= 0.0 {
+    if count < FEWEST || other <= LEAST_SAVING {
         return Ok(false);
     }
     let whole = Extent::of(origin.shape, count);
@@ -70,7 +73,7 @@ pub(super) fn worth(
         }
     }
     context.predicted_numbers = numbers;
-    Ok(bits < WORTH * other)
+    Ok(bits < (WORTH * other).min(other - LEAST_SAVING))
 }
 
 /// What is added to indices.

@@ -366,7 +366,9 @@ mod tests {
                 let mut back = vec![0; len];
                 join(level, &predictions, &symbols, &lows, 5, &mut back);
                 let mut averages = vec![5; len.saturating_sub(4)];
-                blur(level, &spreads, &mut averages);
+                if len >= 4 {
+                    blur(level, &spreads, &mut averages);
+                }
                 average(
                     level,
                     &x,
