@@ -3,7 +3,7 @@
 //! `cargo bench -p etalon-codec --bench predict` measures images of a noisy detector;
 //! `… --bench predict -- FILE TYPE SHAPE FRAMES [SPEC …]` measures a file of raw little-endian elements, for example
 //! `tomo.raw u2 16x512x1024 1`: type `u1` to `u4`, `i1` to `i4`, `f4` or `f8`, and so many frames to a chunk.
-//! Speeds are the best of many interleaved runs, in MB of elements per second; every run is compared with its input.
+//! Speeds are from the best of many interleaved runs for each chunk, in MB of elements per second; every run is compared with its input.
 
 use std::time::{Duration, Instant};
 
@@ -97,23 +97,24 @@ fn random(i: u64) -> u64 {
 struct Run {
     spec: Spec,
     stored: usize,
-    encode: Duration,
-    decode: Duration,
+    /// The best of each chunk.
+    encode: Vec<Duration>,
+    decode: Vec<Duration>,
 }
 
 fn measure(name: &str, layout: &Layout, bytes: &[u8], specs: &[&str]) {
     let mut context = Context::new();
+    let chunk_bytes = layout.chunk_bytes().unwrap();
+    let chunks: Vec<&[u8]> = bytes.chunks_exact(chunk_bytes).collect();
     let mut runs: Vec<Run> = specs
         .iter()
         .map(|spec| Run {
             spec: spec.parse().unwrap(),
             stored: 0,
-            encode: Duration::MAX,
-            decode: Duration::MAX,
+            encode: vec![Duration::MAX; chunks.len()],
+            decode: vec![Duration::MAX; chunks.len()],
         })
         .collect();
-    let chunk_bytes = layout.chunk_bytes().unwrap();
-    let chunks: Vec<&[u8]> = bytes.chunks_exact(chunk_bytes).collect();
     let mut stream = vec![1; 2 * chunk_bytes + (1 << 16)];
     let mut back = vec![1; chunk_bytes];
     let start = Instant::now();
@@ -126,16 +127,17 @@ fn measure(name: &str, layout: &Layout, bytes: &[u8], specs: &[&str]) {
         }
     }
     let raw = chunks.len() * chunk_bytes;
-    let speed = |time: Duration| raw as f64 / time.as_secs_f64() / 1e6;
+    let speed =
+        |times: &[Duration]| raw as f64 / times.iter().sum::<Duration>().as_secs_f64() / 1e6;
     for run in &runs {
         println!(
             "{name:>24} {:32} {:8.3} {:7.0} {:7.0} {:6.2} {:6.2}",
             run.spec.to_string(),
             raw as f64 / run.stored as f64,
-            speed(run.encode),
-            speed(run.decode),
-            speed(run.encode) / speed(runs[0].encode),
-            speed(run.decode) / speed(runs[0].decode),
+            speed(&run.encode),
+            speed(&run.decode),
+            speed(&run.encode) / speed(&runs[0].encode),
+            speed(&run.decode) / speed(&runs[0].decode),
         );
     }
 }
@@ -153,15 +155,14 @@ impl Run {
         let values = (filter.cd_values)(&self.spec, layout).unwrap();
         let values = (filter.localise)(&values, Some(layout)).unwrap();
         let bound = (filter.bound)(&values, back.len()).unwrap();
-        let (mut encode, mut decode) = (Duration::ZERO, Duration::ZERO);
         self.stored = 0;
-        for chunk in chunks {
+        for (number, chunk) in chunks.iter().enumerate() {
             let start = Instant::now();
             let stored = (filter.encode)(context, &values, chunk, &mut stream[..bound]).unwrap();
-            encode += start.elapsed();
+            self.encode[number] = self.encode[number].min(start.elapsed());
             let start = Instant::now();
             (filter.decode)(context, &values, &stream[..stored], back).unwrap();
-            decode += start.elapsed();
+            self.decode[number] = self.decode[number].min(start.elapsed());
             assert!(
                 back == *chunk || !self.spec.codec().lossless,
                 "{}",
@@ -169,7 +170,5 @@ impl Run {
             );
             self.stored += stored;
         }
-        self.encode = self.encode.min(encode);
-        self.decode = self.decode.min(decode);
     }
 }

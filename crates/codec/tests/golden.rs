@@ -10,8 +10,7 @@ use etalon_codec::{Context, Spec};
 use support::{counts, encode, layout, stored};
 
 /// File name, SPEC, element bytes, elements. The data are `counts(elements, element_bytes, 2026)`.
-const CHUNKS: [(&str, &str, usize, usize); 11] = [
-const CHUNKS: [(&str, &str, usize, usize); 12] = [
+const CHUNKS: &[(&str, &str, usize, usize)] = &[
     ("bitshuffle-lz4-u2", "bitshuffle", 2, 5003),
     ("bitshuffle-zstd3-u4", "bitshuffle:compressor=zstd", 4, 2309),
     (
@@ -40,12 +39,20 @@ const CHUNKS: [(&str, &str, usize, usize); 12] = [
         2,
         4096,
     ),
+    ("frame1-predict-u2", "predict", 2, 4096),
+    ("frame1-predict-full-u4", "predict:model=full", 4, 1024),
+    (
+        "frame1-dictionary-predict-u1",
+        "dictionary:backend=predict",
+        1,
+        4096,
+    ),
 ];
 
 #[test]
 fn golden_chunks_of_every_release_decode() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    for (name, spec, element_bytes, elements) in CHUNKS {
+    for (name, spec, element_bytes, elements) in CHUNKS.iter().copied() {
         let path = folder.join(format!("{name}.chunk"));
         let layout = layout(element_bytes, elements);
         let spec: Spec = spec.parse().unwrap();

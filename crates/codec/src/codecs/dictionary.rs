@@ -89,8 +89,9 @@ fn encode_with(
     };
     let indices = &narrow[..elements * width_for(max)];
     let origin = Origin {
-        shape: &chunk.layout.shape,
         speed: Speed::of(chunk.spec),
+        shape: &chunk.layout.shape,
+        first_bin: 0,
         first_code: u32::MAX,
     };
     let written = indices::encode_narrow(context, backend, max, origin, indices, &mut dst[at..])?;

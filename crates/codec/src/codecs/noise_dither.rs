@@ -203,6 +203,7 @@ pub(super) fn encode<T: Count>(
             let origin = Origin {
                 speed: settings.speed,
                 shape: &layout.shape,
+                first_bin: 0,
                 first_code: u32::MAX,
             };
             indices::encode(context, largest, origin, dst)

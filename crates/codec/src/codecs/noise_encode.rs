@@ -368,8 +368,9 @@ pub(super) fn encode_counts<T: Count>(
     let pack = |context: &mut Context, dst: &mut [u8]| {
         let largest = palette.largest();
         let origin = Origin {
-            shape: &layout.shape,
             speed: settings.speed,
+            shape: &layout.shape,
+            first_bin: header.first,
             first_code: palette.bins,
         };
         indices::encode_narrow(context, Backend::Auto, largest, origin, &narrow.bytes, dst)

@@ -3,11 +3,9 @@
 //! Unsigned integers of 32 bits wrap. Floats must be whole numbers of magnitude below 2³¹ and no −0.0, except for one bit
 //! pattern, such as a NaN, which becomes the least `i32`.
 
-use crate::numbers::{Number, load, store};
+use crate::numbers::Number;
 use crate::{ByteOrder, Layout};
 
-/// Numbers converted at once.
-const BLOCK: usize = 1024;
 /// What the pattern of a float that is no whole number becomes.
 pub(super) const ODD: i32 = i32::MIN;
 
@@ -15,42 +13,58 @@ pub(super) const ODD: i32 = i32::MIN;
 pub(super) trait Predictable: Number {
     /// The number that stands for this one; for floats `None` where it is no whole number.
     fn to_number(self) -> Option<i32>;
-    fn from_number(number: i32) -> Self;
+    /// Appends the numbers that stand for stored ones, [`ODD`] where there is none.
+    fn load(bytes: &[u8], order: ByteOrder, numbers: &mut Vec<i32>);
+    /// Stores what numbers stand for.
+    fn store(numbers: &[i32], order: ByteOrder, bytes: &mut [u8]);
 }
 
 macro_rules! predictable {
-    ($($type:ty),+) => { $(
+    ($type:ty, $to:expr) => {
         impl Predictable for $type {
             #[inline(always)]
             fn to_number(self) -> Option<i32> {
-                Some(self as i32)
+                let to: fn($type) -> Option<i32> = $to;
+                to(self)
             }
-            #[inline(always)]
-            fn from_number(number: i32) -> Self {
-                number as $type
+
+            fn load(bytes: &[u8], order: ByteOrder, numbers: &mut Vec<i32>) {
+                let stored = bytes.as_chunks().0.iter();
+                let number = |x: $type| x.to_number().unwrap_or(ODD);
+                match order {
+                    ByteOrder::Little => {
+                        numbers.extend(stored.map(|&x| number(<$type>::from_le_bytes(x))));
+                    }
+                    ByteOrder::Big => {
+                        numbers.extend(stored.map(|&x| number(<$type>::from_be_bytes(x))));
+                    }
+                }
+            }
+
+            fn store(numbers: &[i32], order: ByteOrder, bytes: &mut [u8]) {
+                let pairs = bytes.as_chunks_mut().0.iter_mut().zip(numbers);
+                match order {
+                    ByteOrder::Little => {
+                        pairs.for_each(|(x, &number)| *x = (number as $type).to_le_bytes());
+                    }
+                    ByteOrder::Big => {
+                        pairs.for_each(|(x, &number)| *x = (number as $type).to_be_bytes());
+                    }
+                }
             }
         }
+    };
+    ($($type:ty),+) => { $(predictable!($type, |x| Some(x as i32));)+ };
+    (float $($type:ty),+) => { $(
+        predictable!($type, |x| {
+            let number = x as i32;
+            let same = (number as $type).to_bits() == x.to_bits();
+            (same && number != ODD && number != i32::MAX).then_some(number)
+        });
     )+ };
 }
 predictable!(u8, u16, u32, i8, i16, i32);
-
-macro_rules! predictable_float {
-    ($($type:ty),+) => { $(
-        impl Predictable for $type {
-            #[inline(always)]
-            fn to_number(self) -> Option<i32> {
-                let number = self as i32;
-                let same = (number as $type).to_bits() == self.to_bits();
-                (same && number != ODD && number != i32::MAX).then_some(number)
-            }
-            #[inline(always)]
-            fn from_number(number: i32) -> Self {
-                number as $type
-            }
-        }
-    )+ };
-}
-predictable_float!(f32, f64);
+predictable!(float f32, f64);
 
 /// Runs `$body` with `$type` standing for the Rust number of a layout; `$otherwise` for elements that are not taken.
 macro_rules! for_predictable {
@@ -108,27 +122,20 @@ fn typed_to_numbers<T: Predictable>(
     order: ByteOrder,
     numbers: &mut Vec<i32>,
 ) -> Option<Option<u64>> {
-    let count = bytes.len() / T::BYTES;
     numbers.clear();
-    numbers.reserve_exact(count);
-    let mut block = [T::default(); BLOCK];
+    numbers.reserve_exact(bytes.len() / T::BYTES);
+    T::load(bytes, order, numbers);
     let mut odd = None;
-    for bytes in bytes.chunks(BLOCK * T::BYTES) {
-        let len = match order {
-            ByteOrder::Little => load(bytes, ByteOrder::Little, &mut block),
-            ByteOrder::Big => load(bytes, ByteOrder::Big, &mut block),
-        };
-        let start = numbers.len();
-        numbers.extend(block[..len].iter().map(|x| x.to_number().unwrap_or(ODD)));
-        if T::FLOAT {
-            let found = numbers[start..]
-                .iter()
-                .zip(&block)
-                .filter(|(number, _)| **number == ODD);
-            for (_, &x) in found {
-                if *odd.get_or_insert(x.to_bits()) != x.to_bits() {
-                    return None;
-                }
+    if T::FLOAT && numbers.contains(&ODD) {
+        let stored = bytes.chunks_exact(T::BYTES);
+        let found = numbers
+            .iter()
+            .zip(stored)
+            .filter(|(number, _)| **number == ODD);
+        for (_, bytes) in found {
+            let pattern = T::read(bytes, order).to_bits();
+            if *odd.get_or_insert(pattern) != pattern {
+                return None;
             }
         }
     }
@@ -154,26 +161,14 @@ fn typed_from_numbers<T: Predictable>(
     order: ByteOrder,
     bytes: &mut [u8],
 ) {
-    let mut block = [T::default(); BLOCK];
-    for (numbers, bytes) in numbers
-        .chunks(BLOCK)
-        .zip(bytes.chunks_mut(BLOCK * T::BYTES))
-    {
-        let block = &mut block[..numbers.len()];
-        for (value, &number) in block.iter_mut().zip(numbers) {
-            *value = T::from_number(number);
-        }
-        if let Some(pattern) = odd {
-            let found = block
-                .iter_mut()
-                .zip(numbers)
-                .filter(|(_, number)| **number == ODD);
-            found.for_each(|(value, _)| *value = T::from_bits(pattern));
-        }
-        match order {
-            ByteOrder::Little => store(block, ByteOrder::Little, bytes),
-            ByteOrder::Big => store(block, ByteOrder::Big, bytes),
-        }
+    T::store(numbers, order, bytes);
+    if let Some(pattern) = odd {
+        let stored = bytes.chunks_exact_mut(T::BYTES);
+        let found = numbers
+            .iter()
+            .zip(stored)
+            .filter(|(number, _)| **number == ODD);
+        found.for_each(|(_, bytes)| T::from_bits(pattern).write(bytes, order));
     }
 }
 

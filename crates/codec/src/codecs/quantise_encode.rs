@@ -439,8 +439,9 @@ impl<T: Sample> Source<'_, T> {
         };
         start.copy_from_slice(&head);
         let origin = Origin {
-            shape: &self.chunk.layout.shape,
             speed: Speed::of(self.chunk.spec),
+            shape: &self.chunk.layout.shape,
+            first_bin: header.first as i64,
             first_code: header.count,
         };
         let Some(len) = indices::encode_narrow(

@@ -41,6 +41,8 @@ pub(crate) struct Origin<'a> {
     pub shape: &'a [usize],
     /// How much time shorter indices may take.
     pub speed: Speed,
+    /// Number of the bin with index 0: signed bins tell more than indices, because noise grows with magnitude.
+    pub first_bin: i64,
     /// Indices from here on say nothing about their neighbours: they are codes, not bins.
     pub first_code: u32,
 }
@@ -407,6 +409,7 @@ mod tests {
         let origin = Origin {
             speed: Speed::Balanced,
             shape: &[indices.len()],
+            first_bin: 0,
             first_code: u32::MAX,
         };
         let written = encode(&mut context, max, origin, &mut dst)

@@ -1,8 +1,11 @@
 //! Indices as residuals of a prediction from their neighbours: the back end for bins of smooth and of noisy images.
 //!
 //! Residuals take several times as long to code as the other back ends. So they are chosen by default only where they
-//! save a tenth, at `speed=small` where they save a hundredth, and at `speed=fast` never: first the frequencies of differences of neighbouring indices are asked, which costs little; where
-//! these leave hope, a sample of rows is encoded.
+//! save a tenth, and a tenth of a bit for each index; at `speed=small` a hundredth of both, and at `speed=fast` never.
+//! First the frequencies of indices and of differences of neighbours are asked, which costs little; where these leave
+//! hope, a sample of rows is encoded.
+//!
+//! The payload is an i32, what is to be added to indices, then their sums: see `entropy/predict.rs`. Sums wrap.
 
 use crate::entropy::indices::{Origin, grow};
 use crate::entropy::predict;
@@ -11,12 +14,14 @@ use crate::entropy::predict_lines::Extent;
 use crate::params::Speed;
 use crate::{Context, Error};
 
-/// Residuals are chosen where they take less than this fraction of the best other back end; `None` for never.
-fn worth_at(speed: Speed) -> Option<f64> {
+/// Residuals are chosen where they take less than this fraction of the best other back end, and save so many bits for an
+/// index; `None` for never. Masks and labels take less than that altogether, and stay with back ends that decode many
+/// times as fast.
+fn worth_at(speed: Speed) -> Option<(f64, f64)> {
     match speed {
         Speed::Fast => None,
-        Speed::Balanced => Some(0.9),
-        Speed::Small => Some(0.99),
+        Speed::Balanced => Some((0.9, 0.1)),
+        Speed::Small => Some((0.99, 0.01)),
     }
 }
 
@@ -26,8 +31,10 @@ const HOPE: f64 = 0.5;
 const FEWEST: usize = 8192;
 /// Indices of a sample.
 const SAMPLE: usize = 1 << 15;
-/// Differences are counted up to here.
-const DIFFERENCES: usize = 4096;
+/// Numbers are counted by so many low values.
+const COUNTED: usize = 4096;
+/// Codes that are looked for.
+const MOST_CODES: usize = 8;
 /// Indices given away at once.
 const BLOCK: usize = super::bits::BLOCK;
 
@@ -41,9 +48,12 @@ pub(super) fn worth(
     other: f64,
 ) -> Result<bool, Error> {
     let count = indices.len() / width;
-    let Some(worth) = worth_at(origin.speed).filter(|_| count >= FEWEST && other > 0.0) else {
+    let Some((worth, saving)) = worth_at(origin.speed) else {
         return Ok(false);
     };
+    if count < FEWEST || other <= saving {
+        return Ok(false);
+    }
     let whole = Extent::of(origin.shape, count);
     let rows = whole.rows.min((SAMPLE / whole.columns).max(1));
     let row = (whole.frames / 2) * whole.rows + (whole.rows - rows) / 2;
@@ -51,26 +61,35 @@ pub(super) fn worth(
     let end = (start + rows * whole.columns).min(count);
     let sample = &indices[start * width..end * width];
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
-    widen(width, sample, &mut numbers);
-    let mut bits = difference_bits(&numbers, origin.first_code);
-    if bits < worth * other + HOPE {
+    widen(width, sample, offset(&origin), &mut numbers);
+    let hoped = entropy(numbers.iter().copied());
+    let differences = numbers.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+    let hoped = hoped.min(entropy(differences) - HOPE);
+    let mut bits = f64::INFINITY;
+    if hoped < worth * other {
         let extent = Extent {
             frames: 1,
             rows: numbers.len().div_ceil(whole.columns),
             columns: whole.columns,
         };
-        let sampled = numbers.len() as f64;
+        let sampled = numbers.len();
         let mut stream = std::mem::take(&mut context.stream);
         grow(&mut stream, 8 * SAMPLE);
         let written = encode_numbers(context, &mut numbers, max, origin, &extent, &mut stream);
         context.stream = stream;
-        bits = match written? {
-            Some(len) => 8.0 * len as f64 / sampled,
-            None => f64::INFINITY,
-        };
+        if let Some(len) = written? {
+            let model = context.predict.model_bytes();
+            let per_index = |bytes: usize, indices: usize| 8.0 * bytes as f64 / indices as f64;
+            bits = per_index(len - model, sampled) + per_index(model, count);
+        }
     }
     context.predicted_numbers = numbers;
-    Ok(bits < worth * other)
+    Ok(bits < (worth * other).min(other - saving))
+}
+
+/// What is added to indices.
+fn offset(origin: &Origin) -> i32 {
+    i32::try_from(origin.first_bin).unwrap_or(0)
 }
 
 /// Encodes indices of `width` bytes; `None` where they do not fit.
@@ -82,12 +101,17 @@ pub(super) fn encode(
     indices: &[u8],
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
+    let Some((field, rest)) = dst.split_first_chunk_mut() else {
+        return Ok(None);
+    };
+    *field = offset(&origin).to_le_bytes();
+    let at = field.len();
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
-    widen(width, indices, &mut numbers);
+    widen(width, indices, offset(&origin), &mut numbers);
     let extent = Extent::of(origin.shape, numbers.len());
-    let written = encode_numbers(context, &mut numbers, max, origin, &extent, dst);
+    let written = encode_numbers(context, &mut numbers, max, origin, &extent, rest);
     context.predicted_numbers = numbers;
-    written
+    Ok(written?.map(|len| at + len))
 }
 
 fn encode_numbers(
@@ -99,12 +123,15 @@ fn encode_numbers(
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let Context { predict, zstd, .. } = context;
-    let codes = origin.first_code.min(max)..=max;
-    let codes: Vec<i32> = match origin.first_code {
-        first if first <= max => codes.take(8).map(|code| code as i32).collect(),
-        _ => Vec::new(),
-    };
-    predict.specials.find(numbers, &codes);
+    let codes = origin.first_code..max.saturating_add(1);
+    let number = |code: u32| (code as i32).wrapping_add(offset(&origin));
+    let mut named = [0; MOST_CODES];
+    let mut count = 0;
+    for (place, code) in named.iter_mut().zip(codes) {
+        *place = number(code);
+        count += 1;
+    }
+    predict.specials.find(numbers, &named[..count]);
     predict::encode(predict, zstd, numbers, extent, Choice::Any, dst)
 }
 
@@ -116,13 +143,23 @@ pub(super) fn decode(
     payload: &[u8],
     mut consume: impl FnMut(&[u8]) -> bool,
 ) -> Result<bool, Error> {
+    let Some((field, rest)) = payload.split_first_chunk() else {
+        return Err(Error::Truncated {
+            what: "what is added to indices",
+            offset: 0,
+            needed: size_of::<i32>(),
+            len: payload.len(),
+        });
+    };
+    let offset = i32::from_le_bytes(*field);
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     let Context { predict, zstd, .. } = context;
-    let decoded = predict::decode(predict, zstd, payload, elements, &mut numbers);
+    let decoded = predict::decode(predict, zstd, rest, elements, &mut numbers)
+        .map_err(|error| error.at(field.len()));
     let mut block = [0; 4 * BLOCK];
     let mut all = || {
         numbers.chunks(BLOCK).all(|numbers| {
-            narrow(width, numbers, &mut block);
+            narrow(width, numbers, offset, &mut block);
             consume(&block[..numbers.len() * width])
         })
     };
@@ -131,60 +168,60 @@ pub(super) fn decode(
     consumed
 }
 
-fn widen(width: usize, indices: &[u8], numbers: &mut Vec<i32>) {
+fn widen(width: usize, indices: &[u8], offset: i32, numbers: &mut Vec<i32>) {
     numbers.clear();
     numbers.reserve_exact(indices.len() / width);
+    let number = |index: i32| index.wrapping_add(offset);
     match width {
-        1 => numbers.extend(indices.iter().map(|&index| i32::from(index))),
+        1 => numbers.extend(indices.iter().map(|&index| number(i32::from(index)))),
         2 => {
             let indices = indices.as_chunks().0.iter();
-            numbers.extend(indices.map(|&index| i32::from(u16::from_le_bytes(index))));
+            numbers.extend(indices.map(|&index| number(i32::from(u16::from_le_bytes(index)))));
         }
-        _ => numbers.extend(
-            indices
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&index| i32::from_le_bytes(index)),
-        ),
+        _ => {
+            let indices = indices.as_chunks().0.iter();
+            numbers.extend(indices.map(|&index| number(i32::from_le_bytes(index))));
+        }
     }
 }
 
-fn narrow(width: usize, numbers: &[i32], indices: &mut [u8]) {
+fn narrow(width: usize, numbers: &[i32], offset: i32, indices: &mut [u8]) {
+    let numbers = numbers.iter().map(|number| number.wrapping_sub(offset));
     match width {
         1 => {
-            for (index, &number) in indices.iter_mut().zip(numbers) {
+            for (index, number) in indices.iter_mut().zip(numbers) {
                 *index = number as u8;
             }
         }
         2 => {
-            for (index, &number) in indices.as_chunks_mut().0.iter_mut().zip(numbers) {
+            for (index, number) in indices.as_chunks_mut().0.iter_mut().zip(numbers) {
                 *index = (number as u16).to_le_bytes();
             }
         }
         _ => {
-            for (index, &number) in indices.as_chunks_mut().0.iter_mut().zip(numbers) {
+            for (index, number) in indices.as_chunks_mut().0.iter_mut().zip(numbers) {
                 *index = number.to_le_bytes();
             }
         }
     }
 }
 
-/// Bits for an index if differences to the left neighbour were coded by their frequencies; codes are left out.
-fn difference_bits(numbers: &[i32], first_code: u32) -> f64 {
-    let mut counts = [0u32; DIFFERENCES];
-    let mut total = 0.0;
-    for pair in numbers.windows(2) {
-        let difference = pair[1].wrapping_sub(pair[0]);
-        let zigzag = ((difference << 1) ^ (difference >> 31)) as u32 as usize;
-        if (pair[0] as u32) < first_code && (pair[1] as u32) < first_code {
-            counts[zigzag.min(DIFFERENCES - 1)] += 1;
-            total += 1.0;
-        }
+/// Bits for a number if numbers were coded by their frequencies; of those that are alike in the low bits, too few.
+fn entropy(numbers: impl Iterator<Item = i32>) -> f64 {
+    let mut counts = [0u32; COUNTED];
+    let mut total = 0u32;
+    for number in numbers {
+        counts[number as usize % COUNTED] += 1;
+        total += 1;
     }
+    let total = f64::from(total.max(1));
     let bits = |&count: &u32| f64::from(count) * (total / f64::from(count)).log2();
-    let parts = counts.iter().filter(|&&count| count > 0).map(bits);
-    parts.sum::<f64>() / numbers.len().max(1) as f64
+    counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(bits)
+        .sum::<f64>()
+        / total
 }
 
 #[cfg(test)]
@@ -220,6 +257,7 @@ mod tests {
             let origin = Origin {
                 speed: Speed::Balanced,
                 shape: &shape,
+                first_bin: -50,
                 first_code: u32::MAX,
             };
             let mut context = Context::new();
@@ -227,7 +265,7 @@ mod tests {
             let auto = encode_narrow(&mut context, Backend::Auto, max, origin, &indices, &mut dst);
             let auto = auto.unwrap().unwrap();
             assert_eq!(dst[0], 3, "{height}");
-            let mut back = Vec::new();
+            let mut back: Vec<u8> = Vec::new();
             let width = width_for(max);
             let consume = |block: &[u8]| {
                 back.extend(block);

@@ -25,9 +25,14 @@ pub(super) struct ContextBins {
     loss: f64,
 }
 
-/// Contexts of at most `most` for histograms of `BINS` bins.
-pub(super) fn contexts(histograms: &[Histogram], most: usize) -> Vec<ContextBins> {
-    let mut contexts: Vec<ContextBins> = Vec::with_capacity(BINS);
+/// Puts contexts, at most `most`, for histograms of `BINS` bins into `contexts`.
+pub(super) fn find_contexts(
+    histograms: &[Histogram],
+    most: usize,
+    contexts: &mut Vec<ContextBins>,
+) {
+    contexts.clear();
+    contexts.reserve_exact(BINS);
     for (bin, histogram) in histograms.iter().enumerate() {
         let count: u32 = histogram.iter().sum();
         match contexts.last_mut() {
@@ -42,13 +47,13 @@ pub(super) fn contexts(histograms: &[Histogram], most: usize) -> Vec<ContextBins
             }),
         }
     }
-    for context in &mut contexts {
+    for context in contexts.iter_mut() {
         context.cost = cost(&context.histogram);
     }
     for i in 1..contexts.len() {
         contexts[i - 1].loss = loss(&contexts[i - 1], &contexts[i]);
     }
-    while let Some(at) = cheapest(&contexts) {
+    while let Some(at) = cheapest(contexts) {
         if contexts.len() <= most && contexts[at].loss > 0.0 {
             break;
         }
@@ -63,7 +68,6 @@ pub(super) fn contexts(histograms: &[Histogram], most: usize) -> Vec<ContextBins
             contexts[at - 1].loss = loss(&contexts[at - 1], &contexts[at]);
         }
     }
-    contexts
 }
 
 /// The context whose join with the next loses least.
@@ -113,6 +117,11 @@ mod tests {
                 histogram[symbol + shift] = 1000 + (symbol * 100 + bin) as u32;
             }
         }
+        let contexts = |histograms: &[Histogram], most: usize| {
+            let mut found = Vec::new();
+            find_contexts(histograms, most, &mut found);
+            found
+        };
         let found = contexts(&histograms, MAX_CONTEXTS);
         let firsts: Vec<u8> = found.iter().map(|context| context.first).collect();
         assert_eq!(firsts, [0, 40]);

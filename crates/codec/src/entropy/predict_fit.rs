@@ -83,8 +83,8 @@ impl Samples {
 fn solve(products: &mut [[f64; WIDTH]; WIDTH], unknowns: usize) -> [f64; WIDTH] {
     let trace: f64 = (0..unknowns).map(|i| products[i][i]).sum();
     let ridge = RIDGE * trace / unknowns as f64 + f64::MIN_POSITIVE;
-    for i in 0..unknowns {
-        products[i][i] += ridge;
+    for (i, row) in products.iter_mut().enumerate().take(unknowns) {
+        row[i] += ridge;
     }
     for pivot in 0..unknowns {
         let row = products[pivot];

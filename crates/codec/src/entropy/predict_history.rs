@@ -131,6 +131,11 @@ impl<'a> Predictor<'a> {
         }
     }
 
+    /// Which set of weights the current frame has.
+    pub(crate) fn set(&self) -> usize {
+        usize::from(self.later())
+    }
+
     fn later(&self) -> bool {
         self.model.later(self.frame)
     }
@@ -195,7 +200,7 @@ impl<'a> Predictor<'a> {
         let mut predictions = std::mem::take(&mut self.history.predictions);
         let mut roots = std::mem::take(&mut self.history.roots);
         let mut bins = std::mem::take(&mut self.history.bins);
-        let weights = &self.model.weights[usize::from(self.later())];
+        let weights = &self.model.weights[self.set()];
         let (neighbours, base) = self.neighbours(line);
         let count = taps(self.model.order, self.later()).len();
         kernels::predict(

@@ -52,6 +52,12 @@ const ROWS_SKIPPED: usize = 3;
 /// A symbol stands for so much that the typical residual is below this.
 const TYPICAL_SYMBOL: f32 = 10.0;
 const SPREAD_ONE: f64 = 1024.0;
+/// Mean magnitude of a normal distribution for one median.
+const MEAN_OF_MEDIAN: f32 = 1.18;
+/// Remembered numbers may be so many typical residuals away from their prediction, where limits help.
+const LIMIT: f32 = 4.0;
+/// Limits have to save this fraction.
+const LIMIT_WORTH: f64 = 0.003;
 
 /// Memory of the learner, kept from chunk to chunk.
 #[derive(Default)]
@@ -117,6 +123,7 @@ pub(super) fn learn(
         |(_, kind)| kind,
     );
     let mut model = kind.model(numbers.first().copied().unwrap_or(0));
+    learner.choose_limit(&mut model, kind.typical(), memory, history);
     learner.fit_spreads(&mut model, memory, history);
     model
 }
@@ -141,6 +148,11 @@ struct Kind {
 }
 
 impl Kind {
+    /// About the mean magnitude of residuals, few large ones left out.
+    fn typical(&self) -> f32 {
+        self.later.unwrap_or(self.first).typical * MEAN_OF_MEDIAN
+    }
+
     /// The model with weights as integers: of the finest step at which all fit, and so that they sum to zero over the
     /// neighbours and the base itself.
     fn model(&self, start: i32) -> Model {
@@ -157,7 +169,7 @@ impl Kind {
             .rev()
             .find_map(integers)
             .unwrap_or((0, [Weights::NONE; 2]));
-        let typical = self.later.unwrap_or(self.first).typical * 1.18;
+        let typical = self.typical();
         let low_bits = (typical / TYPICAL_SYMBOL).max(1.0).log2().ceil() as u32;
         Model {
             order: self.order,
@@ -311,12 +323,17 @@ impl Learner<'_> {
 
     /// Fits the weights of spreads.
     fn fit_spreads(&self, model: &mut Model, memory: &mut Memory, history: &mut History) {
-        let parts = (self.numbers.len() / NUMBERS_PER_PART).clamp(1, MOST_PARTS);
         for set in 0..=usize::from(model.temporal) {
             let count = spreads(model.order, set == 1);
             memory.samples.clear();
-            for part in 0..parts {
-                self.walk_part(model, set, (part, parts), memory, history);
+            let samples = &mut memory.samples;
+            let mut add = |predictor: &Predictor, line: usize, numbers: &[i32]| {
+                if predictor.set() == set {
+                    predictor.sample_spreads(line, numbers, samples);
+                }
+            };
+            for part in 0..self.parts() {
+                self.walk_part(model, part, &mut memory.line, history, &mut add);
             }
             let mut weights = [0.0; WIDTH];
             if memory.samples.len() > 8 * count {
@@ -336,14 +353,52 @@ impl Learner<'_> {
         }
     }
 
-    /// Walks over a part of the chunk and takes samples of spreads for a set of weights.
+    /// Limits what is remembered of outliers, where that makes residuals smaller.
+    fn choose_limit(
+        &self,
+        model: &mut Model,
+        typical: f32,
+        memory: &mut Memory,
+        history: &mut History,
+    ) {
+        if model.order == Order::Flat {
+            return;
+        }
+        let mut bits = |model: &Model| {
+            let mut bits = 0.0;
+            for part in 0..self.parts() {
+                let mut add = |predictor: &Predictor, _: usize, numbers: &[i32]| {
+                    let predictions = predictor.predictions(numbers.len());
+                    for (&x, &prediction) in numbers.iter().zip(predictions).step_by(3) {
+                        let residual = x.wrapping_sub(prediction) as f32;
+                        bits += f64::from((1.0 + 2.0 * residual.abs()).log2());
+                    }
+                };
+                self.walk_part(model, part, &mut memory.line, history, &mut add);
+            }
+            bits
+        };
+        let limited = Model {
+            limit: (LIMIT * typical + 2.0) as i32,
+            ..*model
+        };
+        if bits(&limited) < (1.0 - LIMIT_WORTH) * bits(model) {
+            *model = limited;
+        }
+    }
+
+    fn parts(&self) -> usize {
+        (self.numbers.len() / NUMBERS_PER_PART).clamp(1, MOST_PARTS)
+    }
+
+    /// Walks over a part of the chunk and shows lines that are predicted: their number and their numbers.
     fn walk_part(
         &self,
         model: &Model,
-        set: usize,
-        (part, parts): (usize, usize),
-        memory: &mut Memory,
+        part: usize,
+        numbers: &mut Vec<i32>,
         history: &mut History,
+        show: &mut dyn FnMut(&Predictor, usize, &[i32]),
     ) {
         let whole = self.extent;
         let extent = Extent {
@@ -355,6 +410,7 @@ impl Learner<'_> {
             rows: whole.rows.min(PART.rows),
             columns: whole.columns.min(PART.columns),
         };
+        let parts = self.parts();
         let place = |len: usize, of: usize| (of - len) * (2 * part + 1) / (2 * parts);
         let frame = place(extent.frames, whole.frames);
         let row = place(extent.rows, whole.rows);
@@ -373,18 +429,17 @@ impl Learner<'_> {
         } else {
             ROWS_SKIPPED
         };
-        memory.line.resize(lines.longest(), 0);
+        let skipped = skipped.min(lines.count() / 2);
+        numbers.resize(lines.longest(), 0);
         for frame in 0..extent.frames {
             predictor.begin_frame(frame);
-            let frame_numbers = &self.numbers[start + frame * whole.frame()..];
+            let stored = &self.numbers[start + frame * whole.frame()..];
             for line in 0..lines.count() {
-                let numbers = &mut memory.line[..lines.len(line)];
-                lines.gather(line, frame_numbers, whole.columns, numbers);
+                let numbers = &mut numbers[..lines.len(line)];
+                lines.gather(line, stored, whole.columns, numbers);
                 predictor.predict(line);
-                let wanted = usize::from(model.later(frame)) == set
-                    && line >= skipped.min(lines.count() / 2);
-                if wanted {
-                    predictor.sample_spreads(line, numbers, &mut memory.samples);
+                if line >= skipped {
+                    show(&predictor, line, numbers);
                 }
                 predictor.leave(line, numbers);
             }

@@ -29,6 +29,8 @@ pub(crate) struct Specials {
     maps: Vec<u8>,
     compressed: Vec<u8>,
     sample: Vec<i32>,
+    /// Bytes written last.
+    pub(crate) written: usize,
 }
 
 impl Specials {
@@ -126,7 +128,9 @@ impl Specials {
         zstd: &mut Zstd,
         bytes: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        let start = bytes.len();
         bytes.push(self.numbers.len() as u8);
+        self.written = 1;
         if self.numbers.is_empty() {
             return Ok(());
         }
@@ -152,6 +156,7 @@ impl Specials {
         let len = zstd.compress(maps, &mut self.compressed, 3)?;
         bytes.extend((len as u32).to_le_bytes());
         bytes.extend(&self.compressed[..len]);
+        self.written = bytes.len() - start;
         Ok(())
     }
 

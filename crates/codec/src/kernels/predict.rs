@@ -30,18 +30,21 @@ pub(crate) fn padded(len: usize) -> usize {
     len.next_multiple_of(BLOCK)
 }
 
+/// Blocks whose sums are formed together, so that a weight is fetched once for all.
+const TOGETHER: usize = 4 * BLOCK;
+
 #[inline(always)]
-fn block(numbers: &[i32], at: usize) -> &[i32; BLOCK] {
+fn part<const N: usize>(numbers: &[i32], at: usize) -> &[i32; N] {
     numbers[at..].first_chunk().expect("padded")
 }
 
-/// `out = start + Σ weight · tap`.
+/// `start + Σ weight · tap`, of the numbers from `at` on.
 #[inline(always)]
-fn sums(taps: &[&[i32]], weights: &[i32], start: i32, at: usize) -> [i32; BLOCK] {
-    let mut sums = [start; BLOCK];
+fn sums<const N: usize>(taps: &[&[i32]], weights: &[i32], start: i32, at: usize) -> [i32; N] {
+    let mut sums = [start; N];
     for (tap, &weight) in taps.iter().zip(weights) {
-        let tap = block(tap, at);
-        for i in 0..BLOCK {
+        let tap = part::<N>(tap, at);
+        for i in 0..N {
             sums[i] = sums[i].wrapping_add(weight.wrapping_mul(tap[i]));
         }
     }
@@ -57,12 +60,22 @@ fn predict_kernel(
     base: &[i32],
     out: &mut [i32],
 ) {
-    for (at, out) in out.chunks_exact_mut(BLOCK).enumerate() {
-        let base = block(base, at * BLOCK);
-        let sums = sums(taps, weights, bias, at * BLOCK);
+    let mut at = 0;
+    while at + TOGETHER <= out.len() {
+        let sums = sums::<TOGETHER>(taps, weights, bias, at);
+        let (base, out) = (part::<TOGETHER>(base, at), &mut out[at..at + TOGETHER]);
+        for i in 0..TOGETHER {
+            out[i] = base[i].wrapping_add(sums[i] >> shift);
+        }
+        at += TOGETHER;
+    }
+    while at < out.len() {
+        let sums = sums::<BLOCK>(taps, weights, bias, at);
+        let (base, out) = (part::<BLOCK>(base, at), &mut out[at..at + BLOCK]);
         for i in 0..BLOCK {
             out[i] = base[i].wrapping_add(sums[i] >> shift);
         }
+        at += BLOCK;
     }
 }
 levels!(
@@ -71,15 +84,21 @@ levels!(
         = predict_kernel
 );
 
+/// Numbers up to here have a root within the largest spread.
+const LARGEST_SQUARE: i32 = (1 << 22) - 1;
+/// 2²³: adding it to an f32 below rounds that to an integer, ties to even, and leaves it in the low bits.
+const ROUND: f32 = 8_388_608.0;
+
 /// 16 √max(x, 0), rounded down.
 ///
-/// f32 holds every integer below 2²⁴ and its product with 256, and rounds the root correctly, so that only a root just
-/// below an integer can come out too large: its square tells.
+/// f32 holds 256 x exactly and rounds its root correctly, and rounding that to an integer gives the one below or the one
+/// above: the square tells.
 #[inline(always)]
 fn root(x: i32) -> i32 {
-    let x = x.clamp(0, (1 << 24) - 1);
-    let root = ((x as f32) * 256.0).sqrt() as i32;
-    root.min(LARGEST_SPREAD) - i32::from((root as u32).wrapping_mul(root as u32) > (x as u32) << 8)
+    let x = x.clamp(0, LARGEST_SQUARE);
+    let rounded = ((x as f32) * 256.0).sqrt() + ROUND;
+    let root = (rounded.to_bits() & 0xffff) as i32;
+    root - i32::from(root * root > x << 8)
 }
 
 #[inline(always)]
@@ -93,16 +112,29 @@ levels!(
     pub(crate) fn roots(numbers: &[i32], roots: &mut [i32]) = roots_kernel
 );
 
+/// Eight bins to an octave.
+#[inline(always)]
+fn bin(sum: i32) -> u8 {
+    let z = ((sum >> SPREAD_SHIFT).max(0) + 8) as u32;
+    let exponent = 31 - z.leading_zeros();
+    let bin = 8 * (exponent - 3) + ((z >> (exponent - 3)) & 7);
+    bin.min(BINS as u32 - 1) as u8
+}
+
 #[inline(always)]
 fn bins_kernel(taps: &[&[i32]], weights: &[i32], bias: i32, bins: &mut [u8]) {
-    for (at, bins) in bins.chunks_exact_mut(BLOCK).enumerate() {
-        let sums = sums(taps, weights, bias, at * BLOCK);
-        for i in 0..BLOCK {
-            let z = ((sums[i] >> SPREAD_SHIFT).max(0) + 8) as u32;
-            let exponent = 31 - z.leading_zeros();
-            let bin = 8 * (exponent - 3) + ((z >> (exponent - 3)) & 7);
-            bins[i] = bin.min(BINS as u32 - 1) as u8;
-        }
+    let mut at = 0;
+    while at + TOGETHER <= bins.len() {
+        let sums = sums::<TOGETHER>(taps, weights, bias, at);
+        let bins = bins[at..at + TOGETHER].iter_mut();
+        bins.zip(sums).for_each(|(place, sum)| *place = bin(sum));
+        at += TOGETHER;
+    }
+    while at < bins.len() {
+        let sums = sums::<BLOCK>(taps, weights, bias, at);
+        let bins = bins[at..at + BLOCK].iter_mut();
+        bins.zip(sums).for_each(|(place, sum)| *place = bin(sum));
+        at += BLOCK;
     }
 }
 levels!(
@@ -267,3 +299,106 @@ levels!(
     /// Moves each average `gain` / 256 of the way to its number, which has `fraction_bits` fewer fraction bits.
     pub(crate) fn average(numbers: &[i32], fraction_bits: u32, gain: i32, averages: &mut [i32]) = average_kernel
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::levels::Level;
+
+    #[test]
+    fn roots_are_those_of_integer_arithmetic() {
+        let near = |x: i64| [x - 1, x, x + 1];
+        let squares = (0..=2048i64).flat_map(|i| near(i * i));
+        let others = (0..3000i64).map(|i| i * i * 37 % 4_400_000);
+        let numbers: Vec<i32> = squares.chain(others).map(|x| x as i32).collect();
+        let expected = |x: i32| (256 * u64::from(x.clamp(0, LARGEST_SQUARE) as u32)).isqrt() as i32;
+        for level in Level::available() {
+            let mut found = vec![0; numbers.len()];
+            roots(level, &numbers, &mut found);
+            assert!(
+                found
+                    .iter()
+                    .zip(&numbers)
+                    .all(|(&root, &x)| root == expected(x))
+            );
+        }
+    }
+
+    /// Numbers of all magnitudes.
+    fn numbers(len: usize, seed: u32) -> Vec<i32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state
+        };
+        (0..len).map(|_| next() as i32 >> (next() >> 27)).collect()
+    }
+
+    #[test]
+    fn every_level_gives_the_same() {
+        for len in [0usize, 1, 15, 16, 17, 33, 130] {
+            let taps: Vec<Vec<i32>> = (0..5).map(|i| numbers(padded(len) + 8, i)).collect();
+            let taps: Vec<&[i32]> = taps.iter().map(|tap| &tap[1..]).collect();
+            let weights = [3000, -17, 32767, -32768, 1];
+            let run = |level: Level| {
+                let mut predictions = vec![0; padded(len)];
+                predict(level, &taps, &weights, 99, 14, taps[0], &mut predictions);
+                let mut found = vec![0; padded(len)];
+                bins(level, &taps, &weights, -7, &mut found);
+                let x = numbers(len, 77);
+                let (mut values, mut spreads) = (vec![0; len], vec![0; len]);
+                let left = Left {
+                    values: &mut values,
+                    spreads: &mut spreads,
+                };
+                leave(level, &x, &predictions, 1 << 20, 3, left);
+                let (mut zigzags, mut symbols) = (vec![0; len], vec![0; len]);
+                let mut lows = vec![0; len];
+                let largest = split(
+                    level,
+                    &x,
+                    &predictions,
+                    5,
+                    &mut zigzags,
+                    &mut symbols,
+                    &mut lows,
+                );
+                let mut back = vec![0; len];
+                join(level, &predictions, &symbols, &lows, 5, &mut back);
+                let mut averages = vec![5; len.saturating_sub(4)];
+                if len >= 4 {
+                    blur(level, &spreads, &mut averages);
+                }
+                average(
+                    level,
+                    &x,
+                    4,
+                    85,
+                    &mut lows.iter().map(|&low| low as i32).collect::<Vec<_>>(),
+                );
+                (
+                    predictions[..len].to_vec(),
+                    found,
+                    values,
+                    spreads,
+                    zigzags,
+                    symbols,
+                    largest,
+                    back,
+                    averages,
+                )
+            };
+            let expected = run(Level::SCALAR);
+            for level in Level::available() {
+                assert!(run(level) == expected, "{level:?} {len}");
+            }
+            let (predictions, .., zigzags, symbols, _, back, _) = expected;
+            let x = numbers(len, 77);
+            for i in 0..len {
+                let residual = x[i].wrapping_sub(predictions[i]) >> 5;
+                assert_eq!(zigzags[i], ((residual << 1) ^ (residual >> 31)) as u32);
+                assert!(symbols[i] == 255 || back[i] == x[i]);
+            }
+        }
+    }
+}

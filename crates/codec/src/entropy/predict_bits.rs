@@ -1,0 +1,123 @@
+//! The bits of large residuals: those below the first of a bucket's number, one after another, lowest first.
+
+use super::predict::SPECIAL;
+use crate::Error;
+use crate::kernels::predict::DIRECT;
+
+/// Bits, lowest first, to bytes.
+pub(super) struct BitWriter<'a> {
+    bytes: &'a mut Vec<u8>,
+    held: u64,
+    count: u32,
+}
+
+impl<'a> BitWriter<'a> {
+    pub(super) fn new(bytes: &'a mut Vec<u8>) -> Self {
+        Self {
+            bytes,
+            held: 0,
+            count: 0,
+        }
+    }
+
+    fn push(&mut self, bits: u32, count: u32) {
+        self.held |= u64::from(bits) << self.count;
+        self.count += count;
+        while self.count >= 8 {
+            self.bytes.push(self.held as u8);
+            self.held >>= 8;
+            self.count -= 8;
+        }
+    }
+
+    /// Makes buckets of the large zigzags of a line, and zeros of special pixels.
+    pub(super) fn push_line(&mut self, symbols: &mut [u8], zigzags: &[u32], bins: &[u8]) {
+        for ((symbol, &zigzag), &bin) in symbols.iter_mut().zip(zigzags).zip(bins) {
+            if bin == SPECIAL {
+                *symbol = 0;
+            } else if zigzag >= DIRECT {
+                let rest = zigzag - (DIRECT - 1);
+                let bucket = rest.ilog2();
+                *symbol = (DIRECT + bucket) as u8;
+                self.push(rest ^ 1 << bucket, bucket);
+            }
+        }
+    }
+
+    pub(super) fn finish(self) {
+        if self.count > 0 {
+            self.bytes.push(self.held as u8);
+        }
+    }
+}
+
+/// Bits, lowest first, from bytes.
+pub(super) struct BitReader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    held: u64,
+    count: u32,
+}
+
+impl<'a> BitReader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            held: 0,
+            count: 0,
+        }
+    }
+
+    fn take(&mut self, count: u32) -> Result<u32, Error> {
+        while self.count < count {
+            let byte = *self.bytes.get(self.at).ok_or(Error::Truncated {
+                what: "the bits of large residuals",
+                offset: 0,
+                needed: self.at + 1,
+                len: self.bytes.len(),
+            })?;
+            self.held |= u64::from(byte) << self.count;
+            self.at += 1;
+            self.count += 8;
+        }
+        let bits = self.held & ((1 << count) - 1);
+        self.held >>= count;
+        self.count -= count;
+        Ok(bits as u32)
+    }
+
+    /// Replaces the numbers of a line whose symbols are buckets; of their low bits, those are kept.
+    pub(super) fn read_line(
+        &mut self,
+        symbols: &[u8],
+        predictions: &[i32],
+        low_bits: u32,
+        numbers: &mut [i32],
+    ) -> Result<(), Error> {
+        let mask = (1u32 << low_bits) - 1;
+        for (i, &symbol) in symbols.iter().enumerate() {
+            let Some(bucket) = u32::from(symbol).checked_sub(DIRECT) else {
+                continue;
+            };
+            let zigzag = (1u32 << bucket | self.take(bucket)?).wrapping_add(DIRECT - 1);
+            let low = numbers[i].wrapping_sub(predictions[i]) as u32 & mask;
+            let high = (zigzag >> 1) ^ (zigzag & 1).wrapping_neg();
+            let residual = high << low_bits | low;
+            numbers[i] = predictions[i].wrapping_add(residual as i32);
+        }
+        Ok(())
+    }
+
+    /// Checks that no more than a byte's zeros are left.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        if self.at == self.bytes.len() && self.held == 0 {
+            return Ok(());
+        }
+        Err(Error::Damaged {
+            what: "bits of large residuals are left",
+            offset: 0,
+            len: self.bytes.len(),
+        })
+    }
+}

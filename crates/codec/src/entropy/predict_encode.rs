@@ -1,0 +1,267 @@
+//! Encoding of a predicted payload: one walk over the lines for symbols and histograms, then tables, then rANS from
+//! the last line to the first.
+
+use super::bits::{pack, packed_len};
+use super::indices::grow;
+use super::predict::{Memory, SPECIAL, SPECIAL_FREQUENCIES, context_of_bins, leave_out, low_width};
+use super::predict_bits::BitWriter;
+use super::predict_contexts::{ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, cost, find_contexts};
+use super::predict_history::Predictor;
+use super::predict_learn::{self, Choice};
+use super::predict_lines::{Extent, Lines};
+use super::predict_model::Model;
+use super::rans::{Encoder, lanes_for};
+use super::rans_tables::{normalise, write_table};
+use super::zstd::Zstd;
+use crate::Error;
+use crate::kernels::levels::Level;
+use crate::kernels::predict::{self as kernels, BINS, DIRECT};
+
+/// Numbers that pay for a context.
+const NUMBERS_PER_CONTEXT: usize = 2048;
+
+/// Encodes `numbers` into the front of `dst`; `None` where they do not fit. Numbers may be appended to `numbers`, and
+/// special ones are overwritten.
+pub(crate) fn encode(
+    memory: &mut Memory,
+    zstd: &mut Zstd,
+    numbers: &mut Vec<i32>,
+    extent: &Extent,
+    choice: Choice,
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let Some(&last) = numbers.last() else {
+        return Ok(None);
+    };
+    numbers.resize(extent.count(), last);
+    memory.specials.mark(numbers);
+    let model = predict_learn::learn(
+        numbers,
+        extent,
+        choice,
+        &mut memory.learner,
+        &mut memory.history,
+    );
+    let Some(lines) = Lines::new(model.order, extent) else {
+        return Ok(None);
+    };
+    let coded = walk(memory, numbers, extent, &model);
+    let most = (coded / NUMBERS_PER_CONTEXT).clamp(1, MAX_CONTEXTS);
+    let mut found = std::mem::take(&mut memory.contexts);
+    find_contexts(&memory.histograms, most, &mut found);
+    let written = write(memory, zstd, extent, (&model, lines), (&found, coded), dst);
+    memory.contexts = found;
+    written
+}
+
+/// Writes what [`walk`] has left in `memory`.
+fn write(
+    memory: &mut Memory,
+    zstd: &mut Zstd,
+    extent: &Extent,
+    (model, lines): (&Model, Lines),
+    (found, coded): (&[ContextBins], usize),
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    write_head(memory, zstd, extent, model, found)?;
+    let low_width = low_width(model.low_bits);
+    let Some(packed) = packed_len(coded, model.low_bits) else {
+        return Ok(None);
+    };
+    let head = memory.head.len();
+    let Some((front, back)) = dst.split_at_mut_checked(head + packed) else {
+        return Ok(None);
+    };
+    front[..head].copy_from_slice(&memory.head);
+    let lows = &memory.low_bytes[..coded * low_width];
+    pack(low_width, lows, model.low_bits, &mut front[head..]);
+    let written = write_symbols(memory, extent, lines, found, back);
+    Ok(written.map(|len| head + packed + len))
+}
+
+/// Predicts all lines; leaves bins, symbols, low bits, bits of large residuals and histograms in `memory`. Returns how
+/// many pixels are not special.
+fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) -> usize {
+    let Memory {
+        history,
+        specials,
+        numbers: line_numbers,
+        zigzags,
+        lows,
+        bins,
+        symbols,
+        low_bytes,
+        large,
+        histograms,
+        ..
+    } = memory;
+    let kinds = specials.kinds(numbers.len());
+    let level = Level::best();
+    histograms.clear();
+    histograms.resize(BINS, [0; SYMBOLS]);
+    large.clear();
+    let mut large = BitWriter::new(large);
+    let Some(mut predictor) = Predictor::new(model, extent, history) else {
+        return 0;
+    };
+    let lines = predictor.lines;
+    let longest = lines.longest();
+    grow(line_numbers, longest);
+    grow(zigzags, longest);
+    grow(lows, longest);
+    grow(bins, numbers.len());
+    grow(symbols, numbers.len());
+    grow(low_bytes, numbers.len() * low_width(model.low_bits));
+    let (mut done, mut coded) = (0, 0);
+    for frame in 0..extent.frames {
+        let pixels = frame * extent.frame()..(frame + 1) * extent.frame();
+        predictor.begin_frame(frame);
+        for line in 0..lines.count() {
+            let len = lines.len(line);
+            let line_numbers = &mut line_numbers[..len];
+            lines.gather(line, &numbers[pixels.clone()], extent.columns, line_numbers);
+            predictor.predict(line);
+            let bins = &mut bins[done..done + len];
+            let symbols = &mut symbols[done..done + len];
+            bins.copy_from_slice(predictor.bins(len));
+            if let Some(kinds) = kinds {
+                // The symbols are not yet made: their place holds the kinds.
+                lines.gather(line, &kinds[pixels.clone()], extent.columns, symbols);
+                leave_out(symbols, bins, line_numbers, predictor.base(line));
+            }
+            let predictions = predictor.predictions(len);
+            let largest = kernels::split(
+                level,
+                line_numbers,
+                predictions,
+                model.low_bits,
+                &mut zigzags[..len],
+                symbols,
+                &mut lows[..len],
+            );
+            if largest >= DIRECT || kinds.is_some() {
+                large.push_line(symbols, &zigzags[..len], bins);
+            }
+            if kinds.is_some() {
+                count_coded(histograms, bins, symbols);
+            } else {
+                count(histograms, bins, symbols);
+            }
+            if model.low_bits > 0 {
+                let width = low_width(model.low_bits);
+                let room = &mut low_bytes[coded * width..];
+                coded += store_lows(width, &mut lows[..len], bins, room, kinds.is_none());
+            } else {
+                coded += bins.iter().filter(|&&bin| bin != SPECIAL).count();
+            }
+            predictor.leave(line, line_numbers);
+            done += len;
+        }
+    }
+    large.finish();
+    coded
+}
+
+fn count(histograms: &mut [Histogram], bins: &[u8], symbols: &[u8]) {
+    for (&bin, &symbol) in bins.iter().zip(symbols) {
+        histograms[usize::from(bin)][usize::from(symbol)] += 1;
+    }
+}
+
+fn count_coded(histograms: &mut [Histogram], bins: &[u8], symbols: &[u8]) {
+    for (&bin, &symbol) in bins.iter().zip(symbols) {
+        if bin != SPECIAL {
+            histograms[usize::from(bin)][usize::from(symbol)] += 1;
+        }
+    }
+}
+
+/// Stores the low bits of pixels that are not special, in `width` bytes each; returns their number.
+fn store_lows(width: usize, lows: &mut [u32], bins: &[u8], bytes: &mut [u8], all: bool) -> usize {
+    let mut count = lows.len();
+    if !all {
+        count = 0;
+        for (i, _) in bins.iter().enumerate().filter(|(_, bin)| **bin != SPECIAL) {
+            lows[count] = lows[i];
+            count += 1;
+        }
+    }
+    let lows = &lows[..count];
+    match width {
+        1 => {
+            for (&low, byte) in lows.iter().zip(bytes) {
+                *byte = low as u8;
+            }
+        }
+        2 => {
+            for (&low, bytes) in lows.iter().zip(bytes.as_chunks_mut().0) {
+                *bytes = (low as u16).to_le_bytes();
+            }
+        }
+        _ => {
+            for (&low, bytes) in lows.iter().zip(bytes.as_chunks_mut().0) {
+                *bytes = low.to_le_bytes();
+            }
+        }
+    }
+    count
+}
+
+/// Writes everything before the low bits to `memory.head`.
+fn write_head(
+    memory: &mut Memory,
+    zstd: &mut Zstd,
+    extent: &Extent,
+    model: &Model,
+    found: &[ContextBins],
+) -> Result<(), Error> {
+    let head = &mut memory.head;
+    head.clear();
+    head.extend((extent.columns as u32).to_le_bytes());
+    head.extend((extent.rows as u32).to_le_bytes());
+    model.write(head);
+    memory.specials.write(extent, zstd, head)?;
+    head.push(found.len() as u8);
+    head.extend(found.iter().map(|context| context.first));
+    memory.encode_tables.clear();
+    for context in found {
+        let frequencies = normalise(&context.histogram);
+        write_table(&frequencies, DIRECT as usize, head);
+        memory.encode_tables.push(&frequencies);
+    }
+    memory.encode_tables.push(&SPECIAL_FREQUENCIES);
+    head.extend((memory.large.len() as u32).to_le_bytes());
+    head.extend(&memory.large);
+    Ok(())
+}
+
+/// Writes lanes and rANS stream; returns their length, `None` where they do not fit.
+fn write_symbols(
+    memory: &mut Memory,
+    extent: &Extent,
+    lines: Lines,
+    found: &[ContextBins],
+    dst: &mut [u8],
+) -> Option<usize> {
+    let (lanes_field, dst) = dst.split_first_mut()?;
+    let context_of = context_of_bins(found.iter().map(|context| context.first));
+    let bits: f64 = found.iter().map(|context| cost(&context.histogram)).sum();
+    let lanes = lanes_for((bits / 8.0) as usize);
+    *lanes_field = lanes as u8;
+    memory.state_bytes = lanes * size_of::<u32>();
+    let count = extent.count();
+    for bin in &mut memory.bins[..count] {
+        *bin = context_of[usize::from(*bin)];
+    }
+    let mut encoder = Encoder::new(lanes, &mut memory.words);
+    let mut end = count;
+    for _ in 0..extent.frames {
+        for line in (0..lines.count()).rev() {
+            let start = end - lines.len(line);
+            let (contexts, symbols) = (&memory.bins[start..end], &memory.symbols[start..end]);
+            encoder.encode(&memory.encode_tables, contexts, symbols);
+            end = start;
+        }
+    }
+    Some(1 + encoder.finish(dst)?)
+}
