@@ -3,6 +3,7 @@
 use crate::Codec;
 
 pub mod bitshuffle;
+pub mod bitshuffle_bare;
 pub(crate) mod bitshuffle_payload;
 mod bitshuffle_settings;
 mod dictionary;
