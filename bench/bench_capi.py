@@ -54,7 +54,8 @@ class Theirs:
         return written
 
     def stream(self, frame):
-        return self.buffer.raw[: self.encode_into(frame)]
+        written = self.encode_into(frame)
+        return self.buffer.raw[:written]
 
 
 def seconds(call):

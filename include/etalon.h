@@ -169,9 +169,18 @@ typedef struct etalon_filter {
    */
   size_t cd_count;
   /**
-   * The values, complete: no program has to be asked for more.
+   * The values, complete, for this library's filters: HDF5 has not to be asked for element type and shape.
    */
   unsigned int cd_values[256];
+  /**
+   * Number of values in the short form.
+   */
+  size_t user_count;
+  /**
+   * The short form, which the filter completes when a dataset is created. For bitshuffle it is `block, compressor,
+   * level`, and the one to pass where the filter may be somebody else's, as that of hdf5plugin.
+   */
+  unsigned int user_values[256];
   /**
    * Name of the filter as HDF5 shows it; lasts as long as the library.
    */

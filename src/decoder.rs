@@ -65,6 +65,7 @@ impl Decoder {
                 let _ = self.decode(&stored[..len], &mut back);
             }
         });
+        self.pool.reserve(self.chunk_bytes);
     }
 
     fn decode(&mut self, chunk: &[u8], dst: &mut [u8]) -> Result<usize, Failure> {

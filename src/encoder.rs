@@ -60,6 +60,7 @@ impl Encoder {
             }
         });
         self.last = None;
+        self.pool.reserve(self.bound);
         match refusal {
             Some(error) if encoded == 0 => Err(error.into()),
             _ => Ok(()),

@@ -17,24 +17,38 @@ pub struct FilterSettings {
     pub id: u32,
     /// Number of values.
     pub cd_count: usize,
-    /// The values, complete: no program has to be asked for more.
+    /// The values, complete, for this library's filters: HDF5 has not to be asked for element type and shape.
     pub cd_values: [c_uint; 256],
+    /// Number of values in the short form.
+    pub user_count: usize,
+    /// The short form, which the filter completes when a dataset is created. For bitshuffle it is `block, compressor,
+    /// level`, and the one to pass where the filter may be somebody else's, as that of hdf5plugin.
+    pub user_values: [c_uint; 256],
     /// Name of the filter as HDF5 shows it; lasts as long as the library.
     pub name: *const c_char,
 }
 
 impl FilterSettings {
     pub(crate) fn of(request: &Request) -> Self {
-        let mut cd_values = [0; ETALON_CD_VALUES];
-        let cd_count = request.cd_values.len().min(ETALON_CD_VALUES);
-        cd_values[..cd_count].copy_from_slice(&request.cd_values[..cd_count]);
+        let (cd_count, cd_values) = array(&request.cd_values);
+        let (user_count, user_values) = array(&request.user_values);
         Self {
             id: request.filter.id,
             cd_count,
             cd_values,
+            user_count,
+            user_values,
             name: request.filter.class_name.as_ptr(),
         }
     }
+}
+
+/// Values and their number. A filter has fewer than fit: HDF5 programs keep them in arrays of this length.
+fn array(values: &[u32]) -> (usize, [c_uint; ETALON_CD_VALUES]) {
+    let mut array = [0; ETALON_CD_VALUES];
+    let count = values.len().min(ETALON_CD_VALUES);
+    array[..count].copy_from_slice(&values[..count]);
+    (count, array)
 }
 
 /// What H5Pset_filter has to be told for a SPEC, without making an encoder. Arguments are those of

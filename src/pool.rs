@@ -3,11 +3,12 @@
 //! A detector's writer must not wait for `malloc`, which takes locks and page faults. Codecs take working memory where
 //! they need it, some of it in sizes that depend on the data. Instead of a second version of each of them, the library
 //! has an allocator of its own, which rounds sizes up to classes and, where a [`Pool`] is in use by the thread, takes
-//! blocks from it and returns them to it. After a few chunks every class holds what a chunk needs.
+//! blocks from it and returns them to it. After a few chunks the pool holds what a chunk needs, and [`Pool::reserve`]
+//! adds to that for chunks of other contents.
 //!
-//! * Each block comes from the system allocator by itself and with the size of its class, so it may be freed anywhere:
-//!   by another thread, or after the pool is gone.
-//! * A pool grows to the most that was in use at one time, in each class, and shrinks when the context is freed.
+//! * Each block comes from the system allocator by itself and knows its class, so it may be freed anywhere: by another
+//!   thread, or after the pool is gone.
+//! * A pool grows to the most that was in use at one time, and shrinks when the context is freed.
 //! * C code (LZ4, zstd) does not pass here; the codecs keep its states themselves.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -20,9 +21,13 @@ const SMALLEST_SHIFT: u32 = 6;
 const SMALLEST: usize = 1 << SMALLEST_SHIFT;
 /// What `malloc` aligns to; blocks of a stricter alignment are left to the system.
 const ALIGN: usize = 16;
+/// In front of each block, with its class.
+const HEADER_BYTES: usize = ALIGN;
+/// A request may get a block from this many classes up, nearly four times as large.
+const CLASSES_UP: usize = 7;
 
-/// Number of the class that holds `layout`, and its size; `None` where it is left to the system.
-fn class_of(layout: Layout) -> Option<(usize, usize)> {
+/// Number of the class that holds `layout`; `None` where it is left to the system.
+fn class_of(layout: Layout) -> Option<usize> {
     let size = layout.size().max(SMALLEST);
     if layout.align() > ALIGN || size > isize::MAX as usize / 2 {
         return None;
@@ -32,7 +37,59 @@ fn class_of(layout: Layout) -> Option<(usize, usize)> {
     let step = (1usize << shift) / 4;
     let quarter = (size - (1 << shift)).div_ceil(step);
     let index = 4 * (shift - (SMALLEST_SHIFT - 1)) as usize + quarter - 1;
-    (index < CLASSES).then_some((index, (1 << shift) + quarter * step))
+    (index < CLASSES).then_some(index)
+}
+
+/// Size of the blocks of a class.
+fn size_of_class(class: usize) -> usize {
+    let shift = class as u32 / 4 + SMALLEST_SHIFT - 1;
+    (1 << shift) + (class % 4 + 1) * ((1 << shift) / 4)
+}
+
+/// What the system is asked for, for a block of a class.
+fn block_layout(class: usize) -> Layout {
+    let size = HEADER_BYTES + size_of_class(class);
+    Layout::from_size_align(size, ALIGN).expect("classes are no larger than memory")
+}
+
+/// A block of a class from the system.
+fn new_block(class: usize, zeroed: bool) -> *mut u8 {
+    let layout = block_layout(class);
+    // SAFETY: no class is empty.
+    let start = unsafe {
+        if zeroed {
+            System.alloc_zeroed(layout)
+        } else {
+            System.alloc(layout)
+        }
+    };
+    if start.is_null() {
+        return start;
+    }
+    // SAFETY: the header lies at the start of the block, which is aligned for it.
+    unsafe {
+        start.cast::<usize>().write(class);
+        start.add(HEADER_BYTES)
+    }
+}
+
+/// The class of a block.
+///
+/// # Safety
+/// `block` comes from `new_block` and is not freed.
+unsafe fn class_at(block: *mut u8) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { block.sub(HEADER_BYTES).cast::<usize>().read() }
+}
+
+/// # Safety
+/// As for `class_at`, and nobody uses the block again.
+unsafe fn free_block(block: *mut u8) {
+    // SAFETY: the caller's promise; the layout is that of `new_block`.
+    unsafe {
+        let layout = block_layout(class_at(block));
+        System.dealloc(block.sub(HEADER_BYTES), layout);
+    }
 }
 
 /// The first bytes of a block that is kept.
@@ -68,7 +125,33 @@ impl Pool {
         body()
     }
 
+    /// Adds blocks for data that need others than the chunks before: four of each class up to 4 KiB, and one per power of
+    /// two up to `largest` bytes. Nothing where no chunk has needed any.
+    pub(crate) fn reserve(&self, largest: usize) {
+        if self.lists.iter().all(|list| list.get().is_none()) {
+            return;
+        }
+        let end = CLASSES.min(class_of_size(largest) + 4);
+        for class in 0..end {
+            let count = match size_of_class(class) {
+                ..=4096 => 4,
+                _ => usize::from(class % 4 == 3),
+            };
+            for _ in 0..count {
+                if let Some(block) = NonNull::new(new_block(class, false)) {
+                    // SAFETY: the block is new.
+                    unsafe { self.keep(block) };
+                }
+            }
+        }
+    }
+
     fn take(&self, class: usize) -> Option<NonNull<u8>> {
+        let end = CLASSES.min(class + CLASSES_UP + 1);
+        (class..end).find_map(|class| self.take_exactly(class))
+    }
+
+    fn take_exactly(&self, class: usize) -> Option<NonNull<u8>> {
         let block = self.lists[class].get()?;
         // SAFETY: blocks in a list begin with a `Free` and belong to the pool alone.
         self.lists[class].set(unsafe { block.as_ref() }.next);
@@ -76,31 +159,32 @@ impl Pool {
     }
 
     /// # Safety
-    /// `block` is of the size of the class, and nobody uses it.
-    unsafe fn keep(&self, class: usize, block: NonNull<u8>) {
+    /// `block` comes from `new_block`, and nobody uses it.
+    unsafe fn keep(&self, block: NonNull<u8>) {
+        // SAFETY: the caller's promise.
+        let list = &self.lists[unsafe { class_at(block.as_ptr()) }];
         let block: NonNull<Free> = block.cast();
-        let next = self.lists[class].get();
+        let next = list.get();
         // SAFETY: every class has room for a `Free`, and `ALIGN` is enough for it.
         unsafe { block.write(Free { next }) };
-        self.lists[class].set(Some(block));
+        list.set(Some(block));
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
         for class in 0..CLASSES {
-            while let Some(block) = self.take(class) {
-                let shift = class as u32 / 4 + SMALLEST_SHIFT - 1;
-                let size = (1usize << shift) + (class % 4 + 1) * ((1 << shift) / 4);
-                // SAFETY: `Recycling::alloc` took the block from the system with this layout.
-                unsafe { System.dealloc(block.as_ptr(), block_layout(size)) };
+            while let Some(block) = self.take_exactly(class) {
+                // SAFETY: the pool has it alone.
+                unsafe { free_block(block.as_ptr()) };
             }
         }
     }
 }
 
-fn block_layout(size: usize) -> Layout {
-    Layout::from_size_align(size, ALIGN).expect("classes are no larger than memory")
+fn class_of_size(size: usize) -> usize {
+    let layout = Layout::from_size_align(size, ALIGN).ok();
+    layout.and_then(class_of).unwrap_or(CLASSES)
 }
 
 fn in_use<'a>() -> Option<&'a Pool> {
@@ -115,23 +199,23 @@ struct Recycling;
 #[global_allocator]
 static ALLOCATOR: Recycling = Recycling;
 
-// SAFETY: every block is one of the system allocator, at least as long and as aligned as asked, and in one hand only:
-// the pool gives away what it was given. The class, and with it the layout at the system, follows from the layout asked.
+// SAFETY: every block is one of the system allocator, at least as long and as aligned as asked, and in one hand only: the
+// pool gives away what it was given. Whether a block has a header follows from the layout asked, which is the same when it
+// is freed; its true size is in the header.
 unsafe impl GlobalAlloc for Recycling {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some((class, size)) = class_of(layout) else {
+        let Some(class) = class_of(layout) else {
             // SAFETY: the caller's promise is passed on.
             return unsafe { System.alloc(layout) };
         };
         match in_use().and_then(|pool| pool.take(class)) {
             Some(block) => block.as_ptr(),
-            // SAFETY: no class is empty.
-            None => unsafe { System.alloc(block_layout(size)) },
+            None => new_block(class, false),
         }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let Some((class, size)) = class_of(layout) else {
+        let Some(class) = class_of(layout) else {
             // SAFETY: the caller's promise is passed on.
             return unsafe { System.alloc_zeroed(layout) };
         };
@@ -141,29 +225,27 @@ unsafe impl GlobalAlloc for Recycling {
                 unsafe { block.write_bytes(0, layout.size()) };
                 block.as_ptr()
             }
-            // SAFETY: no class is empty.
-            None => unsafe { System.alloc_zeroed(block_layout(size)) },
+            None => new_block(class, true),
         }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        let Some((class, size)) = class_of(layout) else {
+        if class_of(layout).is_none() {
             // SAFETY: the caller's promise is passed on.
             return unsafe { System.dealloc(pointer, layout) };
-        };
+        }
         match (in_use(), NonNull::new(pointer)) {
-            // SAFETY: the caller gives the block up, and it has the size of its class.
-            (Some(pool), Some(block)) => unsafe { pool.keep(class, block) },
-            // SAFETY: it was allocated with this layout above.
-            _ => unsafe { System.dealloc(pointer, block_layout(size)) },
+            // SAFETY: the caller gives up what `alloc` gave it.
+            (Some(pool), Some(block)) => unsafe { pool.keep(block) },
+            // SAFETY: as above.
+            _ => unsafe { free_block(pointer) },
         }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller's promise: the new size, rounded up, is no larger than memory.
         let wanted = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let same = class_of(layout).is_some() && class_of(layout) == class_of(wanted);
-        if same {
+        if class_of(layout).is_some() && class_of(layout) == class_of(wanted) {
             return pointer;
         }
         // SAFETY: a new block, filled with what both have room for, before the old one is given up.
@@ -186,15 +268,13 @@ mod tests {
     fn a_class_holds_what_it_is_for_and_wastes_at_most_a_quarter() {
         let mut last = 0;
         for size in (1..5000).chain([1 << 20, (1 << 20) + 1, 3 << 30]) {
-            let (class, holds) = class_of(Layout::from_size_align(size, 8).unwrap()).unwrap();
+            let class = class_of(Layout::from_size_align(size, 8).unwrap()).unwrap();
+            let holds = size_of_class(class);
             assert!(holds >= size && class >= last, "{size}: {holds}");
             assert!(
                 holds <= SMALLEST.max(size + size.div_ceil(4)),
                 "{size}: {holds}"
             );
-            let shift = class as u32 / 4 + SMALLEST_SHIFT - 1;
-            let of_class = (1usize << shift) + (class % 4 + 1) * ((1 << shift) / 4);
-            assert_eq!(of_class, holds, "{size}");
             last = class;
         }
         let wide = Layout::from_size_align(100, 64).unwrap();
@@ -211,6 +291,9 @@ mod tests {
         let again = pool.with(|| vec![0u8; 9_999]);
         assert_eq!(address(&again), first);
         assert!(again.iter().all(|&byte| byte == 0));
+        pool.reserve(50_000);
+        let kept: Vec<Vec<u8>> = pool.with(|| (1..=16).map(|i| vec![1; 200 * i]).collect());
+        assert!(kept.iter().all(|bytes| bytes.iter().all(|&byte| byte == 1)));
         let mut grown = pool.with(|| vec![3u8; 100]);
         pool.with(|| grown.resize(100_000, 3));
         drop(pool);

@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) filter: &'static Filter,
     /// Its complete `cd_values`.
     pub(crate) cd_values: Vec<u32>,
+    /// The values that a user passes where the filter can complete them.
+    pub(crate) user_values: Vec<u32>,
 }
 
 /// The arguments of C that make a request.
@@ -68,6 +70,7 @@ impl Arguments {
         let stored = stream.as_ref().unwrap_or(&spec);
         let filter = stored.codec().filter;
         let cd_values = (filter.cd_values)(stored, &layout)?;
+        let user_values = (filter.user_values)(stored)?;
         Ok(Request {
             spec,
             layout,
@@ -75,6 +78,7 @@ impl Arguments {
             is_standard,
             filter,
             cd_values,
+            user_values,
         })
     }
 

@@ -170,7 +170,10 @@ mod tests {
             .to_str()
             .unwrap();
         assert_eq!(status, ETALON_INTERNAL);
-        assert!(text.len() >= TEXT_BYTES - 3 && text.ends_with('é'), "{text}");
+        assert!(
+            text.len() >= TEXT_BYTES - 3 && text.ends_with('é'),
+            "{text}"
+        );
         report(&Failure::Overlap);
         // SAFETY: as above.
         let text = unsafe { CStr::from_ptr(etalon_last_error()) };

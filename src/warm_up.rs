@@ -2,19 +2,21 @@
 
 use etalon_codec::{ByteOrder, ElementClass, Layout};
 
-/// Calls `work` with chunks of the layout: zeros, counts, and bytes without any pattern.
+/// Calls `work` with chunks of the layout: zeros, few and many counts, and bytes without any pattern.
 ///
-/// Streams of the three are as short, about as long and as long as those of data are.
+/// Their streams are as short, about as long and as long as those of data are.
 pub(crate) fn for_each_sample(layout: &Layout, chunk_bytes: usize, mut work: impl FnMut(&[u8])) {
     let mut chunk = vec![0; chunk_bytes];
     work(&chunk);
     // Codecs keep memory from chunk to chunk, so that a second chunk of a kind may ask for other blocks than the first.
     for round in 1..=2 {
         let mut state = round;
-        for element in chunk.chunks_exact_mut(layout.element.bytes) {
-            write_count(layout, few_counts(&mut state), element);
+        for sample in [sparse_count, count] {
+            for element in chunk.chunks_exact_mut(layout.element.bytes) {
+                write_count(layout, sample(&mut state), element);
+            }
+            work(&chunk);
         }
-        work(&chunk);
         for byte in &mut chunk {
             *byte = next(&mut state) as u8;
         }
@@ -23,8 +25,17 @@ pub(crate) fn for_each_sample(layout: &Layout, chunk_bytes: usize, mut work: imp
 }
 
 /// A number from 0 to 32 of mean 16 and, nearly, the dispersion of counts.
-fn few_counts(state: &mut u64) -> u8 {
+fn count(state: &mut u64) -> u8 {
     (next(state) as u32).count_ones() as u8
+}
+
+/// 0, and one time in 32 such a number.
+fn sparse_count(state: &mut u64) -> u8 {
+    if next(state).is_multiple_of(32) {
+        count(state)
+    } else {
+        0
+    }
 }
 
 /// Knuth's multiplier of 64 bits; the upper half is well mixed.

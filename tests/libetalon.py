@@ -68,6 +68,8 @@ class FilterSettings(ctypes.Structure):
         ("id", ctypes.c_uint32),
         ("cd_count", ctypes.c_size_t),
         ("cd_values", ctypes.c_uint * 256),
+        ("user_count", ctypes.c_size_t),
+        ("user_values", ctypes.c_uint * 256),
         ("name", ctypes.c_char_p),
     ]
 
@@ -98,13 +100,15 @@ class Encoder:
 
     def encode(self, frame, flags=0):
         """The encoded chunk."""
-        return self.buffer.raw[: self.encode_into(frame, flags)]
+        written = self.encode_into(frame, flags)
+        return self.buffer.raw[:written]
 
     def filter(self):
-        """Filter id and cd_values."""
+        """Filter id, cd_values, and their short form."""
         settings = FilterSettings()
         self.check(self.library.etalon_encoder_filter(self.handle, ctypes.byref(settings)))
-        return settings.id, tuple(settings.cd_values[: settings.cd_count])
+        complete = tuple(settings.cd_values[: settings.cd_count])
+        return settings.id, complete, tuple(settings.user_values[: settings.user_count])
 
     def __del__(self):
         self.library.etalon_encoder_free(self.handle)

@@ -35,6 +35,8 @@ def frames(dtype, count=12, seed=3):
     means = np.resize([0.05, 3, 20], count)[:, None, None]
     values = random.poisson(means, (count, *SHAPE)).astype("f8")
     values[:, ::31, ::17] = 200
+    if np.dtype(dtype).kind == "f":
+        values += random.standard_normal(values.shape)
     return values.astype(dtype)
 
 
@@ -64,10 +66,10 @@ def run_frames(installed, program, case, array, tmp_path, extra_env=None, launch
 def test_frames_come_back_within_the_bound_and_without_malloc(installed, programs, tmp_path, case):
     array = frames(case[2])
     said = run_frames(installed, programs["plain"], case, array, tmp_path, {"LD_PRELOAD": str(programs["count"])})
-    lossless = case[3] == 0
     assert said["counted"] == 1 and (said["encoding"], said["decoding"]) == (0, 0), said
     assert said["frames"] == len(array) and 0 < said["bytes"] <= array.nbytes + 300 * len(array), said
-    assert lossless == (said["changed"] == 0 or case[1] != "-"), said
+    if case[1] == "-":
+        assert (case[3] == 0) == (said["changed"] == 0), said
     if case[3] is not None:
         assert said["worst"] <= case[3], said
 
@@ -109,12 +111,12 @@ def test_valgrind_finds_no_bad_access_and_no_leak(installed, programs, tmp_path,
 def test_bytes_are_those_that_hdf5_stores_through_the_plugin(installed, plugins, wheel, tmp_path, spec):
     array = frames("<u2", 3)
     encoder = Encoder(installed.load(), spec, array[:1])
-    filter_id, values = encoder.filter()
+    filter_id, values, _ = encoder.filter()
     script = """
 import h5py
 array = np.load(args[0])
 with h5py.File(args[1], "w") as f:
-    f.create_dataset("x", data=array, chunks=(1, *array.shape[1:]), compression=int(args[2]), compression_opts=json.loads(args[3]))
+    f.create_dataset("x", data=array, chunks=(1, *array.shape[1:]), compression=int(args[2]), compression_opts=tuple(json.loads(args[3])))
 answer(True)
 """
     np.save(tmp_path / "x.npy", array)
@@ -129,7 +131,7 @@ answer(True)
 def test_standard_mode_is_read_by_hdf5plugin_and_dectris(installed, tmp_path, stream):
     array = frames("<u2", 3)
     encoder = Encoder(installed.load(), "noise:sigma=1", array[:1], stream)
-    filter_id, values = encoder.filter()
+    filter_id, _, values = encoder.filter()  # hdf5plugin's filter completes them.
     stored = [encoder.encode(frame[None]) for frame in array]
     with h5py.File(tmp_path / "x.h5", "w") as f:
         data = f.create_dataset("x", array.shape, "<u2", chunks=(1, *SHAPE), compression=filter_id, compression_opts=values)
@@ -139,7 +141,7 @@ def test_standard_mode_is_read_by_hdf5plugin_and_dectris(installed, tmp_path, st
     with h5py.File(tmp_path / "x.h5") as f:
         read = f["x"][()]
     error = np.abs(read.astype("f8") - array)
-    assert 0 < error.max() and (error <= np.sqrt(array + 0.375) + 0.5).all()
+    assert 0 < error.max() and (error <= np.sqrt(array + 0.375) + 0.5).all(), error.max()
     try:
         from dectris.compression import decompress
     except ImportError:
