@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from libetalon import Encoder
-from programs import TESTS, call, missing, require, run_python
+from programs import TESTS, call, missing, require, run_python, shared_data
 
 # SPEC, stream, element type, and the largest error.
 CASES = [
@@ -24,6 +24,8 @@ CASES = [
     ("noise:sigma=1", "-", "<u2", None),
     ("noise:sigma=1", "bitshuffle", "<u2", None),
     ("quantise:abs=2", "bitshuffle:compressor=zstd", ">i4", 2),
+    ("sigma-clip:variant=lattice,force", "-", "<u2", None),
+    ("sigma-clip:variant=block,force", "-", "<u2", None),
 ]
 IDS = ["%s %s %s" % case[:3] for case in CASES]
 SHAPE = (96, 130)
@@ -88,6 +90,19 @@ def test_the_counter_counts(installed, programs, tmp_path):
 def test_every_mistake_has_its_status_and_writes_nothing(installed, programs, program):
     done = call([programs[program], "misuse"], "", installed.env)
     assert done.stdout.startswith("0 failures"), done.stdout
+
+
+@pytest.mark.parametrize("spec", ["bitshuffle:compressor=zstd", "noise:sigma=0.5"])
+@pytest.mark.parametrize("slug", ["lambda-m1-series", "jungfrau-mod5"])
+def test_frames_of_detectors_need_no_malloc_either(installed, programs, tmp_path, slug, spec):
+    with h5py.File(shared_data(slug)) as f:
+        found = []
+        f.visititems(lambda _, item: found.append(item) if getattr(item, "ndim", 0) > 1 else None)
+        data = max(found, key=lambda item: item.size)[:3]
+    array = np.ascontiguousarray(data.reshape(-1, *data.shape[-2:])[:3])
+    case = (spec, "-", None, None)
+    said = run_frames(installed, programs["plain"], case, array, tmp_path, {"LD_PRELOAD": str(programs["count"])})
+    assert (said["frames"], said["counted"], said["encoding"], said["decoding"]) == (len(array), 1, 0, 0), said
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)

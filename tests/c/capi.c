@@ -17,6 +17,12 @@ static unsigned long mallocs(void)
     return counted_mallocs ? counted_mallocs() : 0;
 }
 
+static int refused(void)
+{
+    fprintf(stderr, "%s\n", etalon_last_error());
+    return 1;
+}
+
 static int frames(char **argv)
 {
     const char *stream = strcmp(argv[1], "-") == 0 ? NULL : argv[1];
@@ -32,10 +38,8 @@ static int frames(char **argv)
     size_t frame_bytes = shape[0] * shape[1] * element_bytes;
     if (etalon_encoder_new(argv[0], stream, argv[2], 2, shape, NULL, &encoder) != ETALON_OK ||
         etalon_encoder_filter(encoder, &filter) != ETALON_OK ||
-        etalon_decoder_new(filter.id, filter.cd_count, filter.cd_values, frame_bytes, &decoder) != ETALON_OK) {
-        fprintf(stderr, "%s\n", etalon_last_error());
-        return 1;
-    }
+        etalon_decoder_new(filter.id, filter.cd_count, filter.cd_values, frame_bytes, &decoder) != ETALON_OK)
+        return refused();
     size_t bound = etalon_encoder_bound(encoder), stored_bytes = 0, back_bytes = 0, total = 0;
     char  *frame = malloc(frame_bytes + 1), *stored = malloc(bound + 16), *back = malloc(frame_bytes + 1);
     FILE  *file = fopen(argv[3], "rb");
@@ -49,14 +53,14 @@ static int frames(char **argv)
         memset(stored, 0x5a, bound + 16);
         before = mallocs();
         if (etalon_encode(encoder, frame + 1, frame_bytes, 0, stored, bound, &stored_bytes) != ETALON_OK)
-            break;
+            return refused();
         encoding += mallocs() - before;
         for (int i = 0; i < 16; i++)
             if (stored[bound + i] != 0x5a)
                 return 3;
         before = mallocs();
         if (etalon_decode(decoder, stored, stored_bytes, back + 1, frame_bytes, &back_bytes) != ETALON_OK)
-            break;
+            return refused();
         decoding += mallocs() - before;
         if (etalon_inspect(decoder, stored, stored_bytes, sizeof found, &found) != ETALON_OK ||
             etalon_encoder_info(encoder, sizeof said, &said) != ETALON_OK || back_bytes != frame_bytes ||
