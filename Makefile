@@ -9,15 +9,17 @@ export ETALON_COMMAND := $(TARGET)/release/etalon
 
 PLUGIN_NAMES := $(patsubst h5plugins/%/Cargo.toml,%,$(wildcard h5plugins/*/Cargo.toml))
 # Crates without HDF5 are tested with overflow checks; the others share the release build of HDF5.
-PLAIN_CRATES := -p etalon-codec -p etalon-filter -p etalon-metrics
+PLAIN_CRATES := -p etalon -p etalon-codec -p etalon-filter -p etalon-metrics
 HDF5_CRATES := -p etalon-measure -p etalon-cli
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+export PREFIX LIBDIR DESTDIR
 LEVELS := scalar baseline avx2 avx512
 MUTATIONS := 1000000
 # One processor with vector instructions of another kind, and one whose numbers begin with their highest byte.
 OTHER_TARGETS := aarch64-unknown-linux-gnu s390x-unknown-linux-gnu
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier build plugins tools packages licences clean
+.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier build plugins library install tools packages licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -29,6 +31,8 @@ help:
 	@echo "make test-all   all of them"
 	@echo "make plugins    stage libh5etalon_*.so in h5plugins/: HDF5_PLUGIN_PATH=\$$PWD/h5plugins"
 	@echo "make build      the etalon command: target/release/etalon"
+	@echo "make library    libetalon for C and C++: target/release/libetalon.{so,a}"
+	@echo "make install    libetalon with headers, pkg-config and CMake files: PREFIX=/usr/local, LIBDIR=lib, DESTDIR="
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make licences   write THIRD_PARTY_LICENSES anew, after a dependency changed"
 	@echo "make bench      speed beside hdf5plugin and bitshuffle"
@@ -46,7 +50,7 @@ ifeq ($(FILE),)
 	$(ETALON_COMMAND) report demo-out/science.json -o demo-out/science.html
 endif
 
-test: packages build plugins .venv-h5py114/.stamp
+test: packages build plugins library .venv-h5py114/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
 	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
@@ -77,11 +81,12 @@ lint: tools
 licences: tools
 	.venv/bin/python scripts/licences.py write
 
-bench: build plugins
+bench: build plugins library
 	$(CARGO) bench -p etalon-codec --bench bittranspose
 	.venv/bin/python bench/bench_transposition.py
 	.venv/bin/python bench/bench_h5py.py
 	.venv/bin/python bench/bench_recompress.py
+	.venv/bin/python bench/bench_capi.py
 
 bench-table: build plugins
 	.venv/bin/python bench/bench_table.py --write --rows $(TARGET)/bench-rows.jsonl
@@ -96,6 +101,12 @@ build: tools
 plugins:
 	$(CARGO) build --release $(foreach name,$(PLUGIN_NAMES),-p h5etalon-$(name))
 	@set -e; for name in $(PLUGIN_NAMES); do scripts/stage_plugin "$(TARGET)/release/libh5etalon_$$name.so"; done
+
+library:
+	$(CARGO) build --release -p etalon
+
+install: library
+	@scripts/install_library "$(TARGET)" "$(VERSION)"
 
 tools: .venv/.stamp
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICES = ROOT / "THIRD_PARTY_LICENSES"
-SHIPPED = ("etalon-cli", "h5etalon-")
+SHIPPED = re.compile(r"etalon$|etalon-cli$|h5etalon-")
 RULE = "=" * 80 + "\n"
 
 # C libraries inside crates, which have licences of their own, by crate.
@@ -34,7 +34,7 @@ COPIED = {
 }
 HEAD = """THIRD-PARTY LICENCES
 
-Etalon's plugins and command contain, or are derived from, the works below. `make licences` writes this file.
+Etalon's plugins, command and C library contain, or are derived from, the works below. `make licences` writes this file.
 
 """
 
@@ -79,6 +79,7 @@ def read_metadata(targets):
 def complaints(metadata, rules):
     """What is wrong with the dependencies, a sentence each."""
     allow = set(rules["licenses"]["allow"])
+    exceptions = {entry["crate"]: entry["allow"] for entry in rules["licenses"].get("exceptions", [])}
     clarified = {entry["crate"]: entry["expression"] for entry in rules["licenses"].get("clarify", [])}
     banned = {entry["crate"] for entry in rules["bans"]["deny"]}
     resolved = {node["id"] for node in metadata["resolve"]["nodes"]} - set(metadata["workspace_members"])
@@ -88,7 +89,7 @@ def complaints(metadata, rules):
         name, licence = package["name"], package["license"] or clarified.get(package["name"])
         if licence is None:
             yield "%s states no licence, and deny.toml does not clarify it" % name
-        elif not permitted(licence, allow):
+        elif not permitted(licence, allow.union(exceptions.get(name, []))):
             yield "%s: licence %s is not in deny.toml's list" % (name, licence)
         if name in banned:
             yield "%s is banned in deny.toml" % name
@@ -101,7 +102,7 @@ def shipped(metadata):
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     members = set(metadata["workspace_members"])
-    waiting = [id for id in members if packages[id]["name"].startswith(SHIPPED)]
+    waiting = [id for id in members if SHIPPED.match(packages[id]["name"])]
     found = set()
     while waiting:
         id = waiting.pop()

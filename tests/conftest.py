@@ -2,6 +2,7 @@
 
 import pytest
 
+from libetalon import install
 from programs import PYTHONS, REPO, require_python
 
 
@@ -24,3 +25,9 @@ def python(request):
 def wheel():
     """The interpreter that runs the tests, with the wheel of h5py."""
     return require_python("wheel")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """libetalon as `make install` leaves it."""
+    return install(tmp_path_factory.mktemp("destdir"))

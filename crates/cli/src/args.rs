@@ -4,10 +4,8 @@
 //! plugins. Without it, a codec whose values name the element size prints the short form that the plugin completes
 //! when the dataset is created.
 
-use std::str::FromStr;
-
 use clap::Args;
-use etalon_codec::{ByteOrder, Element, ElementClass, Layout, Spec};
+use etalon_codec::{Element, Layout, Spec};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
@@ -26,56 +24,10 @@ pub(crate) struct Arguments {
     spec: String,
     /// Element type of the dataset, as numpy writes it: u2, <i4, >f8, uint16, float32
     #[arg(long, value_name = "TYPE")]
-    dtype: Option<ElementType>,
+    dtype: Option<Element>,
     /// Chunk shape, as in 1,512,1024
     #[arg(long, value_name = "N,N,…", value_delimiter = ',', requires = "dtype")]
     chunk: Vec<u64>,
-}
-
-/// An [`Element`] that numpy's notation names.
-#[derive(Clone, Copy)]
-struct ElementType(Element);
-
-impl FromStr for ElementType {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (order, name) = match text.as_bytes() {
-            [b'>', ..] => (ByteOrder::Big, &text[1..]),
-            [b'<' | b'=' | b'|', ..] => (ByteOrder::Little, &text[1..]),
-            _ => (ByteOrder::Little, text),
-        };
-        let at = name
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(name.len());
-        let (class, unit) = match &name[..at] {
-            "u" => (ElementClass::Unsigned, 1),
-            "i" => (ElementClass::Signed, 1),
-            "f" => (ElementClass::Float, 1),
-            "uint" => (ElementClass::Unsigned, 8),
-            "int" => (ElementClass::Signed, 8),
-            "float" => (ElementClass::Float, 8),
-            "V" | "S" => (ElementClass::Other, 1),
-            _ => return Err("no element type; use one like u2, i4, f4, uint16 or float32".into()),
-        };
-        let size: usize = name[at..].parse().map_err(|_| "names no size".to_owned())?;
-        let bytes = size / unit;
-        let exists = match class {
-            ElementClass::Float => matches!(bytes, 2 | 4 | 8 | 16),
-            ElementClass::Other => bytes > 0,
-            _ => matches!(bytes, 1 | 2 | 4 | 8),
-        };
-        if !exists || !size.is_multiple_of(unit) {
-            return Err(format!(
-                "there is no {text}: integers have 1, 2, 4 or 8 bytes, floats 2, 4 or 8"
-            ));
-        }
-        Ok(Self(Element {
-            class,
-            bytes,
-            order,
-        }))
-    }
 }
 
 /// The filter whose values need no shape.
@@ -101,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
     let spec: Spec = arguments.spec.parse()?;
     let complete = arguments.dtype.is_some();
     let cd_values = match arguments.dtype {
-        Some(ElementType(element)) => {
+        Some(element) => {
             check_chunk(&arguments.chunk, &element)?;
             if arguments.chunk.is_empty() && spec.codec().filter.id != BITSHUFFLE {
                 return Err(Failure::arguments(format!(
@@ -181,36 +133,6 @@ impl Strings {
             c: format!(
                 "H5Pset_filter(dcpl, {id}, H5Z_FLAG_MANDATORY, {count}, (const unsigned[]){{{spaced}}});"
             ),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numpy_names_are_understood() {
-        let parse = |text: &str| text.parse::<ElementType>().map(|element| element.0);
-        for (text, class, bytes, order) in [
-            ("u2", ElementClass::Unsigned, 2, ByteOrder::Little),
-            (">i4", ElementClass::Signed, 4, ByteOrder::Big),
-            ("float32", ElementClass::Float, 4, ByteOrder::Little),
-            ("|u1", ElementClass::Unsigned, 1, ByteOrder::Little),
-            ("V12", ElementClass::Other, 12, ByteOrder::Little),
-        ] {
-            assert_eq!(
-                parse(text),
-                Ok(Element {
-                    class,
-                    bytes,
-                    order
-                }),
-                "{text}"
-            );
-        }
-        for text in ["", "u3", "int12", "f1", "counts", "u", "uint"] {
-            assert!(parse(text).is_err(), "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `etalon codecs`: the codec table.
 
-use etalon_codec::{CODECS, Codec, Kind};
+use etalon_codec::{CODECS, Codec};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
@@ -20,10 +20,9 @@ pub(crate) fn run(output: Output) -> Result<Outcome, Failure> {
             codec.name, codec.filter.id, codec.about
         ))?;
         for param in codec.params {
-            let takes = takes(&param.kind);
             output.line(&format!(
-                "    {}={takes}  {} [default {}]",
-                param.name, param.about, param.default
+                "    {}={}  {} [default {}]",
+                param.name, param.kind, param.about, param.default
             ))?;
         }
     }
@@ -54,7 +53,7 @@ impl Listed {
         let keys = codec.params.iter().map(|param| Key {
             name: param.name,
             default: param.default,
-            takes: takes(&param.kind),
+            takes: param.kind.to_string(),
             about: param.about,
         });
         Self {
@@ -64,16 +63,5 @@ impl Listed {
             lossless: codec.lossless,
             keys: keys.collect(),
         }
-    }
-}
-
-fn takes(kind: &Kind) -> String {
-    match kind {
-        Kind::Integer { min, max } => format!("{min}…{max}"),
-        Kind::Number { min, max } => format!("{min}…{max}"),
-        Kind::Choice(words) => words.join("|"),
-        Kind::Flag => "true|false".into(),
-        Kind::Values => "v1;v2;…".into(),
-        Kind::Text => "text".into(),
     }
 }

@@ -267,6 +267,20 @@ impl fmt::Debug for Spec {
     }
 }
 
+/// What the key takes, for listings.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Integer { min, max } => write!(f, "{min}…{max}"),
+            Kind::Number { min, max } => write!(f, "{min}…{max}"),
+            Kind::Choice(words) => f.write_str(&words.join("|")),
+            Kind::Flag => f.write_str("true|false"),
+            Kind::Values => f.write_str("v1;v2;…"),
+            Kind::Text => f.write_str("text"),
+        }
+    }
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

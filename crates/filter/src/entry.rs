@@ -46,8 +46,8 @@ thread_local! {
 /// `catch_unwind` with the panic's text instead of the usual print on stderr.
 ///
 /// A plugin has a panic hook of its own, but linked into a program it shares the program's: panics of other threads and
-/// outside callbacks go to the hook that was there.
-fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+/// outside callbacks go to the hook that was there. The first call allocates the hook.
+pub fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     static SILENCE: Once = Once::new();
     SILENCE.call_once(|| {
         let print = panic::take_hook();

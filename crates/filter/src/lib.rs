@@ -21,6 +21,7 @@ mod h5abi;
 mod host;
 mod work;
 
+pub use entry::catch;
 pub use filter::{Plugin, plugin_class, plugin_classes};
 pub use h5abi::FilterClass;
 

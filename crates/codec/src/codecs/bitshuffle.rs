@@ -95,20 +95,20 @@ pub static FILTER: Filter = Filter {
     decode,
 };
 
-const HEADER_BYTES: usize = 12;
-const LENGTH_BYTES: usize = 4;
+pub(super) const HEADER_BYTES: usize = 12;
+pub(super) const LENGTH_BYTES: usize = 4;
 /// A chunk cut into whole blocks, one short block and elements that are left.
 #[derive(Debug, Clone, Copy)]
-struct Blocks {
+pub(super) struct Blocks {
     /// Bytes in a whole block.
     whole: usize,
     /// Bytes in all blocks, the short one included.
-    blocked: usize,
+    pub(super) blocked: usize,
 }
 
 impl Blocks {
     /// Cuts a chunk of `len` bytes into blocks of `block_bytes`.
-    fn of(settings: &Settings, len: usize, block_bytes: usize) -> Self {
+    pub(super) fn of(settings: &Settings, len: usize, block_bytes: usize) -> Self {
         let group = MULTIPLE * settings.element_bytes;
         Self {
             whole: block_bytes,
@@ -116,7 +116,7 @@ impl Blocks {
         }
     }
 
-    fn iter(self) -> impl Iterator<Item = Range<usize>> {
+    pub(super) fn iter(self) -> impl Iterator<Item = Range<usize>> {
         (0..self.blocked)
             .step_by(self.whole)
             .map(move |start| start..(start + self.whole).min(self.blocked))
@@ -171,10 +171,22 @@ pub(super) fn encode(
             needed,
         });
     }
+    let (header, stream) = dst.split_at_mut(HEADER_BYTES);
+    header[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
+    header[8..].copy_from_slice(&(block_bytes as u32).to_be_bytes());
+    Ok(HEADER_BYTES + encode_blocks(context, &settings, blocks, src, stream)?)
+}
+
+/// The blocks and the elements that are left, into the front of `dst`, which is long enough.
+pub(super) fn encode_blocks(
+    context: &mut Context,
+    settings: &Settings,
+    blocks: Blocks,
+    src: &[u8],
+    dst: &mut [u8],
+) -> Result<usize, Error> {
     let level = Level::best();
-    dst[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
-    dst[8..HEADER_BYTES].copy_from_slice(&(block_bytes as u32).to_be_bytes());
-    let mut at = HEADER_BYTES;
+    let mut at = 0;
     let mut choice = Choice::default();
     for range in blocks.iter() {
         let len = range.len();
@@ -186,7 +198,7 @@ pub(super) fn encode(
         );
         let (length, stream) = dst[at..].split_at_mut(LENGTH_BYTES);
         let written = match settings.compressor {
-            Compressor::Planes => choice.compress(context, &settings, len, stream)?,
+            Compressor::Planes => choice.compress(context, settings, len, stream)?,
             compressor => compressor.compress(context, len, settings.level, stream)?,
         };
         length.copy_from_slice(&(written as u32).to_be_bytes());
@@ -198,7 +210,7 @@ pub(super) fn encode(
 }
 
 /// The stream without compressor. Through the block scratch, in cache, it is twice as fast as from memory to memory.
-fn transpose_blocks(
+pub(super) fn transpose_blocks(
     context: &mut Context,
     settings: &Settings,
     blocks: Blocks,
@@ -297,7 +309,7 @@ fn read_header(cd_values: &[u32], front: &[u8], len: usize) -> Result<Checked, E
     })
 }
 
-fn check_block(
+pub(super) fn check_block(
     settings: &Settings,
     decoded: usize,
     compressed: usize,
@@ -346,7 +358,7 @@ fn block_at(chunk: &[u8], at: usize) -> Result<&[u8], Error> {
     slice(chunk, "a block", at + LENGTH_BYTES, length)
 }
 
-fn slice<'a>(
+pub(super) fn slice<'a>(
     chunk: &'a [u8],
     what: &'static str,
     offset: usize,
@@ -406,7 +418,7 @@ pub(super) fn decode(
 }
 
 /// Unpacks the block of `len` bytes that is stored at `at` into the scratch; returns the bytes it takes in the chunk.
-fn fill_block(
+pub(super) fn fill_block(
     context: &mut Context,
     settings: &Settings,
     chunk: &[u8],

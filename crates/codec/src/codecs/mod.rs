@@ -5,6 +5,7 @@ use crate::Codec;
 pub(crate) mod auto;
 pub(crate) mod auto_sample;
 pub mod bitshuffle;
+pub mod bitshuffle_bare;
 pub(crate) mod bitshuffle_payload;
 mod bitshuffle_planes;
 mod bitshuffle_settings;

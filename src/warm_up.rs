@@ -1,0 +1,61 @@
+//! Chunks to work on before the first real one, so that a context has the memory it will need.
+
+use etalon_codec::{ByteOrder, ElementClass, Layout};
+
+/// Calls `work` with chunks of the layout: zeros, few and many counts, and bytes without any pattern.
+///
+/// Their streams are as short, about as long and as long as those of data are.
+pub(crate) fn for_each_sample(layout: &Layout, chunk_bytes: usize, mut work: impl FnMut(&[u8])) {
+    let mut chunk = vec![0; chunk_bytes];
+    work(&chunk);
+    // Codecs keep memory from chunk to chunk, so that a second chunk of a kind may ask for other blocks than the first.
+    for round in 1..=2 {
+        let mut state = round;
+        for sample in [sparse_count, count] {
+            for element in chunk.chunks_exact_mut(layout.element.bytes) {
+                write_count(layout, sample(&mut state), element);
+            }
+            work(&chunk);
+        }
+        for byte in &mut chunk {
+            *byte = next(&mut state) as u8;
+        }
+        work(&chunk);
+    }
+}
+
+/// A number from 0 to 32 of mean 16 and, nearly, the dispersion of counts.
+fn count(state: &mut u64) -> u8 {
+    (next(state) as u32).count_ones() as u8
+}
+
+/// 0, and one time in 32 such a number.
+fn sparse_count(state: &mut u64) -> u8 {
+    if next(state).is_multiple_of(32) {
+        count(state)
+    } else {
+        0
+    }
+}
+
+/// Knuth's multiplier of 64 bits; the upper half is well mixed.
+fn next(state: &mut u64) -> u64 {
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    *state >> 32
+}
+
+fn write_count(layout: &Layout, count: u8, element: &mut [u8]) {
+    element.fill(0);
+    let float = layout.element.class == ElementClass::Float;
+    match element.len() {
+        4 if float => element.copy_from_slice(&f32::from(count).to_le_bytes()),
+        8 if float => element.copy_from_slice(&f64::from(count).to_le_bytes()),
+        // Half floats and types that are no numbers: some small value.
+        _ => element[0] = count,
+    }
+    if layout.element.order == ByteOrder::Big {
+        element.reverse();
+    }
+}
