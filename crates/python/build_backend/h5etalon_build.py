@@ -18,8 +18,6 @@ from maturin import (  # noqa: F401 - the backend's hooks
     get_requires_for_build_editable,
     get_requires_for_build_sdist,
     get_requires_for_build_wheel,
-    prepare_metadata_for_build_editable,
-    prepare_metadata_for_build_wheel,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,6 +26,15 @@ SCRIPTS = ROOT / "crates/python/wheel.data/scripts"
 # What the crates are built from; the rest of the repository is not needed to install.
 SOURCES = ("*.toml", "Cargo.lock", "*.md", "LICENSE-*", "THIRD_PARTY_LICENSES", "*.rs", "src", "include", "crates", "h5plugins")
 LEFT_OUT = {"__pycache__", "plugins", "wheel.data", "target", "golden", "benches"}
+
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    # maturin looks for this folder even where it packs nothing.
+    SCRIPTS.mkdir(parents=True, exist_ok=True)
+    return maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -71,7 +78,7 @@ def stage(built, folder):
 def build_sdist(sdist_directory, config_settings=None):
     """Packs the sources with PKG-INFO, which is a wheel's METADATA."""
     metadata_folder = Path(sdist_directory) / "metadata"
-    info = metadata_folder / maturin.prepare_metadata_for_build_wheel(str(metadata_folder), config_settings)
+    info = metadata_folder / prepare_metadata_for_build_wheel(str(metadata_folder), config_settings)
     name = info.name[: -len(".dist-info")]
     archive = name + ".tar.gz"
     with tarfile.open(Path(sdist_directory) / archive, "w:gz", format=tarfile.PAX_FORMAT) as tar:
