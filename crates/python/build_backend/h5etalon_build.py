@@ -25,7 +25,7 @@ PACKAGE = ROOT / "crates/python/h5etalon"
 SCRIPTS = ROOT / "crates/python/wheel.data/scripts"
 # What the crates are built from; the rest of the repository is not needed to install.
 SOURCES = ("*.toml", "Cargo.lock", "*.md", "LICENSE-*", "THIRD_PARTY_LICENSES", "*.rs", "src", "include", "crates", "h5plugins")
-LEFT_OUT = {"__pycache__", "plugins", "wheel.data", "target", "golden", "benches"}
+LEFT_OUT = {"__pycache__", "plugins", "wheel.data", "target"}
 
 
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):

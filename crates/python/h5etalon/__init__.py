@@ -65,6 +65,7 @@ __all__ = [
     "inspect",
     "list_metrics",
     "measure",
+    "offer_to_children",
     "read",
     "register",
     "served_by",

@@ -73,10 +73,10 @@ def measure(
     settings = dict(settings or {})
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     valid = _valid(first, settings.get("mask", ()))
-    text = _native.compare(
+    values, rest = _native.compare(
         first.reshape(-1), second.reshape(-1), first.shape, names, json.dumps(settings), valid
     )
-    return _measured(json.loads(text))
+    return _measured(values, json.loads(rest))
 
 
 def _frames(array: ArrayLike) -> NDArray[Any]:
@@ -101,12 +101,10 @@ def _valid(original: NDArray[Any], mask: Sequence[float]) -> Optional[NDArray[np
     return ~left_out.reshape(-1) if left_out.any() else None
 
 
-def _measured(outcome: Dict[str, Any]) -> Measured:
-    measured = Measured(
-        (name, float("nan") if value is None else value) for name, value in outcome["values"].items()
-    )
-    measured.curves = {name: _curve(curve) for name, curve in outcome.get("curves", {}).items()}
-    measured.notes = outcome.get("notes", [])
+def _measured(values: Dict[str, float], rest: Dict[str, Any]) -> Measured:
+    measured = Measured(values)
+    measured.curves = {name: _curve(curve) for name, curve in rest.get("curves", {}).items()}
+    measured.notes = rest.get("notes", [])
     return measured
 
 

@@ -1,5 +1,7 @@
 //! Metrics of two arrays.
 
+use std::collections::BTreeMap;
+
 use etalon_metrics::{
     Error, FrameSource, Frames, METRICS, Metric, Settings, Shape, Values, evaluate, metric_named,
     profile,
@@ -117,7 +119,7 @@ macro_rules! part_of {
 }
 part_of!(I8 U8 I16 U16 I32 U32 I64 U64 F32 F64);
 
-/// The numbers of the metrics (or profiles) named, as JSON: values, curves, images, notes. Both arrays are
+/// The numbers of the metrics (or profiles) named, and the rest as JSON: curves, images, notes. Both arrays are
 /// one-dimensional, of `frames × rows × columns` elements of one type; `settings` is JSON as well, and `valid` says which
 /// elements count.
 #[pyfunction]
@@ -130,7 +132,7 @@ pub(crate) fn compare(
     names: Vec<String>,
     settings: &str,
     valid: Option<PyReadonlyArray1<'_, bool>>,
-) -> PyResult<String> {
+) -> PyResult<(BTreeMap<String, f64>, String)> {
     let asked = named(&names).map_err(|error| PyValueError::new_err(error.to_string()))?;
     let settings: Settings = serde_json::from_str(settings)
         .map_err(|error| PyValueError::new_err(format!("settings: {error}")))?;
@@ -151,10 +153,14 @@ pub(crate) fn compare(
     if [source.original.len(), source.decoded.len(), valid_len] != [elements; 3] {
         return Err(PyValueError::new_err("arrays of another shape"));
     }
-    let outcome = py
+    let mut outcome = py
         .detach(|| evaluate(&asked, &settings, &mut source))
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
-    serde_json::to_string(&outcome).map_err(|error| PyValueError::new_err(error.to_string()))
+    // JSON has no infinity, which the PSNR of a lossless copy is.
+    let values = std::mem::take(&mut outcome.values);
+    let rest = serde_json::to_string(&outcome)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok((values, rest))
 }
 
 fn named(names: &[String]) -> Result<Vec<&'static Metric>, Error> {

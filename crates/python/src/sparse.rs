@@ -20,6 +20,8 @@ struct Found {
     values: Vec<u8>,
 }
 
+type IndexAndBytes<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u8>>);
+
 /// Index in the selection (C order) and bytes of every element that is not all zero bits, chunk after chunk.
 #[pyfunction]
 pub(crate) fn sparse_chunks<'py>(
@@ -28,7 +30,7 @@ pub(crate) fn sparse_chunks<'py>(
     list: ChunkList<'_>,
     selection: Vec<(usize, usize, usize)>,
     threads: usize,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u8>>)> {
+) -> PyResult<IndexAndBytes<'py>> {
     let picked = pick(storage, &selection)?;
     let chunks = list.chunks()?;
     let found = py
