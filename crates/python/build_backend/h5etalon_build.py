@@ -23,6 +23,7 @@ from maturin import (  # noqa: F401 - the backend's hooks
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "crates/python/h5etalon"
 SCRIPTS = ROOT / "crates/python/wheel.data/scripts"
+CARGO = os.environ.get("CARGO", "cargo")
 # What the crates are built from; the rest of the repository is not needed to install.
 SOURCES = ("*.toml", "Cargo.lock", "*.md", "LICENSE-*", "THIRD_PARTY_LICENSES", "*.rs", "src", "include", "crates", "h5plugins")
 LEFT_OUT = {"__pycache__", "plugins", "wheel.data", "target"}
@@ -50,10 +51,10 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 def build_plugins_and_command():
     """Builds with cargo, and stages the results in the package."""
     names = sorted(path.parent.name for path in ROOT.glob("h5plugins/*/Cargo.toml"))
-    command = [os.environ.get("CARGO", "cargo"), "build", "--release", "--locked", "-p", "etalon-cli"]
-    for name in names:
-        command += ["-p", "h5etalon-" + name]
-    subprocess.run(command, cwd=ROOT, check=True)
+    # Two calls, as in the Makefile: together they would be built with other features, so once more.
+    for packages in (["etalon-cli"], ["h5etalon-" + name for name in names]):
+        selected = [word for package in packages for word in ("-p", package)]
+        subprocess.run([CARGO, "build", "--release", "--locked", *selected], cwd=ROOT, check=True)
     built = target_folder() / "release"
     for name in names:
         stage(built / ("libh5etalon_%s.so" % name), PACKAGE / "plugins")
@@ -62,7 +63,7 @@ def build_plugins_and_command():
 
 def target_folder():
     """Where cargo builds."""
-    command = [os.environ.get("CARGO", "cargo"), "metadata", "--format-version", "1", "--no-deps", "--locked"]
+    command = [CARGO, "metadata", "--format-version", "1", "--no-deps", "--locked"]
     found = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
     return Path(json.loads(found.stdout)["target_directory"])
 
