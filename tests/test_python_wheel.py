@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import files, metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5etalon
@@ -80,6 +81,7 @@ print("etalon" in h5etalon.served_by(32008), h5etalon.register("bshuf"), "etalon
     assert run(script).splitlines() == ["True True True True", "False 1 True", "False True True"]
 
 
+@pytest.mark.skipif(not (find_spec("netCDF4") and find_spec("tables")), reason="no netCDF4 or tables")
 def test_netcdf_and_pytables_in_one_process_find_the_plugins(tmp_path):
     script = "import h5etalon\n" + WRITE % (str(tmp_path / "x.h5"), "h5etalon.Dictionary()") + """
 import netCDF4, tables

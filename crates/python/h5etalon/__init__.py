@@ -31,6 +31,7 @@ from ._filters import (
 )
 from ._lookup import FILTER_CLASSES, from_filter_options, get_filters
 from ._measures import Measured, list_metrics, measure
+from ._pipeline import filters_of
 from ._register import PLUGIN_PATH, offer_to_children, register, served_by
 
 version: str = _version_of("h5etalon")
@@ -59,6 +60,7 @@ __all__ = [
     "decode",
     "doctor",
     "encode",
+    "filters_of",
     "from_filter_options",
     "get_config",
     "get_filters",

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _native
+from ._filters import ETALON_ROUND_ID, FILTERS
+from ._pipeline import stored_filters
 
 _ABSENT = np.iinfo(np.uint64).max
 # Where HDF5 has to read the chunks for us, it reads as much at a time.
 _BATCH_BYTES = 64 << 20
-_OURS = frozenset(filter_id for filter_id, _, _ in _native.filters())
+_OURS = frozenset(FILTERS.values())
 
 
 class Selection(NamedTuple):
@@ -76,24 +78,19 @@ def storage_of(dataset: h5py.Dataset) -> Optional[Tuple[_native.Storage, int]]:
         return None
     if not dataset.id.get_type().equal(h5py.h5t.py_create(dataset.dtype, logical=True)):
         return None
-    settings = dataset.id.get_create_plist()
     filters, mask = [], 0
-    for index in range(settings.get_nfilters()):
-        filter_id, flags, values, _ = settings.get_filter(index)
-        if filter_id not in _OURS:
+    for index, one in enumerate(stored_filters(dataset)):
+        if one.filter_id not in _OURS:
             return None
-        filters.append((filter_id, list(values)))
+        filters.append((one.filter_id, list(one.options)))
         # HDF5 marks it as left out where it may, so that readers need no plugin for it.
-        if filter_id == _ROUND_ID and flags & h5py.h5z.FLAG_OPTIONAL:
+        if one.filter_id == ETALON_ROUND_ID and one.flags & h5py.h5z.FLAG_OPTIONAL:
             mask |= 1 << index
     fill = np.asarray(dataset.fillvalue, dataset.dtype).tobytes()
     try:
         return _native.Storage(list(dataset.chunks), dataset.dtype.itemsize, list(fill), filters), mask
     except ValueError:
         return None
-
-
-_ROUND_ID = next(filter_id for filter_id, name, _ in _native.filters() if name == "etalon_round")
 
 
 def chunk_lists(dataset: h5py.Dataset, selection: Selection) -> Iterator[ChunkList]:
