@@ -1,6 +1,7 @@
 """Filters as keyword arguments of h5py: hdf5plugin's Bitshuffle, and a class for each codec of the table."""
 
 import inspect
+import io
 import json
 import subprocess
 import sys
@@ -23,9 +24,12 @@ SETTINGS = {
 
 def stored(filter_kwargs, data=FRAMES):
     """What comes back, the filter with its settings, and the options that are stored."""
-    with h5py.File("x.h5", "w", driver="core", backing_store=False) as file:
-        dataset = file.create_dataset("x", data=data, chunks=(1, *data.shape[1:]), **filter_kwargs)
-        file.flush()
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        file.create_dataset("x", data=data, chunks=(1, *data.shape[1:]), **filter_kwargs)
+    # Opened once more: HDF5's cache has the values from before the loss.
+    with h5py.File(memory) as file:
+        dataset = file["x"]
         return dataset[()], h5etalon.filters_of(dataset)[0], stored_filters(dataset)[0].options
 
 
@@ -70,7 +74,9 @@ def test_long_settings_reach_the_codec_whole():
         dataset = file.create_dataset("x", data.shape, data.dtype, chunks=(1, *data.shape[1:]), **made)
         h5etalon.write(dataset, data)
         assert h5etalon.filters_of(dataset)[0].spec == made.spec
-        assert (h5etalon.read(dataset) == stored(made, data)[0]).all() and (dataset[:, :2, :40] == data[:, :2, :40]).all()
+        values = h5etalon.read(dataset)
+        assert (values == stored(made, data)[0]).all() and (values != data).any()
+        assert (values[:, :2, :40] == data[:, :2, :40]).all(), "masked"
         assert h5etalon.filters_of(file.create_dataset("y", data=data, compression="gzip")) == [None]
 
 
