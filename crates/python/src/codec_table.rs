@@ -97,7 +97,7 @@ fn spec_from(codec: &str, pairs: &[(String, String)]) -> Result<Spec, Error> {
     )
 }
 
-/// The SPEC that stored `cd_values` of a filter stand for: `(codec, [(key, text), …])`, or None.
+/// The SPEC that stored `cd_values` of a filter stand for, or None where they are not its own.
 #[pyfunction]
 pub(crate) fn spec_of(filter_id: u32, values: Vec<u32>) -> PyResult<Option<String>> {
     let spec = (filter_of(filter_id)?.spec_of)(&values);
