@@ -17,9 +17,13 @@ LEVELS := scalar baseline avx2 avx512
 MUTATIONS := 1000000
 # One processor with vector instructions of another kind, and one whose numbers begin with their highest byte.
 OTHER_TARGETS := aarch64-unknown-linux-gnu s390x-unknown-linux-gnu
+# The package h5etalon is tested as users have it: installed from the wheel.
+PYTHON_TESTS := $(wildcard tests/test_python_*.py)
+OTHER_WHEEL_VENVS := .venv-wheel-oldest .venv-wheel-middle
+install_wheel = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(TARGET)/wheels/h5etalon-*.whl
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier build plugins library install tools packages licences clean
+.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier build plugins library install tools packages wheel licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -30,6 +34,7 @@ help:
 	@echo "make test-portability  the codec's tests on ARM and on a big-endian processor, under qemu"
 	@echo "make test-all   all of them"
 	@echo "make plugins    stage libh5etalon_*.so in h5plugins/: HDF5_PLUGIN_PATH=\$$PWD/h5plugins"
+	@echo "make wheel      the Python package h5etalon: $(TARGET)/wheels/h5etalon-*.whl"
 	@echo "make build      the etalon command: target/release/etalon"
 	@echo "make library    libetalon for C and C++: target/release/libetalon.{so,a}"
 	@echo "make install    libetalon with headers, pkg-config and CMake files: PREFIX=/usr/local, LIBDIR=lib, DESTDIR="
@@ -50,12 +55,19 @@ ifeq ($(FILE),)
 	$(ETALON_COMMAND) report demo-out/science.json -o demo-out/science.html
 endif
 
-test: packages build plugins library .venv-h5py114/.stamp
+test: packages build plugins library wheel .venv-h5py114/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
 	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
+	$(call install_wheel,.venv-wheel)
+	.venv-wheel/bin/python -m pytest $(PYTHON_TESTS) -q -rs
 
-test-long: tools .venv-metrics/.stamp test-references
+test-long: tools wheel .venv-metrics/.stamp $(OTHER_WHEEL_VENVS:=/.stamp) test-references
+	set -e; for venv in $(OTHER_WHEEL_VENVS); do \
+		$(call install_wheel,$$venv); \
+		$$venv/bin/python -m pytest $(PYTHON_TESTS) -q -rs; \
+	done
+	scripts/check_source_archive
 	set -e; for level in $(LEVELS); do \
 		echo "ETALON_SIMD=$$level"; \
 		ETALON_SIMD=$$level $(CARGO) test -p etalon-codec; \
@@ -81,12 +93,14 @@ lint: tools
 licences: tools
 	.venv/bin/python scripts/licences.py write
 
-bench: build plugins library
+bench: build plugins library wheel
 	$(CARGO) bench -p etalon-codec --bench bittranspose
 	.venv/bin/python bench/bench_transposition.py
 	.venv/bin/python bench/bench_h5py.py
 	.venv/bin/python bench/bench_recompress.py
 	.venv/bin/python bench/bench_capi.py
+	$(call install_wheel,.venv-wheel)
+	.venv-wheel/bin/python bench/bench_python.py
 
 bench-table: build plugins
 	.venv/bin/python bench/bench_table.py --write --rows $(TARGET)/bench-rows.jsonl
@@ -108,6 +122,11 @@ library:
 install: library
 	@scripts/install_library "$(TARGET)" "$(VERSION)"
 
+wheel: build plugins .venv-wheel/.stamp
+	rm -f $(TARGET)/wheels/h5etalon-*
+	PATH="$(PATH):$(CURDIR)/.venv-wheel/bin" .venv-wheel/bin/python -m pip wheel --quiet --disable-pip-version-check \
+		--no-build-isolation --no-deps -w $(TARGET)/wheels .
+
 tools: .venv/.stamp
 
 packages: tools
@@ -118,6 +137,12 @@ packages: tools
 
 .venv-h5py114/.stamp: requirements/h5py114.txt
 	@scripts/make_venv .venv-h5py114 $< "$(PYTHON)"
+
+.venv-wheel/.stamp: requirements/wheel.txt
+	@scripts/make_venv .venv-wheel $< "$(PYTHON)"
+
+$(OTHER_WHEEL_VENVS:=/.stamp): .venv-%/.stamp: requirements/%.txt
+	@scripts/make_venv .venv-$* $< "$(PYTHON)"
 
 .venv-metrics/.stamp: requirements/metrics.txt
 	@scripts/make_venv .venv-metrics $< "$(PYTHON)"
@@ -133,4 +158,4 @@ packages: tools
 
 clean:
 	$(CARGO) clean
-	rm -rf demo-out h5plugins/*.so
+	rm -rf demo-out h5plugins/*.so crates/python/h5etalon/plugins crates/python/wheel.data

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTICES = ROOT / "THIRD_PARTY_LICENSES"
-SHIPPED = re.compile(r"etalon$|etalon-cli$|h5etalon-")
+SHIPPED = re.compile(r"etalon$|etalon-cli$|etalon-python$|h5etalon-")
 RULE = "=" * 80 + "\n"
 
 # C libraries inside crates, which have licences of their own, by crate.
@@ -34,7 +34,7 @@ COPIED = {
 }
 HEAD = """THIRD-PARTY LICENCES
 
-Etalon's plugins, command and C library contain, or are derived from, the works below. `make licences` writes this file.
+Etalon's plugins, command, C library and Python package contain, or are derived from, the works below. `make licences` writes this file.
 
 """
 

@@ -1,0 +1,106 @@
+"""Single chunks in memory, for direct chunk I/O and for data that never see a file."""
+
+from typing import Any, Dict, Optional, Sequence, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import _native
+from ._filters import FilterBase, spec_of
+
+Buffer = Any
+_MAGIC = b"Etln"
+
+
+def encode(
+    array: ArrayLike,
+    codec: Union[FilterBase, str],
+    *,
+    fill: Any = None,
+    out: Optional[NDArray[np.uint8]] = None,
+) -> NDArray[np.uint8]:
+    """Encodes an array as one chunk, the bytes that HDF5 would store.
+
+    :param array: any shape; C-contiguous arrays are not copied.
+    :param codec: a filter (`Noise(sigma=0.5)`) or a SPEC (`"noise:sigma=0.5"`).
+    :param fill: the fill value, which lossy codecs keep exact.
+    :param out: where to put the bytes; one-dimensional, and long enough for any data of this shape.
+    :return: the bytes, a view of the front of `out` or of new memory.
+    :raises ValueError: for settings that do not fit the data.
+    """
+    array = np.ascontiguousarray(array)
+    fill_bytes = None if fill is None else list(np.asarray(fill, array.dtype).tobytes())
+    filter_id, values = _native.cd_values(spec_of(codec), array.dtype.str, list(array.shape), fill_bytes)
+    if out is None:
+        out = np.empty(_native.bound_bytes(filter_id, values, array.nbytes), np.uint8)
+    written = _native.encode_chunk(filter_id, values, as_bytes(array), out)
+    return out[:written]
+
+
+def decode(
+    chunk: Buffer,
+    codec: Union[FilterBase, str, None] = None,
+    *,
+    dtype: DTypeLike = None,
+    shape: Optional[Sequence[int]] = None,
+    out: Optional[NDArray[Any]] = None,
+) -> NDArray[Any]:
+    """Decodes one chunk.
+
+    A frame of filter 59297 says everything itself. A bitshuffle stream needs the codec, and the type and shape of the
+    elements, or `out`.
+
+    :param chunk: bytes, memoryview, array of bytes: anything with a buffer. It is not copied.
+    :param out: a C-contiguous array to decode into.
+    :raises ValueError: where type or shape are missing or do not fit.
+    :raises OSError: for a damaged chunk.
+    """
+    stored = as_bytes(chunk)
+    if codec is None and stored[:4].tobytes() == _MAGIC:
+        return _decode_frame(stored, out)
+    if out is None:
+        if dtype is None or shape is None:
+            raise ValueError("this chunk is no frame of filter 59297: give the codec, dtype and shape, or out")
+        out = np.empty(tuple(shape), dtype)
+    spec = spec_of(codec) if codec is not None else "bitshuffle"
+    filter_id, values = _native.cd_values(spec, out.dtype.str, list(out.shape))
+    _native.decode_chunk(filter_id, values, stored, as_bytes(out))
+    return out
+
+
+def _decode_frame(stored: NDArray[np.uint8], out: Optional[NDArray[Any]]) -> NDArray[Any]:
+    info = _native.inspect_frame(stored)
+    if out is None:
+        out = np.empty(info["shape"], info["dtype"])
+    elif out.nbytes != np.dtype(info["dtype"]).itemsize * int(np.prod(info["shape"])):
+        raise ValueError("the chunk holds %s elements of %s" % (tuple(info["shape"]), info["dtype"]))
+    filter_id, values = _native.cd_values("dictionary", info["dtype"], info["shape"])
+    _native.decode_chunk(filter_id, values, stored, as_bytes(out))
+    return out
+
+
+def inspect(chunk: Buffer) -> Dict[str, Any]:
+    """What the header of a chunk of filter 59297 says, without decoding: codec, dtype, shape, header_bytes, certificate.
+
+    The certificate is None for a lossless chunk, else a dictionary: guarantee (`A` by construction, `B` verified,
+    `lossless`), bound_asked in bound_unit, max_abs_error, max_sigma_error, sum_error, sum_squared_error, exceptions,
+    synthetic_background, fell_back.
+
+    :raises OSError: for a damaged header.
+    """
+    info = _native.inspect_frame(as_bytes(chunk))
+    info["shape"] = tuple(info["shape"])
+    return dict(info)
+
+
+def as_bytes(buffer: Buffer) -> NDArray[np.uint8]:
+    """The memory of an array or a buffer as a one-dimensional array of bytes. Nothing is copied.
+
+    :raises ValueError: for memory that is not in one piece.
+    """
+    if not isinstance(buffer, np.ndarray):
+        return np.frombuffer(buffer, np.uint8)
+    if not buffer.flags.c_contiguous:
+        raise ValueError("the array is not C-contiguous")
+    flat = buffer.reshape(-1)
+    return flat.view(np.uint8) if flat.size else np.empty(0, np.uint8)

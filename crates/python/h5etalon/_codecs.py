@@ -1,0 +1,120 @@
+"""One class for each codec of the table: `Noise(sigma=0.5)`, `Quantise(abs=0.01)`, … A new codec appears by itself."""
+
+import inspect
+from difflib import get_close_matches
+from typing import Any, Dict, List, Tuple, Type
+
+from . import _native
+from ._filters import ETALON_ID, Etalon, split_spec
+
+_TYPES = {"integer": int, "number": float, "choice": str, "flag": bool, "values": list, "text": str}
+
+
+class Codec(Etalon):
+    """Filter 59297 with one codec; its keyword arguments are the keys of the codec's SPEC."""
+
+    codec: str
+    lossless: bool
+    params: Dict[str, Dict[str, Any]]
+    __hash__ = Etalon.__hash__
+
+    def __init__(self, **settings: Any) -> None:
+        for key in settings:
+            if key not in self.params:
+                raise TypeError(_unknown(type(self).__name__, key, list(self.params)))
+        given = {key: value for key, value in settings.items() if value is not None}
+        pairs = [(self.params[key]["name"], _text(value)) for key, value in given.items()]
+        text, _, options = _native.user_values(self.codec, pairs)
+        super(Etalon, self).__init__(tuple(options), given, text)
+
+    @classmethod
+    def _from_filter_options(cls, filter_options: Tuple[int, ...]) -> "Codec":
+        text = _native.spec_of(cls.filter_id, list(filter_options))
+        if text is None or split_spec(text)[0] != cls.codec:
+            raise ValueError("not options of codec %s: %r" % (cls.codec, tuple(filter_options)))
+        return cls.from_spec(text)
+
+    @classmethod
+    def from_spec(cls, spec: str) -> "Codec":
+        """From `codec:key=value,…`."""
+        python_names = {param["name"]: key for key, param in cls.params.items()}
+        pairs = split_spec(spec)[1]
+        return cls(**{python_names[name]: _value(cls.params[python_names[name]], text) for name, text in pairs})
+
+
+def _unknown(class_name: str, key: str, keys: List[str]) -> str:
+    near = get_close_matches(key, keys, 1)
+    meant = "; did you mean %s?" % near[0] if near else ""
+    return "%s has no argument %s%s It takes: %s" % (class_name, key, meant or ".", ", ".join(keys))
+
+
+def _text(value: Any) -> str:
+    """A value in SPEC notation."""
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple, set)):
+        return ";".join(_text(one) for one in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _value(param: Dict[str, Any], text: str) -> Any:
+    """The inverse, in Python's types."""
+    if param["kind"] == "flag":
+        return text == "true"
+    if param["kind"] == "values":
+        return text.split(";")
+    return _TYPES[param["kind"]](text)
+
+
+def python_name(name: str) -> str:
+    """A codec's key as a keyword argument."""
+    return name.replace("-", "_")
+
+
+def class_name(codec: str) -> str:
+    """`sigma-clip` as SigmaClip."""
+    return "".join(part.capitalize() for part in codec.split("-"))
+
+
+def _allowed(param: Dict[str, Any]) -> str:
+    """What a key takes, in words."""
+    if "choices" in param:
+        return "one of " + ", ".join(param["choices"])
+    if "range" in param:
+        return "%g to %g" % tuple(param["range"])
+    return {"flag": "True or False", "values": "a list"}.get(param["kind"], "text")
+
+
+def _docstring(row: Dict[str, Any], params: Dict[str, Dict[str, Any]]) -> str:
+    lines = ["%s. %s." % (row["about"].rstrip("."), "Lossless" if row["lossless"] else "Lossy, with a certificate"), ""]
+    for key, param in params.items():
+        default = "; default %s" % param["default"] if param["default"] else ""
+        lines.append(":param %s: %s (%s%s)" % (key, param["about"], _allowed(param), default))
+    lines.append(":raises ValueError: for values that are out of range, or do not go together.")
+    return "\n".join(lines)
+
+
+def _make_class(row: Dict[str, Any]) -> Type[Codec]:
+    params = {python_name(param["name"]): param for param in row["params"]}
+    arguments = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_TYPES[param["kind"]])
+        for key, param in params.items()
+    ]
+    attributes = {
+        "codec": row["name"],
+        "filter_name": row["name"],
+        "lossless": row["lossless"],
+        "params": params,
+        "__doc__": _docstring(row, params),
+        "__module__": "h5etalon",
+        "__signature__": inspect.Signature(arguments),
+    }
+    return type(class_name(row["name"]), (Codec,), attributes)
+
+
+CODEC_CLASSES: Tuple[Type[Codec], ...] = tuple(
+    _make_class(row) for row in _native.codecs() if row["filter_id"] == ETALON_ID
+)
+"""The classes of all codecs of filter 59297, in the order of the table."""

@@ -1,0 +1,180 @@
+"""Reading and writing datasets chunk by chunk on all cores, past HDF5's filter pipeline and its lock.
+
+Values are those that h5py gives. Whatever this way cannot do (filters of others, contiguous datasets, conversions, lists of
+indices) is done by h5py.
+"""
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from ._chunks import as_bytes
+from ._storage import Selection, chunk_lists, select, storage_of
+
+# Chunks that are encoded before HDF5 writes them, in bytes of memory.
+_BATCH_BYTES = 32 << 20
+
+
+class Sparse(NamedTuple):
+    """Elements that are not zero."""
+
+    index: NDArray[np.int64]
+    """Their places in C order in an array of `shape`, ascending."""
+    value: NDArray[Any]
+    """Their values."""
+    shape: Tuple[int, ...]
+    """The shape of the selection."""
+
+
+def read(
+    dataset: h5py.Dataset,
+    selection: Any = (),
+    *,
+    out: Optional[NDArray[Any]] = None,
+    threads: Optional[int] = None,
+) -> Any:
+    """Reads a dataset, or a part of it; the same values as `dataset[selection]`.
+
+    :param selection: integers, slices, an ellipsis, as in `dataset[…]`. Only the chunks that it touches are decoded.
+    :param out: an array of the selection's shape to read into.
+    :param threads: threads that decode; as many as this process has cores by default.
+    :return: the array (`out` where given), or a scalar where all dimensions are integers.
+    :raises OSError: for a damaged chunk, saying which.
+    """
+    selected = select(dataset.shape or (), selection)
+    stored = None if selected is None else storage_of(dataset)
+    if selected is None or stored is None or not _fits(out, dataset, selected):
+        return _read_through_h5py(dataset, selection, out)
+    array = np.empty(selected.shape, dataset.dtype) if out is None else out
+    if not selected.is_empty:
+        _decode_into(dataset, selected, stored[0], array, threads)
+    return array if out is not None or selected.shape else array[()]
+
+
+def _fits(out: Optional[NDArray[Any]], dataset: h5py.Dataset, selected: Selection) -> bool:
+    if out is None:
+        return True
+    return out.dtype == dataset.dtype and out.shape == selected.shape and bool(out.flags.c_contiguous)
+
+
+def _read_through_h5py(dataset: h5py.Dataset, selection: Any, out: Optional[NDArray[Any]]) -> Any:
+    if out is None:
+        return dataset[selection]
+    if out.flags.c_contiguous:
+        dataset.read_direct(out, selection)
+    else:
+        out[...] = dataset[selection]
+    return out
+
+
+def _decode_into(
+    dataset: h5py.Dataset, selected: Selection, storage: _native.Storage, array: NDArray[Any], threads: Optional[int]
+) -> None:
+    target = as_bytes(array)
+    for chunks in chunk_lists(dataset, selected):
+        _native.read_chunks(storage, chunks, selected.sides, target, threads or _cores())
+
+
+def to_sparse(dataset: h5py.Dataset, selection: Any = (), *, threads: Optional[int] = None) -> Sparse:
+    """The elements of a dataset that are not zero, such as the counts of an event-like measurement.
+
+    No dense array is made of it: each thread has memory for one chunk. Of a dataset that h5py has to read, one is.
+
+    :param selection: as for `read`.
+    :return: `index` into the selection in C order, ascending; `value`; the selection's `shape`.
+    """
+    selected = select(dataset.shape or (), selection)
+    stored = None if selected is None else storage_of(dataset)
+    if selected is None or stored is None:
+        dense = np.asarray(dataset[selection])
+        places = np.flatnonzero(dense)
+        return Sparse(places.astype(np.int64), dense.reshape(-1)[places], dense.shape)
+    found = [] if selected.is_empty else [
+        _native.sparse_chunks(stored[0], chunks, selected.sides, threads or _cores())
+        for chunks in chunk_lists(dataset, selected)
+    ]  # fmt: skip
+    index = np.concatenate([index for index, _ in found] or [np.empty(0, np.int64)])
+    value = np.concatenate([value for _, value in found] or [np.empty(0, np.uint8)]).view(dataset.dtype)
+    if not (index[1:] > index[:-1]).all():
+        order = np.argsort(index, kind="stable")
+        index, value = index[order], value[order]
+    return Sparse(index, value, selected.shape)
+
+
+def write(
+    dataset: h5py.Dataset, array: Any, selection: Any = (), *, threads: Optional[int] = None
+) -> None:
+    """Writes an array to a dataset, or to whole chunks of it; the same as `dataset[selection] = array`.
+
+    :param array: of the dataset's type and the selection's shape; anything else is h5py's to convert and broadcast.
+    :param selection: integers and slices that take whole chunks, such as frames; h5py writes parts of chunks.
+    :param threads: threads that encode; as many as this process has cores by default.
+    :raises OSError: where a codec refuses the data, saying which chunk.
+    """
+    selected = select(dataset.shape or (), selection)
+    stored = None if selected is None else storage_of(dataset)
+    source = np.asarray(array)
+    if (
+        selected is None
+        or stored is None
+        or source.dtype != dataset.dtype
+        or source.shape != selected.shape
+        or not _takes_whole_chunks(dataset, selected)
+    ):
+        dataset[selection] = array
+        return
+    if not selected.is_empty:
+        _encode_all(dataset, selected, stored, np.ascontiguousarray(source), threads or _cores())
+
+
+def _takes_whole_chunks(dataset: h5py.Dataset, selected: Selection) -> bool:
+    for (start, step, count), chunk, extent in zip(selected.sides, dataset.chunks, dataset.shape):
+        ends_well = (start + count) % chunk == 0 or start + count == extent
+        if step != 1 or start % chunk or not ends_well:
+            return False
+    return True
+
+
+def _encode_all(
+    dataset: h5py.Dataset,
+    selected: Selection,
+    stored: Tuple[_native.Storage, int],
+    source: NDArray[Any],
+    threads: int,
+) -> None:
+    """One batch is encoded while HDF5 writes the one before."""
+    storage, mask = stored
+    shape = [count for _, _, count in selected.sides]
+    first = np.array([start for start, _, _ in selected.sides])
+    steps = [np.arange(0, count, chunk) for count, chunk in zip(shape, dataset.chunks)]
+    origins = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, len(shape)).astype(np.uint64)
+    bound = storage.bound_bytes()
+    at_a_time = max(threads, _BATCH_BYTES // bound)
+    batches = [origins[at : at + at_a_time] for at in range(0, len(origins), at_a_time)]
+    memory = [np.empty(min(at_a_time, len(origins)) * bound, np.uint8) for _ in batches[:2]]
+    bytes_of_source = as_bytes(source)
+
+    def encode(number: int) -> List[int]:
+        batch = batches[number]
+        target = memory[number % 2][: len(batch) * bound]
+        return _native.encode_chunks(storage, bytes_of_source, shape, batch, target, threads)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future = pool.submit(encode, 0)
+        for number, batch in enumerate(batches):
+            lens = waiting.result()
+            if number + 1 < len(batches):
+                waiting = pool.submit(encode, number + 1)
+            target = memory[number % 2]
+            for index, (origin, length) in enumerate(zip(batch, lens)):
+                place = tuple((first + origin.astype(np.int64)).tolist())
+                dataset.id.write_direct_chunk(place, target[index * bound : index * bound + length], mask)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,113 @@
+"""What a loss does to the science: metrics of two arrays."""
+
+import json
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _native
+
+
+class Measured(Dict[str, float]):
+    """Numbers by name; those that are not defined for the data are NaN."""
+
+    curves: Dict[str, Dict[str, Any]]
+    """By name: x_label, y_label, x, and y, a dictionary of arrays."""
+    notes: List[str]
+    """What a reader of the numbers has to know."""
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row for each number: value, unit, metric. Needs pandas."""
+        import pandas
+
+        rows = {name: row for row in _native.metrics() for name, _ in row["values"]}
+        units = {name: unit for row in _native.metrics() for name, unit in row["values"]}
+        table = [
+            {"name": name, "value": value, "unit": units.get(name, ""), "metric": rows[name]["name"] if name in rows else ""}
+            for name, value in self.items()
+        ]
+        return pandas.DataFrame(table).set_index("name")
+
+    def plot(self, name: str, axes: Any = None) -> Any:
+        """Draws a curve with matplotlib; returns the axes."""
+        if name not in self.curves:
+            raise ValueError("no curve %s; there are: %s" % (name, ", ".join(self.curves) or "none"))
+        if axes is None:
+            from matplotlib import pyplot
+
+            axes = pyplot.subplots()[1]
+        curve = self.curves[name]
+        for label, values in curve["y"].items():
+            axes.plot(curve["x"], values, label=label)
+        axes.set(xlabel=curve["x_label"], ylabel=curve["y_label"], title=name)
+        axes.legend()
+        return axes
+
+
+def list_metrics() -> List[Dict[str, Any]]:
+    """All metrics: id, name, about, values (name, unit), curves, needs (settings without which one refuses)."""
+    return [dict(row) for row in _native.metrics()]
+
+
+def measure(
+    original: ArrayLike,
+    decoded: Optional[ArrayLike] = None,
+    metrics: Union[str, Sequence[str]] = ("abs", "rmse", "psnr"),
+    settings: Optional[Mapping[str, Any]] = None,
+) -> Measured:
+    """Compares what was decoded with the original.
+
+    :param original: frames × rows × columns; fewer dimensions are one frame, more are many.
+    :param decoded: of the same shape and type; leave it out for metrics of one array, such as the entropy.
+    :param metrics: names of metrics or of profiles, as `etalon metrics` lists them.
+    :param settings: as in the TOML file of `etalon measure`: `{"geometry": {"center": [512.3, 498.1]}, "mask": [-1]}`.
+        Masked values and NaN in the original are left out of every metric.
+    :return: numbers by name, with `.curves`, `.notes`, `.to_frame()` (pandas) and `.plot(curve)` (matplotlib).
+    :raises ValueError: for a metric that is unknown or refuses the data, saying why.
+    """
+    first = _frames(original)
+    second = first if decoded is None else _frames(decoded)
+    if second.shape != first.shape:
+        raise ValueError("the arrays have shapes %s and %s" % (first.shape, second.shape))
+    settings = dict(settings or {})
+    names = [metrics] if isinstance(metrics, str) else list(metrics)
+    valid = _valid(first, settings.get("mask", ()))
+    values, rest = _native.compare(
+        first.reshape(-1), second.reshape(-1), first.shape, names, json.dumps(settings), valid
+    )
+    return _measured(values, json.loads(rest))
+
+
+def _frames(array: ArrayLike) -> NDArray[Any]:
+    """Frames of native byte order, without copying where that is so already."""
+    array = np.asarray(array)
+    if array.dtype == bool:
+        array = array.view(np.uint8)
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    return array.reshape((-1,) + ((1, 1) + array.shape)[-2:])
+
+
+def _valid(original: NDArray[Any], mask: Sequence[float]) -> Optional[NDArray[np.bool_]]:
+    """Which elements count, or None for all."""
+    is_float = original.dtype.kind == "f"
+    if not is_float and not len(mask):
+        return None
+    left_out = np.isin(original, np.asarray(mask, float)) if len(mask) else np.zeros(original.shape, bool)
+    if is_float:
+        left_out |= np.isnan(original)
+    return ~left_out.reshape(-1) if left_out.any() else None
+
+
+def _measured(values: Dict[str, float], rest: Dict[str, Any]) -> Measured:
+    measured = Measured(values)
+    measured.curves = {name: _curve(curve) for name, curve in rest.get("curves", {}).items()}
+    measured.notes = rest.get("notes", [])
+    return measured
+
+
+def _curve(curve: Dict[str, Any]) -> Dict[str, Any]:
+    arrays = {name: np.array(values, float) for name, values in curve["y"].items()}
+    return {**curve, "x": np.array(curve["x"], float), "y": arrays}

@@ -1,0 +1,164 @@
+"""How a dataset is stored, where its chunks are, and which of them a selection touches."""
+
+import os
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _native
+from ._filters import ETALON_ROUND_ID, FILTERS
+from ._pipeline import stored_filters
+
+_ABSENT = np.iinfo(np.uint64).max
+# Where HDF5 has to read the chunks for us, it reads as much at a time.
+_BATCH_BYTES = 64 << 20
+_OURS = frozenset(FILTERS.values())
+
+
+class Selection(NamedTuple):
+    """`start`, `step`, `count` along each dimension, and the shape h5py would return."""
+
+    sides: List[Tuple[int, int, int]]
+    shape: Tuple[int, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return any(count == 0 for _, _, count in self.sides)
+
+
+class ChunkList(NamedTuple):
+    """Chunks as the native half takes them."""
+
+    origins: NDArray[np.uint64]
+    offsets: NDArray[np.uint64]
+    sizes: NDArray[np.uint64]
+    masks: NDArray[np.uint32]
+    path: Optional[str]
+    streams: Optional[List[bytes]]
+
+
+def select(shape: Sequence[int], selection: Any) -> Optional[Selection]:
+    """Integers, slices with a positive step and an ellipsis; None for anything else, which is h5py's to read."""
+    items = selection if isinstance(selection, tuple) else (selection,)
+    if sum(item is Ellipsis for item in items) > 1 or len(items) > len(shape) + (Ellipsis in _only_ellipses(items)):
+        return None
+    if not _only_ellipses(items):
+        items = (*items, Ellipsis)
+    at = next(index for index, item in enumerate(items) if item is Ellipsis)
+    missing = len(shape) - len(items) + 1
+    items = items[:at] + (slice(None),) * missing + items[at + 1 :]
+    sides, kept = [], []
+    for item, extent in zip(items, shape):
+        if isinstance(item, slice):
+            start, stop, step = item.indices(extent)
+            if step < 1:
+                return None
+            count = len(range(start, stop, step))
+            kept.append(count)
+        elif isinstance(item, (int, np.integer)) and not isinstance(item, bool) and -extent <= item < extent:
+            start, step, count = int(item) % extent, 1, 1
+        else:
+            return None
+        sides.append((start, step, count))
+    return Selection(sides, tuple(kept))
+
+
+def _only_ellipses(items: Sequence[Any]) -> List[Any]:
+    return [item for item in items if item is Ellipsis]
+
+
+def storage_of(dataset: h5py.Dataset) -> Optional[Tuple[_native.Storage, int]]:
+    """What the native half needs to know of a dataset, and the filter mask of chunks that it writes.
+
+    None where the dataset is not chunked, has filters of others, or elements that h5py converts.
+    """
+    if dataset.chunks is None or not dataset.shape or dataset.dtype.hasobject:
+        return None
+    if not dataset.id.get_type().equal(h5py.h5t.py_create(dataset.dtype, logical=True)):
+        return None
+    filters, mask = [], 0
+    for index, one in enumerate(stored_filters(dataset)):
+        if one.filter_id not in _OURS:
+            return None
+        filters.append((one.filter_id, list(one.options)))
+        # HDF5 marks it as left out where it may, so that readers need no plugin for it.
+        if one.filter_id == ETALON_ROUND_ID and one.flags & h5py.h5z.FLAG_OPTIONAL:
+            mask |= 1 << index
+    fill = np.asarray(dataset.fillvalue, dataset.dtype).tobytes()
+    try:
+        return _native.Storage(list(dataset.chunks), dataset.dtype.itemsize, list(fill), filters), mask
+    except ValueError:
+        return None
+
+
+def chunk_lists(dataset: h5py.Dataset, selection: Selection) -> Iterator[ChunkList]:
+    """The chunks that a selection touches, in C order: all at once where we can read the file, else by batches."""
+    touched = [
+        np.unique((start + step * np.arange(count)) // extent) if step > extent
+        else np.arange(start // extent, (start + step * (count - 1)) // extent + 1)
+        for (start, step, count), extent in zip(selection.sides, dataset.chunks)
+    ]  # fmt: skip
+    grid = np.stack(np.meshgrid(*touched, indexing="ij"), axis=-1).reshape(-1, len(touched))
+    origins = (grid * np.array(dataset.chunks)).astype(np.uint64)
+    path = _readable_path(dataset)
+    offsets, sizes, masks = _locate(dataset, grid, origins)
+    if path is not None:
+        yield ChunkList(origins, offsets, sizes, masks, path, None)
+        return
+    at_a_time = max(1, _BATCH_BYTES // (int(np.prod(dataset.chunks)) * dataset.dtype.itemsize))
+    for first in range(0, len(origins), at_a_time):
+        part = slice(first, first + at_a_time)
+        streams = [
+            b"" if offset == _ABSENT else dataset.id.read_direct_chunk(tuple(int(at) for at in origin))[1]
+            for origin, offset in zip(origins[part], offsets[part])
+        ]
+        yield ChunkList(origins[part], offsets[part], sizes[part], masks[part], None, streams)
+
+
+def _readable_path(dataset: h5py.Dataset) -> Optional[str]:
+    """A path under which the bytes of the file can be read at the offsets that HDF5 tells.
+
+    Linux opens what a descriptor stands for, even if the file was renamed since. A user block shifts the offsets of some
+    versions of HDF5 and not of others, so HDF5 reads such files.
+    """
+    file = dataset.file
+    if file.driver != "sec2" or file.userblock_size:
+        return None
+    if file.mode != "r":
+        file.flush()
+    path = "/proc/self/fd/%d" % file.id.get_vfd_handle()
+    return path if os.path.exists(path) else None
+
+
+def _locate(
+    dataset: h5py.Dataset, grid: NDArray[Any], origins: NDArray[np.uint64]
+) -> Tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32]]:
+    """Offsets, sizes and masks of the chunks at `origins`, as HDF5 knows them."""
+    count = len(origins)
+    offsets = np.full(count, _ABSENT, np.uint64)
+    sizes = np.zeros(count, np.uint64)
+    masks = np.zeros(count, np.uint32)
+
+    def keep(index: int, info: Any) -> None:
+        if info.byte_offset is not None:
+            offsets[index], sizes[index], masks[index] = info.byte_offset, info.size, info.filter_mask
+
+    extents = [-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks)]
+    if hasattr(dataset.id, "chunk_iter") and 2 * count >= np.prod(extents):
+        # Going over all chunks costs HDF5 less than looking each up.
+        order = {number: index for index, number in enumerate(np.ravel_multi_index(grid.T, extents).tolist())}
+        strides = np.cumprod([1, *extents[:0:-1]])[::-1].tolist()
+        chunks = dataset.chunks
+
+        def visit(info: Any) -> None:
+            number = sum(at // chunk * stride for at, chunk, stride in zip(info.chunk_offset, chunks, strides))
+            if number in order:
+                keep(order[number], info)
+
+        dataset.id.chunk_iter(visit)
+    else:
+        for index, origin in enumerate(origins.tolist()):
+            keep(index, dataset.id.get_chunk_info_by_coord(tuple(origin)))
+    return offsets, sizes, masks
