@@ -116,7 +116,9 @@ fn masked_pixels_come_back_and_cost_little() {
     let unsigned = element(ElementClass::Unsigned, 2, ByteOrder::Little);
     let layout = Layout::new(unsigned, shape.to_vec());
     let plain: Vec<i64> = hills(shape, 3).iter().map(|x| x + 5000).collect();
-    let is_gap = |i: usize| i / 300 % 200 / 20 == 4 || i % 300 / 10 == 14 || i % 60_000 % 997 == 0;
+    let is_gap = |i: usize| {
+        i / 300 % 200 / 20 == 4 || i % 300 / 10 == 14 || (i % 60_000).is_multiple_of(997)
+    };
     let mut masked = plain.clone();
     for (i, number) in masked.iter_mut().enumerate() {
         if is_gap(i) {
