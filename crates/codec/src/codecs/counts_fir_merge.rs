@@ -1,5 +1,7 @@
 //! Which bins share a context: neighbours are merged while what that costs is less than a table.
 
+use std::sync::LazyLock;
+
 use super::counts_fir::{MAPPED_BINS, MAX_CONTEXTS};
 use crate::kernels::counts_fir::BINS;
 
@@ -29,11 +31,21 @@ pub(super) struct Merged {
     pub(super) bits: f64,
 }
 
-/// c log₂ c.
-fn weight(count: u32) -> f64 {
+/// c log₂ c for c below 4096: most counts are, and logarithms are what merging takes its time for.
+static WEIGHTS: LazyLock<Vec<f64>> = LazyLock::new(|| (0..4096).map(computed_weight).collect());
+
+fn computed_weight(count: u32) -> f64 {
     match count {
         0 | 1 => 0.0,
         _ => f64::from(count) * f64::from(count).log2(),
+    }
+}
+
+/// c log₂ c.
+fn weight(count: u32) -> f64 {
+    match WEIGHTS.get(count as usize) {
+        Some(&weight) => weight,
+        None => computed_weight(count),
     }
 }
 
