@@ -189,7 +189,7 @@ fn follow_kernel(values: &[i32], gain: u32, averages: &mut [i32]) {
 }
 levels!(pub(crate) fn follow(values: &[i32], gain: u32, averages: &mut [i32]) = follow_kernel);
 
-/// Differences of values and whole estimates, zigzag: 0, −1, 1, −2, … are 0, 1, 2, 3, …
+/// Differences of values and whole estimates.
 #[inline(always)]
 fn differences_kernel<W: Word>(words: &[W], origin: W, bases: &[i32], differences: &mut [i32]) {
     for ((difference, &word), &base) in differences.iter_mut().zip(words).zip(bases) {
@@ -200,7 +200,7 @@ levels!(pub(crate) fn differences<W: Word>(
     words: &[W], origin: W, bases: &[i32], differences: &mut [i32]
 ) = differences_kernel);
 
-/// Words of zigzag differences from whole estimates.
+/// Words of whole estimates and differences from them, zigzag: 0, −1, 1, −2, … are the symbols 0, 1, 2, 3, …
 #[inline(always)]
 fn words_of_differences_kernel<W: Word>(symbols: &[u8], origin: W, bases: &[i32], words: &mut [W]) {
     for ((word, &symbol), &base) in words.iter_mut().zip(symbols).zip(bases) {
@@ -222,7 +222,7 @@ fn words_of_symbols_kernel<W: Word>(symbols: &[u8], origin: W, words: &mut [W]) 
 }
 levels!(pub(crate) fn words_of_symbols<W: Word>(symbols: &[u8], origin: W, words: &mut [W]) = words_of_symbols_kernel);
 
-/// Whether a symbol or the entry of its context in `low_bits` asks for more bits: `symbols` from `direct` on.
+/// Whether there is a symbol from `direct` on.
 #[inline(always)]
 fn any_from_kernel(symbols: &[u8], direct: u8) -> bool {
     let mut any = false;
