@@ -9,8 +9,14 @@ use std::time::{Duration, Instant};
 
 use etalon_codec::{ByteOrder, Context, Element, ElementClass, Layout, Spec};
 
-const SPECS: [&str; 2] = ["bitshuffle:compressor=zstd", "counts"];
-const MEANS: [f64; 5] = [0.01, 0.05, 0.3, 1.0, 5.0];
+const SPECS: [&str; 5] = [
+    "bitshuffle:compressor=zstd",
+    "counts",
+    "counts:model=bbp",
+    "counts:model=fir",
+    "counts:model=variance",
+];
+const MEANS: [f64; 6] = [0.01, 0.05, 0.3, 1.0, 5.0, 20.0];
 const PATIENCE: Duration = Duration::from_millis(800);
 
 fn main() {

@@ -35,6 +35,8 @@ pub struct Context {
     pub(crate) settings: LastRead,
     /// Rows, planes and escapes of counts.
     pub(crate) counts: crate::codecs::counts_bbp::Memory,
+    /// Rows, bins and symbols of counts that are expected from rows above.
+    pub(crate) counts_fir: crate::codecs::counts_fir::Memory,
     /// Places of the pixels of a frame, which cost more to find than a frame to clip.
     pub(crate) clip: crate::codecs::sigma_clip_geometry::Memory,
 }

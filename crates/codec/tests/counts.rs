@@ -16,7 +16,11 @@ fn layout(class: ElementClass, bytes: usize, order: ByteOrder, shape: &[usize]) 
 
 /// Bytes of the payload; the decoded chunk was compared. `None` where the codec has nothing to offer.
 fn payload_len(layout: &Layout, bytes: &[u8]) -> Option<usize> {
-    let spec: Spec = "counts".parse().unwrap();
+    payload_len_of("counts", layout, bytes)
+}
+
+fn payload_len_of(spec: &str, layout: &Layout, bytes: &[u8]) -> Option<usize> {
+    let spec: Spec = spec.parse().unwrap();
     let codec = spec.codec();
     let mut context = Context::new();
     let chunk = Chunk {
@@ -91,6 +95,43 @@ fn all_extents_of_small_frames_come_back() {
             );
             let len = payload_len(&layout, &stored(&values, &layout));
             assert!(len.is_some() || rows * columns < 100, "{rows} x {columns}");
+        }
+    }
+}
+
+#[test]
+fn rows_are_expected_in_frames_of_all_extents() {
+    for spec in ["counts:model=fir", "counts:model=variance"] {
+        for columns in 1..=70 {
+            for rows in [1, 2, 3, 9, 33, 70] {
+                let mut values = sparse(2 * rows * columns, 60, (columns * 71 + rows) as u64);
+                for (i, value) in values.iter_mut().enumerate() {
+                    *value += (i / columns * 20 % 700) as i64;
+                    if i % columns == columns / 2 || i % 977 == 5 {
+                        *value = -1;
+                    }
+                }
+                let shape = [2, rows, columns];
+                let layout = layout(ElementClass::Signed, 4, ByteOrder::Little, &shape);
+                let len = payload_len_of(spec, &layout, &stored(&values, &layout));
+                assert!(len.is_some() || rows * columns < 200, "{rows} x {columns}");
+            }
+        }
+    }
+}
+
+#[test]
+fn negative_measurements_are_no_marks() {
+    let values: Vec<i64> = sparse(200 * 300, 60, 3)
+        .iter()
+        .enumerate()
+        .map(|(i, value)| value % 50 - 25 + (i % 7) as i64)
+        .collect();
+    for (class, bytes) in [(ElementClass::Signed, 2), (ElementClass::Float, 4)] {
+        let layout = layout(class, bytes, ByteOrder::Little, &[200, 300]);
+        for spec in ["counts:model=fir", "counts:model=variance"] {
+            let len = payload_len_of(spec, &layout, &stored(&values, &layout)).unwrap();
+            assert!(len < 200 * 300, "{spec} {class:?}: {len}");
         }
     }
 }

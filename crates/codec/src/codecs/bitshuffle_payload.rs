@@ -1,14 +1,17 @@
 //! Bitshuffle inside a frame: the lossless fall-back of every codec.
 
 use super::bitshuffle::{bound, decode, decoded_len, encode};
+use super::bitshuffle_planes::CHOSEN_BLOCK;
 use super::bitshuffle_settings::{MULTIPLE, VERSION};
 use crate::{Chunk, Context, Encoded, Error, Layout};
 
-/// `cd_values` of the stream inside a frame: zstd at level 1 in blocks of 128 KiB, smaller than level 3 in the default
-/// blocks of 8 KiB and faster.
-fn frame_cd_values(layout: &Layout) -> [u32; 6] {
+/// Bytes of a block inside a frame: the longer, the shorter the stream, and the faster.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// `cd_values` of the stream inside a frame: what is smaller for a block, zstd at level 1 or the encoder for bit planes.
+fn frame_cd_values(layout: &Layout) -> [u32; 7] {
     let element_bytes = layout.element.bytes;
-    let block = ((128 << 10) / element_bytes / MULTIPLE * MULTIPLE).max(128);
+    let block = (BLOCK_BYTES / element_bytes / MULTIPLE * MULTIPLE).max(128);
     [
         VERSION[0],
         VERSION[1],
@@ -16,6 +19,7 @@ fn frame_cd_values(layout: &Layout) -> [u32; 6] {
         block as u32,
         3,
         1,
+        CHOSEN_BLOCK,
     ]
 }
 

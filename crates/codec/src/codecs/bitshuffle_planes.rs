@@ -12,7 +12,7 @@ use crate::{Context, Error, Layout, Spec};
 /// The profile "PLN0": blocks are as long as [`settle_block`] says.
 const DEFAULT_BLOCK: u32 = u32::from_be_bytes(*b"PLN0");
 /// The profile "PLN1": the user chose the block.
-const CHOSEN_BLOCK: u32 = u32::from_be_bytes(*b"PLN1");
+pub(super) const CHOSEN_BLOCK: u32 = u32::from_be_bytes(*b"PLN1");
 /// Place of the profile in stored `cd_values`.
 const PROFILE: usize = 6;
 /// Bytes of a block by default, at most: longer planes have codes that fit them less.

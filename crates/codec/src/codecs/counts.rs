@@ -5,7 +5,7 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | model: 1 Bernoulli-byte planes (`counts_bbp.rs`) |
+//! | 0 | 1 | model: 1 Bernoulli-byte planes (`counts_bbp.rs`), 2 and 3 pixels expected from rows above (`counts_fir.rs`) |
 //! | 1 | 1 | 1 if the chunk has NaN, else 0 |
 //! | 2 | element size | their bit pattern, little-endian, where there are any |
 //! | … | | what the model says, to the end |
@@ -16,8 +16,8 @@
 
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
-use super::{counts_bbp, counts_bbp_encode};
-use crate::params::{MASK, SPEED};
+use super::{counts_bbp, counts_choice, counts_fir};
+use crate::params::{MASK, SPEED, Speed};
 use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter};
 
 pub(super) static CODEC: Codec = Codec {
@@ -28,7 +28,7 @@ pub(super) static CODEC: Codec = Codec {
     params: &[
         Param {
             name: "model",
-            kind: Kind::Choice(&["auto", "bbp"]),
+            kind: Kind::Choice(&["auto", "bbp", "fir", "variance"]),
             default: "auto",
             about: "how pixels are expected: auto takes the smallest",
         },
@@ -41,7 +41,18 @@ pub(super) static CODEC: Codec = Codec {
     decode,
 };
 
-const BBP: u8 = 1;
+/// How pixels are expected; the numbers are those of payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Model {
+    Bbp = 1,
+    Fir = 2,
+    Variance = 3,
+}
+
+impl Model {
+    pub(super) const ALL: [Self; 3] = [Self::Bbp, Self::Fir, Self::Variance];
+}
 
 fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error> {
     Ok(Pixels::of(chunk.layout, chunk.bytes)
@@ -57,11 +68,20 @@ fn encode_pixels(
 ) -> Option<usize> {
     let nan_bytes = pixels.nan.map_or(0, |_| chunk.layout.element.bytes);
     let (head, body) = dst.split_at_mut_checked(2 + nan_bytes)?;
-    head[0] = BBP;
+    let model = match chunk.spec.choice("model") {
+        "bbp" => Model::Bbp,
+        "fir" => Model::Fir,
+        "variance" => Model::Variance,
+        _ => {
+            let speed = Speed::of(chunk.spec);
+            counts_choice::choose(context, speed, pixels, chunk.bytes, body)?
+        }
+    };
+    head[0] = model as u8;
     head[1] = u8::from(pixels.nan.is_some());
     let nan = pixels.nan.unwrap_or(0).to_le_bytes();
     head[2..].copy_from_slice(&nan[..nan_bytes]);
-    let len = counts_bbp_encode::encode(&mut context.counts, pixels, chunk.bytes, body)?;
+    let len = counts_choice::encode(context, model, pixels, chunk.bytes, body)?;
     Some(2 + nan_bytes + len)
 }
 
@@ -85,9 +105,14 @@ fn decode(
     };
     let pixels =
         Pixels::new(layout, nan).ok_or(reader.damaged("elements that counts does not code"))?;
-    match model {
-        BBP => counts_bbp::decode(&mut context.counts, &pixels, &mut reader, dst),
-        _ => Err(reader.damaged("unknown model of counts")),
+    let model = Model::ALL.into_iter().find(|&known| known as u8 == model);
+    match model.ok_or(reader.damaged("unknown model of counts"))? {
+        Model::Bbp => counts_bbp::decode(&mut context.counts, &pixels, &mut reader, dst),
+        model => {
+            let has_differences = model == Model::Variance;
+            let memory = &mut context.counts_fir;
+            counts_fir::decode(memory, has_differences, &pixels, &mut reader, dst)
+        }
     }
 }
 

@@ -20,7 +20,6 @@ pub(crate) mod predict_lines;
 mod predict_model;
 mod predict_special;
 pub(crate) mod rans;
-#[allow(dead_code)] // Written tables and their histograms are for models that learn tables.
 pub(crate) mod rans_tables;
 pub(crate) mod zstd;
 pub(crate) mod zstd_frame;

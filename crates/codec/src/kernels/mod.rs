@@ -10,6 +10,7 @@ mod bittranspose_lanes;
 pub(crate) mod counts;
 #[cfg(target_arch = "x86_64")]
 mod counts_avx512;
+pub(crate) mod counts_fir;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 pub mod levels;

@@ -16,6 +16,10 @@ pub(crate) trait Word: Copy + Default + Eq + Ord + Send + Sync + 'static {
     fn to_le(self, bytes: &mut [u8]);
     /// The number with its bytes in reverse.
     fn swapped(self) -> Self;
+    /// The sum, without its carry.
+    fn plus(self, other: Self) -> Self;
+    /// The difference, without its borrow.
+    fn minus(self, other: Self) -> Self;
 }
 
 macro_rules! word {
@@ -47,6 +51,14 @@ macro_rules! word {
             #[inline(always)]
             fn swapped(self) -> Self {
                 self.swap_bytes()
+            }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
             }
         }
     };

@@ -1,0 +1,486 @@
+//! Models 2 and 3 of `counts`: each pixel is expected from those above it, and its symbol is coded in the context of
+//! that estimate. Model 2 (`fir`) codes the value and estimates roots, which suits means of about 0.3 to 5. Model 3
+//! (`variance`) codes the difference from the estimate, whose spread follows from the estimate itself, and suits all
+//! counts above that. Both are one algorithm in integers; where they differ, the text says so.
+//!
+//! A pixel is v = word − origin, modulo the size of words. Rows of *state* come from the rows of v above in the frame,
+//! all zero at the first row of a frame: V₁ of the row above, V₂ and V₃ of the two above that, and C, averages of
+//! columns. A state beyond the first or last pixel of a row is that of the first or last. All arithmetic is in i32 and
+//! wraps; `>>` rounds down:
+//!
+//! ```text
+//! features: V1[x-3..x+3], V2[x-2..x+2], V3[x-1..x+1], (C[x-6] + … + C[x+6] + C[x]) >> 7
+//! e = bias + sum of weight × feature, the 16 features in this order
+//!
+//! fir:      z = clamp(e, 0, 2^22) + 64;  l = floor(log2 z);  bin = min(126, 8 (l - 6) + ((z >> (l - 3)) & 7))
+//!           base = 0
+//! variance: e = max(e, 0);  z = min(e, 2^24 - 1024) + 102;  l = floor(log2 z)
+//!           q = 4 (l - 6) + ((z >> (l - 2)) & 3)
+//!           bin = 4 q + ((e >> 8) & 3) if q < 40, else 120 + q
+//!           base = min(e >> 10, limit)
+//! after the row, r being the new V1:
+//!     fir:      r = round(64 sqrt(min(v, 255)));  special pixels: clamp(e >> 8, 0, 1024);  g = 3
+//!     variance: r = min(v, limit);                special pixels: base;                    g = 6
+//!     C += ((r << g) - C + 4) >> 3
+//! ```
+//!
+//! The context map gives each bin a context, and each context has a table of frequencies and a number k of low bits
+//! (zero for `fir`). With d = v − base, u is v for `fir` and the zigzag of d >> k for `variance` (0, −1, 1, −2 are 0, 1,
+//! 2, 3). The symbol is u where u < D; beyond, with w = u − D + 1, it is D + j with j = ⌊log₂ w⌋, and the j bits of w
+//! below the highest follow in the extra bits; after them, in both cases, the k low bits of d. A row is one row of
+//! rANS for the residuals of its mask planes (`counts_mask.rs`, bytes as in `counts_bbp.rs`), where it has any, and one
+//! for its pixels; special pixels are coded in a context of their own, behind the others, whose only symbol is 0.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | 12, the bits of a frequency |
+//! | 1 | lanes of rANS, 8 or 32 |
+//! | 1, 2 or 4 | origin, a word |
+//! | 32 | 16 weights, i16 |
+//! | 4 | bias, i32 |
+//! | 4 | `variance` only: limit, u32, below 2¹⁸ |
+//! | 1 | D, 1 to 200 |
+//! | 1 | number of contexts, 1 to 64 |
+//! | | context map: runs of a byte, the context, and a LEB128 number, the bins; up to bin 191 |
+//! | | for each context: `variance` only: k, at most 24, a byte; its table (`rans_tables.rs`, D direct symbols, 32 special) |
+//! | | special values (`counts_mask.rs`) |
+//! | | LEB128 length of the byte escapes of mask planes, and they |
+//! | | LEB128 length of the extra bits, and they: from the lowest bit of each byte on, zeros behind the last |
+//! | | rANS, to the end |
+
+use super::counts_fir_bits::BitReader;
+use super::counts_mask::{MAX_SPECIALS, Masks};
+use super::counts_numbers::Reader;
+use super::counts_pixels::Pixels;
+use crate::Error;
+use crate::entropy::bernoulli::{ESCAPE, TABLES};
+use crate::entropy::rans::{Decoder, LANES};
+use crate::entropy::rans_tables::{DecodeTables, PRECISION_BITS, read_table};
+use crate::kernels::counts::{GROUP, fill_masked};
+use crate::kernels::counts_fir::{self as kernel, Above, BINS, FEATURES, HALO, Weights};
+use crate::kernels::levels::Level;
+use crate::kernels::pixels::Word;
+
+/// Bins that have a context.
+pub(super) const MAPPED_BINS: usize = 192;
+/// The bin of special pixels.
+pub(super) const SPECIAL_BIN: u8 = 255;
+pub(super) const MAX_CONTEXTS: usize = 64;
+pub(super) const MAX_DIRECT: usize = 200;
+/// Symbols for ranges of values.
+pub(super) const RANGES: usize = 32;
+pub(super) const MAX_LOW_BITS: u8 = 24;
+pub(super) const MAX_LIMIT: i32 = (1 << 18) - 1;
+
+/// What is estimated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Scale {
+    /// Model 2.
+    Roots,
+    /// Model 3, from values up to a limit.
+    Values { limit: i32 },
+}
+
+/// How a pixel is expected.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Model {
+    pub(super) scale: Scale,
+    pub(super) origin: u32,
+    pub(super) weights: Weights,
+}
+
+/// Memory of a thread for these models.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(super) state: State,
+    pub(super) masks: Masks,
+    /// Of a row: its special pixels, a bit each.
+    pub(super) special: Vec<u8>,
+    pub(super) contexts: Vec<u8>,
+    pub(super) symbols: Vec<u8>,
+    pub(super) mask_levels: Vec<u8>,
+    pub(super) mask_bytes: Vec<u8>,
+    tables: DecodeTables,
+    pub(super) encoder: super::counts_fir_encode::Memory,
+}
+
+/// The rows above, and what they make expect.
+#[derive(Default)]
+pub(crate) struct State {
+    /// V₁, V₂ and V₃, each with its halo.
+    rows: [Vec<i32>; 3],
+    /// C with its halo.
+    columns: Vec<i32>,
+    /// Of the row: e of `fir`, base of `variance`.
+    pub(super) estimates: Vec<i32>,
+    pub(super) bins: Vec<u8>,
+}
+
+impl State {
+    /// Begins a frame.
+    pub(super) fn begin(&mut self, columns: usize) {
+        for row in self.rows.iter_mut().chain([&mut self.columns]) {
+            row.clear();
+            row.resize(columns + 2 * HALO, 0);
+        }
+        self.estimates.resize(columns, 0);
+        self.bins.resize(columns, 0);
+    }
+
+    pub(super) fn above(&self) -> Above<'_> {
+        Above {
+            rows: [&self.rows[0], &self.rows[1], &self.rows[2]],
+            columns: &self.columns,
+        }
+    }
+
+    /// Sets estimates and bins of the next row.
+    pub(super) fn expect(&mut self, level: Level, model: &Model) {
+        kernel::around(level, &self.columns, &mut self.estimates);
+        let mut estimates = std::mem::take(&mut self.estimates);
+        kernel::estimate(level, self.above(), &model.weights, &mut estimates);
+        self.estimates = estimates;
+        match model.scale {
+            Scale::Roots => kernel::root_bins(level, &self.estimates, &mut self.bins),
+            Scale::Values { limit } => {
+                kernel::value_bins(level, &mut self.estimates, limit, &mut self.bins);
+            }
+        }
+    }
+
+    /// For want of weights, the row above is what special pixels are taken for.
+    pub(super) fn expect_above(&mut self, scale: Scale) {
+        let inner = &self.rows[0][HALO..];
+        for (estimate, &above) in self.estimates.iter_mut().zip(inner) {
+            *estimate = match scale {
+                Scale::Roots => above << 8,
+                Scale::Values { .. } => above,
+            };
+        }
+    }
+
+    /// Takes the row that was expected, the special pixels of which have a bit in `special`.
+    pub(super) fn learn<W: Word>(
+        &mut self,
+        level: Level,
+        (scale, origin): (Scale, u32),
+        words: &[W],
+        special: &[u8],
+    ) {
+        self.rows.rotate_right(1);
+        let row = &mut self.rows[0];
+        let inner = &mut row[HALO..HALO + words.len()];
+        let origin = W::new(origin);
+        match scale {
+            Scale::Roots => kernel::roots(level, words, origin, inner),
+            Scale::Values { limit } => kernel::values(level, words, origin, limit, inner),
+        }
+        for ((&bits, states), estimates) in special
+            .iter()
+            .zip(inner.chunks_mut(GROUP))
+            .zip(self.estimates.chunks(GROUP))
+            .filter(|((bits, _), _)| **bits != 0)
+        {
+            for (i, (state, &estimate)) in states.iter_mut().zip(estimates).enumerate() {
+                if bits >> i & 1 == 1 {
+                    *state = match scale {
+                        Scale::Roots => (estimate >> 8).clamp(0, 1024),
+                        Scale::Values { .. } => estimate,
+                    };
+                }
+            }
+        }
+        let gain = match scale {
+            Scale::Roots => 3,
+            Scale::Values { .. } => 6,
+        };
+        repeat_ends(row);
+        kernel::follow(level, row, gain, &mut self.columns);
+    }
+}
+
+/// Makes the halo the first and the last pixel.
+fn repeat_ends(row: &mut [i32]) {
+    let last = row.len() - HALO - 1;
+    let (first, end) = (row[HALO], row[last]);
+    row[..HALO].fill(first);
+    row[last + 1..].fill(end);
+}
+
+/// What a payload says before its streams.
+struct Header<'a> {
+    model: Model,
+    lanes: usize,
+    direct: usize,
+    /// Context of each bin.
+    map: [u8; BINS],
+    low_bits: Vec<u8>,
+    escapes: Reader<'a>,
+    extra: BitReader<'a>,
+}
+
+/// Decodes what follows the number of model 2 or, if `has_differences`, 3.
+pub(super) fn decode(
+    memory: &mut Memory,
+    has_differences: bool,
+    pixels: &Pixels,
+    reader: &mut Reader,
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    let header = read_header(memory, has_differences, pixels, reader)?;
+    let start = reader.at();
+    let decoder = Decoder::new(reader.rest(), header.lanes).map_err(|error| error.at(start))?;
+    let decoded = match pixels.word_bytes {
+        1 => decode_rows::<u8>(memory, pixels, header, decoder, dst),
+        2 => decode_rows::<u16>(memory, pixels, header, decoder, dst),
+        _ => decode_rows::<u32>(memory, pixels, header, decoder, dst),
+    };
+    decoded.map_err(|error| error.at(start))
+}
+
+fn read_header<'a>(
+    memory: &mut Memory,
+    has_differences: bool,
+    pixels: &Pixels,
+    reader: &mut Reader<'a>,
+) -> Result<Header<'a>, Error> {
+    if u32::from(reader.byte()?) != PRECISION_BITS {
+        return Err(reader.damaged("unknown precision of frequencies"));
+    }
+    let lanes = usize::from(reader.byte()?);
+    if !LANES.contains(&lanes) {
+        return Err(reader.damaged("impossible number of lanes"));
+    }
+    let mut origin = [0; 4];
+    origin[..pixels.word_bytes].copy_from_slice(reader.bytes(pixels.word_bytes)?);
+    let mut weights = Weights::default();
+    for weight in &mut weights.of {
+        let bytes = reader.bytes(2)?;
+        *weight = i32::from(i16::from_le_bytes([bytes[0], bytes[1]]));
+    }
+    weights.bias = read_u32(reader)? as i32;
+    let scale = if has_differences {
+        let limit = read_u32(reader)?;
+        if limit > MAX_LIMIT as u32 {
+            return Err(reader.damaged("limit out of range"));
+        }
+        Scale::Values {
+            limit: limit as i32,
+        }
+    } else {
+        Scale::Roots
+    };
+    let (direct, contexts) = (usize::from(reader.byte()?), usize::from(reader.byte()?));
+    if direct == 0 || direct > MAX_DIRECT || contexts == 0 || contexts > MAX_CONTEXTS {
+        return Err(reader.damaged("impossible number of symbols or contexts"));
+    }
+    let map = read_map(reader, contexts)?;
+    let low_bits = read_tables(memory, reader, has_differences, direct, contexts)?;
+    let size = (pixels.frames, pixels.rows, pixels.columns);
+    memory.masks.read(reader, pixels.word_bytes, size)?;
+    let escapes = reader.section()?;
+    let extra = BitReader::new(reader.section()?.rest());
+    Ok(Header {
+        model: Model {
+            scale,
+            origin: u32::from_le_bytes(origin),
+            weights,
+        },
+        lanes,
+        direct,
+        map,
+        low_bits,
+        escapes,
+        extra,
+    })
+}
+
+fn read_u32(reader: &mut Reader) -> Result<u32, Error> {
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(reader.bytes(4)?);
+    Ok(u32::from_le_bytes(bytes))
+}
+
+fn read_map(reader: &mut Reader, contexts: usize) -> Result<[u8; BINS], Error> {
+    let mut map = [contexts as u8; BINS];
+    let mut at = 0;
+    while at < MAPPED_BINS {
+        let context = reader.byte()?;
+        let run = reader.number()?;
+        if usize::from(context) >= contexts || run == 0 || run > (MAPPED_BINS - at) as u64 {
+            return Err(reader.damaged("context map out of range"));
+        }
+        map[at..at + run as usize].fill(context);
+        at += run as usize;
+    }
+    Ok(map)
+}
+
+/// Makes the tables of all contexts; returns their low bits.
+fn read_tables(
+    memory: &mut Memory,
+    reader: &mut Reader,
+    has_differences: bool,
+    direct: usize,
+    contexts: usize,
+) -> Result<Vec<u8>, Error> {
+    let mut low_bits = vec![0; contexts + 1];
+    let mut frequencies = vec![0; direct + RANGES];
+    memory.tables.clear();
+    for low_bits in &mut low_bits[..contexts] {
+        if has_differences {
+            *low_bits = reader.byte()?;
+            if *low_bits > MAX_LOW_BITS {
+                return Err(reader.damaged("too many low bits"));
+            }
+        }
+        let mut at = 0;
+        let table = read_table(reader.rest(), &mut at, direct, &mut frequencies);
+        table.map_err(|error| error.at(reader.at()))?;
+        reader.bytes(at)?;
+        let pushed = memory.tables.push(&frequencies);
+        pushed.map_err(|error| error.at(reader.at()))?;
+    }
+    memory.tables.push(&[1 << PRECISION_BITS])?;
+    Ok(low_bits)
+}
+
+fn decode_rows<W: Word>(
+    memory: &mut Memory,
+    pixels: &Pixels,
+    mut header: Header,
+    mut decoder: Decoder,
+    dst: &mut [u8],
+) -> Result<(), Error> {
+    let level = Level::best();
+    let columns = pixels.columns;
+    let model = header.model;
+    memory.contexts.resize(columns, 0);
+    memory.symbols.resize(columns, 0);
+    let mut words = vec![W::default(); columns];
+    for row in 0..pixels.frames * pixels.rows {
+        if row % pixels.rows == 0 {
+            memory.state.begin(columns);
+        }
+        decode_masks(memory, row, &mut decoder, &mut header.escapes)?;
+        memory.state.expect(level, &model);
+        let contexts = memory.contexts.iter_mut().zip(&memory.state.bins);
+        for (context, &bin) in contexts {
+            *context = header.map[usize::from(bin)];
+        }
+        let special_context = header.map[usize::from(SPECIAL_BIN)];
+        fill_masked(&memory.special, special_context, &mut memory.contexts);
+        decoder.decode(&memory.tables, &memory.contexts, &mut memory.symbols)?;
+        put_words(memory, &mut header, &mut words)?;
+        memory
+            .state
+            .learn(level, (model.scale, model.origin), &words, &memory.special);
+        memory.masks.apply(row, &mut words);
+        pixels.store(&words, row * columns, dst);
+    }
+    if !header.escapes.rest().is_empty() || !header.extra.is_at_end() {
+        return Err(header.escapes.damaged("bits that no pixel uses"));
+    }
+    decoder.finish()
+}
+
+/// Decodes the mask planes of a row.
+fn decode_masks(
+    memory: &mut Memory,
+    row: usize,
+    decoder: &mut Decoder,
+    escapes: &mut Reader,
+) -> Result<(), Error> {
+    memory.special.clear();
+    if memory.masks.len() == 0 {
+        return Ok(());
+    }
+    let groups = memory.masks.plane_row(0, row).len();
+    let parts = memory.gather_mask_levels(row, groups);
+    memory.mask_bytes.resize(MAX_SPECIALS * groups, 0);
+    let coded = &mut memory.mask_bytes[..parts * groups];
+    let levels = &memory.mask_levels;
+    decoder.decode(&TABLES.decode, levels, coded)?;
+    for (byte, &level) in coded.iter_mut().zip(levels) {
+        if *byte == ESCAPE && TABLES.most_ones[usize::from(level)] < 8 {
+            *byte = escapes.byte()?;
+        }
+    }
+    let mut part = 0;
+    for plane in 0..memory.masks.len() {
+        let residual = &memory.mask_bytes[part * groups..];
+        let residual = &residual[..groups.min(residual.len())];
+        part += usize::from(memory.masks.has_residual(plane, row));
+        memory.masks.put_row(plane, row, residual);
+    }
+    memory.gather_special(row);
+    Ok(())
+}
+
+impl Memory {
+    /// The levels of the residuals of a row; returns their number.
+    pub(super) fn gather_mask_levels(&mut self, row: usize, groups: usize) -> usize {
+        self.mask_levels.clear();
+        for plane in 0..self.masks.len() {
+            if self.masks.has_residual(plane, row) {
+                let len = self.mask_levels.len() + groups;
+                self.mask_levels.resize(len, self.masks.level(plane));
+            }
+        }
+        self.mask_levels.len() / groups.max(1)
+    }
+
+    /// The special pixels of a row, whatever their value.
+    pub(super) fn gather_special(&mut self, row: usize) {
+        self.special.clear();
+        for plane in 0..self.masks.len() {
+            let bytes = self.masks.plane_row(plane, row);
+            self.special.resize(bytes.len(), 0);
+            for (special, &byte) in self.special.iter_mut().zip(bytes) {
+                *special |= byte;
+            }
+        }
+    }
+}
+
+/// Turns the symbols of a row into words.
+fn put_words<W: Word>(memory: &Memory, header: &mut Header, words: &mut [W]) -> Result<(), Error> {
+    let level = Level::best();
+    let origin = W::new(header.model.origin);
+    let has_differences = header.model.scale != Scale::Roots;
+    let symbols = &memory.symbols;
+    let bases = &memory.state.estimates;
+    if has_differences {
+        kernel::words_of_differences(level, symbols, origin, bases, words);
+    } else {
+        kernel::words_of_symbols(level, symbols, origin, words);
+    }
+    let needs_bits = header.low_bits.iter().any(|&bits| bits > 0);
+    let direct = header.direct;
+    if !needs_bits && !kernel::any_from(level, symbols, direct as u8) {
+        return Ok(());
+    }
+    for (x, (&symbol, &context)) in symbols.iter().zip(&memory.contexts).enumerate() {
+        let low_bits = u32::from(header.low_bits[usize::from(context)]);
+        if usize::from(symbol) < direct && low_bits == 0 {
+            continue;
+        }
+        let mut number = u32::from(symbol);
+        if usize::from(symbol) >= direct {
+            let range = u32::from(symbol) - direct as u32;
+            let below = header.extra.take(range)?;
+            number = (1u32 << range | below).wrapping_add(direct as u32 - 1);
+        }
+        let low = header.extra.take(low_bits)?;
+        let value = if has_differences {
+            let high = (number >> 1) ^ (number & 1).wrapping_neg();
+            (bases[x] as u32).wrapping_add(high << low_bits | low)
+        } else {
+            number
+        };
+        words[x] = W::new(value).plus(origin);
+    }
+    Ok(())
+}
+
+const _: () = assert!(FEATURES == 16 && MAX_DIRECT + RANGES < 256);

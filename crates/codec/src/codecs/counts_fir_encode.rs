@@ -1,0 +1,297 @@
+//! Encoding of models 2 and 3 of `counts`: rows are expected in order, symbols counted by bin, bins merged to contexts,
+//! and rows encoded in reverse, because rANS encodes backwards.
+
+use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, SPECIAL_BIN, Scale};
+use super::counts_fir_bits::BitWriter;
+use super::counts_fir_learn::{self as learning, Learnt};
+use super::counts_fir_merge::{Histograms, Merged, merge};
+use super::counts_mask::MAX_SPECIALS;
+use super::counts_numbers::write_number;
+use super::counts_pixels::Pixels;
+use super::counts_sample::Sample;
+use crate::entropy::bernoulli::{ESCAPE, TABLES};
+use crate::entropy::rans::{Encoder, lanes_for};
+use crate::entropy::rans_tables::{EncodeTables, PRECISION_BITS, TOTAL, normalise, write_table};
+use crate::kernels::counts::fill_masked;
+use crate::kernels::counts_fir::{self as kernel, BINS};
+use crate::kernels::levels::Level;
+use crate::kernels::pixels::Word;
+
+/// One row in so many is looked at for the low bits.
+const SPREAD_ROWS: usize = 4;
+/// A mean difference of so many, in units of 2^k, gets by with k low bits.
+const MEAN_DIFFERENCE: u64 = 10;
+
+/// Memory of the encoder alone.
+#[derive(Default)]
+pub(crate) struct Memory {
+    /// Bins of all rows.
+    bins: Vec<u8>,
+    /// Values or differences of all rows.
+    numbers: Vec<i32>,
+    symbols: Vec<u8>,
+    extra: BitWriter,
+    /// In reverse order.
+    escapes: Vec<u8>,
+    words: Vec<u16>,
+    scratch: Vec<u8>,
+    counts: Vec<u32>,
+    tables: EncodeTables,
+    sample: Sample,
+    learning: learning::Memory,
+}
+
+/// Encodes the chunk into the front of `dst`; `None` where it has no words or does not fit.
+pub(super) fn encode(
+    memory: &mut model::Memory,
+    has_differences: bool,
+    pixels: &Pixels,
+    bytes: &[u8],
+    dst: &mut [u8],
+) -> Option<usize> {
+    match pixels.word_bytes {
+        1 => encode_words::<u8>(memory, has_differences, pixels, bytes, dst),
+        2 => encode_words::<u16>(memory, has_differences, pixels, bytes, dst),
+        _ => encode_words::<u32>(memory, has_differences, pixels, bytes, dst),
+    }
+}
+
+fn encode_words<W: Word>(
+    memory: &mut model::Memory,
+    has_differences: bool,
+    pixels: &Pixels,
+    bytes: &[u8],
+    dst: &mut [u8],
+) -> Option<usize> {
+    let words = &mut vec![W::default(); pixels.columns];
+    let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
+    let specials = &choice.specials[..choice.special_count.min(MAX_SPECIALS)];
+    let chunk = (has_differences, pixels, bytes);
+    let own = &mut memory.encoder;
+    let learnt = learning::learn(&mut own.learning, &mut memory.state, chunk, specials, words)?;
+    memory
+        .masks
+        .begin_encoding(specials, pixels.rows, pixels.columns);
+    let low_bits = expect_rows(memory, pixels, bytes, &learnt, words)?;
+    let histograms = make_symbols(&mut memory.encoder, &learnt, &low_bits, pixels.columns);
+    let merged = merge(&histograms, &low_bits, has_differences);
+    memory.encoder.counts = histograms.counts;
+    let lanes = lanes_for((merged.bits / 8.0) as usize);
+    let mut head = Vec::new();
+    write_head::<W>(&learnt, lanes, &merged, &mut head);
+    make_tables(&mut memory.encoder, &merged, &learnt, &mut head);
+    memory.masks.write(W::BYTES, &mut head);
+    let encoder_words = &mut std::mem::take(&mut memory.encoder.words);
+    let mut encoder = Encoder::new(lanes, encoder_words);
+    encode_rows(memory, pixels, &merged, &mut encoder);
+    let written = write(memory, &mut head, encoder, dst);
+    memory.encoder.words = std::mem::take(encoder_words);
+    written
+}
+
+fn write(
+    memory: &mut model::Memory,
+    head: &mut Vec<u8>,
+    encoder: Encoder,
+    dst: &mut [u8],
+) -> Option<usize> {
+    let own = &mut memory.encoder;
+    write_number(own.escapes.len() as u64, head);
+    head.extend(own.escapes.iter().rev());
+    let extra = own.extra.finish();
+    write_number(extra.len() as u64, head);
+    head.extend(extra);
+    dst.get_mut(..head.len())?.copy_from_slice(head);
+    Some(head.len() + encoder.finish(&mut dst[head.len()..])?)
+}
+
+fn write_head<W: Word>(learnt: &Learnt, lanes: usize, merged: &Merged, head: &mut Vec<u8>) {
+    let model = &learnt.model;
+    head.extend([PRECISION_BITS as u8, lanes as u8]);
+    head.extend(&model.origin.to_le_bytes()[..W::BYTES]);
+    for weight in model.weights.of {
+        head.extend((weight as i16).to_le_bytes());
+    }
+    head.extend(model.weights.bias.to_le_bytes());
+    if let Scale::Values { limit } = model.scale {
+        head.extend(limit.to_le_bytes());
+    }
+    head.extend([learnt.direct as u8, merged.histograms.len() as u8]);
+    for run in merged.map[..MAPPED_BINS].chunk_by(|a, b| a == b) {
+        head.push(run[0]);
+        write_number(run.len() as u64, head);
+    }
+}
+
+/// Makes and writes the tables of all contexts.
+fn make_tables(own: &mut Memory, merged: &Merged, learnt: &Learnt, head: &mut Vec<u8>) {
+    let tables = &mut own.tables;
+    let has_low_bits = learnt.model.scale != Scale::Roots;
+    tables.clear();
+    for (histogram, &low_bits) in merged.histograms.iter().zip(&merged.low_bits) {
+        if has_low_bits {
+            head.push(low_bits);
+        }
+        let frequencies = normalise(histogram);
+        write_table(&frequencies, learnt.direct, head);
+        tables.push(&frequencies);
+    }
+    tables.push(&[TOTAL as u16]);
+}
+
+/// Makes the bins and the numbers to code of all rows; returns the low bits of bins.
+fn expect_rows<W: Word>(
+    memory: &mut model::Memory,
+    pixels: &Pixels,
+    bytes: &[u8],
+    learnt: &Learnt,
+    words: &mut [W],
+) -> Option<[u8; BINS]> {
+    let level = Level::best();
+    let columns = pixels.columns;
+    let model = &learnt.model;
+    let mut sums = [(0u64, 0u64); BINS];
+    memory.encoder.bins.resize(pixels.len(), 0);
+    memory.encoder.numbers.resize(pixels.len(), 0);
+    for row in 0..pixels.frames * pixels.rows {
+        if row % pixels.rows == 0 {
+            memory.state.begin(columns);
+        }
+        if !pixels.load(bytes, row * columns, words) {
+            return None;
+        }
+        let scratch = &mut memory.encoder.scratch;
+        memory.masks.take(row, words, scratch);
+        memory.gather_special(row);
+        memory.state.expect(level, model);
+        let numbers = &mut memory.encoder.numbers[row * columns..][..columns];
+        let origin = W::new(model.origin);
+        let special = &memory.special;
+        match model.scale {
+            Scale::Roots => {
+                for (number, word) in numbers.iter_mut().zip(&*words) {
+                    *number = word.minus(origin).value() as i32;
+                }
+            }
+            Scale::Values { .. } => {
+                kernel::differences(level, words, origin, &memory.state.estimates, numbers);
+            }
+        }
+        let bins = &mut memory.encoder.bins[row * columns..][..columns];
+        bins.copy_from_slice(&memory.state.bins);
+        fill_masked(special, SPECIAL_BIN, bins);
+        if row % SPREAD_ROWS == 0 && model.scale != Scale::Roots {
+            for (&bin, &number) in bins.iter().zip(&*numbers) {
+                let sum = &mut sums[usize::from(bin)];
+                sum.0 += u64::from(number.unsigned_abs().min(1 << 24));
+                sum.1 += 1;
+            }
+        }
+        memory
+            .state
+            .learn(level, (model.scale, model.origin), words, special);
+    }
+    Some(low_bits(&sums))
+}
+
+/// The low bits of bins, from the mean differences in them; a bin without pixels has those of the one before.
+fn low_bits(sums: &[(u64, u64); BINS]) -> [u8; BINS] {
+    let mut low_bits = [0; BINS];
+    let mut last = 0;
+    for (low_bits, &(sum, count)) in low_bits.iter_mut().zip(&sums[..MAPPED_BINS]) {
+        if count > 0 {
+            let is_enough = |bits: &u8| (MEAN_DIFFERENCE << bits) * count >= sum;
+            last = (0..MAX_LOW_BITS).find(is_enough).unwrap_or(MAX_LOW_BITS);
+        }
+        *low_bits = last;
+    }
+    low_bits
+}
+
+/// Makes symbols of the numbers, writes the extra bits and counts the symbols of bins.
+fn make_symbols(
+    own: &mut Memory,
+    learnt: &Learnt,
+    low_bits: &[u8; BINS],
+    columns: usize,
+) -> Histograms {
+    let direct = learnt.direct as u32;
+    let symbols = learnt.direct + RANGES;
+    let mut histograms = Histograms {
+        symbols,
+        counts: std::mem::take(&mut own.counts),
+    };
+    histograms.counts.clear();
+    histograms.counts.resize(symbols * BINS, 0);
+    own.symbols.resize(own.bins.len(), 0);
+    own.extra.clear();
+    let has_differences = learnt.model.scale != Scale::Roots;
+    let rows = own.bins.chunks(columns).zip(own.numbers.chunks(columns));
+    for ((bins, numbers), made) in rows.zip(own.symbols.chunks_mut(columns)) {
+        for ((&bin, &number), made) in bins.iter().zip(numbers).zip(made) {
+            let bits = u32::from(low_bits[usize::from(bin)]);
+            let (mut coded, mut low) = (number as u32, 0);
+            if bin == SPECIAL_BIN {
+                coded = 0;
+            } else if has_differences {
+                low = coded & ((1 << bits) - 1);
+                let high = number >> bits;
+                coded = ((high << 1) ^ (high >> 31)) as u32;
+            }
+            if coded >= direct {
+                let beyond = coded - direct + 1;
+                let range = beyond.ilog2();
+                own.extra.put(beyond ^ (1 << range), range);
+                coded = direct + range;
+            }
+            own.extra.put(low, bits);
+            *made = coded as u8;
+            histograms.counts[usize::from(bin) * symbols + coded as usize] += 1;
+        }
+    }
+    histograms
+}
+
+/// Encodes all rows, the last first.
+fn encode_rows(
+    memory: &mut model::Memory,
+    pixels: &Pixels,
+    merged: &Merged,
+    encoder: &mut Encoder,
+) {
+    let columns = pixels.columns;
+    memory.encoder.escapes.clear();
+    memory.contexts.resize(columns, 0);
+    for row in (0..pixels.frames * pixels.rows).rev() {
+        let bins = &memory.encoder.bins[row * columns..][..columns];
+        for (context, &bin) in memory.contexts.iter_mut().zip(bins) {
+            *context = merged.map[usize::from(bin)];
+        }
+        let symbols = &memory.encoder.symbols[row * columns..][..columns];
+        encoder.encode(&memory.encoder.tables, &memory.contexts, symbols);
+        encode_masks(memory, row, columns.div_ceil(8), encoder);
+    }
+}
+
+/// Encodes the residuals of a row, behind which its pixels come.
+fn encode_masks(memory: &mut model::Memory, row: usize, groups: usize, encoder: &mut Encoder) {
+    if memory.gather_mask_levels(row, groups) == 0 {
+        return;
+    }
+    memory.mask_bytes.clear();
+    for plane in 0..memory.masks.len() {
+        if memory.masks.has_residual(plane, row) {
+            let start = memory.mask_bytes.len();
+            memory.mask_bytes.resize(start + groups, 0);
+            let residual = &mut memory.mask_bytes[start..];
+            memory.masks.pop_residual(plane, residual);
+        }
+    }
+    let coded = memory.mask_bytes.iter_mut().zip(&memory.mask_levels);
+    for (byte, &level) in coded.rev() {
+        if byte.count_ones() > u32::from(TABLES.most_ones[usize::from(level)]) {
+            memory.encoder.escapes.push(std::mem::replace(byte, ESCAPE));
+        }
+    }
+    encoder.encode(&TABLES.encode, &memory.mask_levels, &memory.mask_bytes);
+}

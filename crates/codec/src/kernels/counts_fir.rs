@@ -1,0 +1,321 @@
+//! A pixel estimated from rows above, and the bin of that estimate; `codecs/counts_fir.rs` says what for.
+
+use super::levels::levels;
+use super::pixels::Word;
+
+/// Values that an estimate is made of.
+pub(crate) const FEATURES: usize = 16;
+/// Cells in front of and behind the pixels of a row of state.
+pub(crate) const HALO: usize = 6;
+/// Bits of the fraction of a linear estimate.
+pub(crate) const FRACTION_BITS: u32 = 10;
+/// Bins have numbers below this.
+pub(crate) const BINS: usize = 256;
+
+/// The rows that estimates are made of, each with [`HALO`] cells before its first pixel and behind its last.
+#[derive(Clone, Copy)]
+pub(crate) struct Above<'a> {
+    /// The row above, the one above that, and the one above that.
+    pub(crate) rows: [&'a [i32]; 3],
+    /// Averages of columns.
+    pub(crate) columns: &'a [i32],
+}
+
+/// Weights of the features, and what is added.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Weights {
+    pub(crate) of: [i32; FEATURES],
+    pub(crate) bias: i32,
+}
+
+/// The sum of 14 averages around each pixel, the middle one twice, over 128.
+#[inline(always)]
+fn around_kernel(columns: &[i32], around: &mut [i32]) {
+    let pixels = around.len();
+    let columns = &columns[..pixels + 2 * HALO];
+    let (a, b, c, d) = (
+        &columns[..pixels],
+        &columns[1..1 + pixels],
+        &columns[2..2 + pixels],
+        &columns[3..3 + pixels],
+    );
+    let (e, f, g, h) = (
+        &columns[4..4 + pixels],
+        &columns[5..5 + pixels],
+        &columns[6..6 + pixels],
+        &columns[7..7 + pixels],
+    );
+    let (i, j, k, l) = (
+        &columns[8..8 + pixels],
+        &columns[9..9 + pixels],
+        &columns[10..10 + pixels],
+        &columns[11..11 + pixels],
+    );
+    let m = &columns[12..12 + pixels];
+    for x in 0..pixels {
+        let first = a[x]
+            .wrapping_add(b[x])
+            .wrapping_add(c[x])
+            .wrapping_add(d[x]);
+        let second = e[x]
+            .wrapping_add(f[x])
+            .wrapping_add(g[x])
+            .wrapping_add(g[x]);
+        let third = h[x]
+            .wrapping_add(i[x])
+            .wrapping_add(j[x])
+            .wrapping_add(k[x]);
+        let sum = first.wrapping_add(second).wrapping_add(third);
+        around[x] = sum.wrapping_add(l[x]).wrapping_add(m[x]) >> 7;
+    }
+}
+levels!(pub(crate) fn around(columns: &[i32], around: &mut [i32]) = around_kernel);
+
+/// Estimates of a row; `estimates` holds what [`around`] made.
+#[inline(always)]
+fn estimate_kernel(above: Above, weights: &Weights, estimates: &mut [i32]) {
+    let pixels = estimates.len();
+    let [first, second, third] = above.rows.map(|row| &row[..pixels + 2 * HALO]);
+    let tap = |row: &[i32], x: usize, weight: usize| row[x].wrapping_mul(weights.of[weight]);
+    let (p0, p1, p2) = (&first[3..], &first[4..], &first[5..]);
+    let (p3, p4, p5, p6) = (&first[6..], &first[7..], &first[8..], &first[9..]);
+    let (q0, q1, q2, q3, q4) = (
+        &second[4..],
+        &second[5..],
+        &second[6..],
+        &second[7..],
+        &second[8..],
+    );
+    let (r0, r1, r2) = (&third[5..], &third[6..], &third[7..]);
+    let taps = [p0, p1, p2, p3, p4, p5, p6, q0, q1, q2, q3, q4, r0, r1, r2].map(|t| &t[..pixels]);
+    for (x, estimate) in estimates.iter_mut().enumerate() {
+        let mut sum = weights.bias;
+        for (weight, taps) in taps.iter().enumerate() {
+            sum = sum.wrapping_add(tap(taps, x, weight));
+        }
+        *estimate = sum.wrapping_add(estimate.wrapping_mul(weights.of[FEATURES - 1]));
+    }
+}
+levels!(pub(crate) fn estimate(above: Above, weights: &Weights, estimates: &mut [i32]) = estimate_kernel);
+
+/// The features of one pixel, and a 1.
+pub(crate) fn features(above: Above, x: usize, around: i32) -> [f64; FEATURES + 1] {
+    let [first, second, third] = above.rows.map(|row| &row[x..x + 2 * HALO + 1]);
+    let mut features = [1.0; FEATURES + 1];
+    let taps = first[3..10].iter().chain(&second[4..9]).chain(&third[5..8]);
+    for (feature, &tap) in features.iter_mut().zip(taps.chain([&around])) {
+        *feature = f64::from(tap);
+    }
+    features
+}
+
+/// Adds a row of normal equations, which are symmetric: all of them but the lower half.
+#[inline(always)]
+fn add_equation_kernel(
+    features: &[f64; FEATURES + 1],
+    target: f64,
+    weight: f64,
+    sums: &mut [[f64; FEATURES + 2]; FEATURES + 1],
+) {
+    for (row, &feature) in sums.iter_mut().zip(features) {
+        let weighted = feature * weight;
+        for (sum, &other) in row.iter_mut().zip(features) {
+            *sum += weighted * other;
+        }
+        row[FEATURES + 1] += weighted * target;
+    }
+}
+levels!(pub(crate) fn add_equation(
+    features: &[f64; FEATURES + 1],
+    target: f64,
+    weight: f64,
+    sums: &mut [[f64; FEATURES + 2]; FEATURES + 1],
+) = add_equation_kernel);
+
+/// Bins of estimates of roots: eight to an octave of e + 64.
+#[inline(always)]
+fn root_bins_kernel(estimates: &[i32], bins: &mut [u8]) {
+    for (bin, &estimate) in bins.iter_mut().zip(estimates) {
+        // Below 2²⁴ a float has the bits of the integer: its exponent is the logarithm.
+        let z = estimate.clamp(0, 1 << 22) + 64;
+        let eighths = ((z as f32).to_bits() >> 20) as i32 - ((127 + 6) << 3);
+        *bin = eighths.min(126) as u8;
+    }
+}
+levels!(pub(crate) fn root_bins(estimates: &[i32], bins: &mut [u8]) = root_bins_kernel);
+
+/// Bins of linear estimates: four to an octave of e + 102, times the quarter of the fraction where e is small. What is
+/// left of the estimates is their whole part, at most `limit`.
+#[inline(always)]
+fn value_bins_kernel(estimates: &mut [i32], limit: i32, bins: &mut [u8]) {
+    for (bin, estimate) in bins.iter_mut().zip(estimates) {
+        let e = (*estimate).max(0);
+        let z = e.min((1 << 24) - 1024) + 102;
+        let quarters = ((z as f32).to_bits() >> 21) as i32 - ((127 + 6) << 2);
+        // 2¹⁶ is 64 pixels' worth: 40 quarters of octaves above 2⁶.
+        let small = quarters * 4 + (e >> (FRACTION_BITS - 2) & 3);
+        let large = 160 + quarters - 40;
+        *bin = (if quarters < 40 { small } else { large }) as u8;
+        *estimate = (e >> FRACTION_BITS).min(limit);
+    }
+}
+levels!(pub(crate) fn value_bins(estimates: &mut [i32], limit: i32, bins: &mut [u8]) = value_bins_kernel);
+
+/// 64 times the roots of values up to 255, rounded, and of 255 for larger ones.
+#[inline(always)]
+fn roots_kernel<W: Word>(words: &[W], origin: W, roots: &mut [i32]) {
+    for (root, &word) in roots.iter_mut().zip(words) {
+        let value = word.minus(origin).value().min(255) as i32;
+        *root = ((value as f32).sqrt() * 64.0 + 0.5) as i32;
+    }
+}
+levels!(pub(crate) fn roots<W: Word>(words: &[W], origin: W, roots: &mut [i32]) = roots_kernel);
+
+/// Values up to `limit`.
+#[inline(always)]
+fn values_kernel<W: Word>(words: &[W], origin: W, limit: i32, values: &mut [i32]) {
+    for (value, &word) in values.iter_mut().zip(words) {
+        *value = word.minus(origin).value().min(limit as u32) as i32;
+    }
+}
+levels!(pub(crate) fn values<W: Word>(words: &[W], origin: W, limit: i32, values: &mut [i32]) = values_kernel);
+
+/// Moves averages an eighth towards the values times 2^`gain`.
+#[inline(always)]
+fn follow_kernel(values: &[i32], gain: u32, averages: &mut [i32]) {
+    for (average, &value) in averages.iter_mut().zip(values) {
+        *average += ((value << gain) - *average + 4) >> 3;
+    }
+}
+levels!(pub(crate) fn follow(values: &[i32], gain: u32, averages: &mut [i32]) = follow_kernel);
+
+/// Differences of values and whole estimates.
+#[inline(always)]
+fn differences_kernel<W: Word>(words: &[W], origin: W, bases: &[i32], differences: &mut [i32]) {
+    for ((difference, &word), &base) in differences.iter_mut().zip(words).zip(bases) {
+        *difference = (word.minus(origin).value() as i32).wrapping_sub(base);
+    }
+}
+levels!(pub(crate) fn differences<W: Word>(
+    words: &[W], origin: W, bases: &[i32], differences: &mut [i32]
+) = differences_kernel);
+
+/// Words of whole estimates and differences from them, zigzag: 0, −1, 1, −2, … are the symbols 0, 1, 2, 3, …
+#[inline(always)]
+fn words_of_differences_kernel<W: Word>(symbols: &[u8], origin: W, bases: &[i32], words: &mut [W]) {
+    for ((word, &symbol), &base) in words.iter_mut().zip(symbols).zip(bases) {
+        let z = i32::from(symbol);
+        let difference = (z >> 1) ^ -(z & 1);
+        *word = W::new(base.wrapping_add(difference) as u32).plus(origin);
+    }
+}
+levels!(pub(crate) fn words_of_differences<W: Word>(
+    symbols: &[u8], origin: W, bases: &[i32], words: &mut [W]
+) = words_of_differences_kernel);
+
+/// Words that are their symbols.
+#[inline(always)]
+fn words_of_symbols_kernel<W: Word>(symbols: &[u8], origin: W, words: &mut [W]) {
+    for (word, &symbol) in words.iter_mut().zip(symbols) {
+        *word = W::new(u32::from(symbol)).plus(origin);
+    }
+}
+levels!(pub(crate) fn words_of_symbols<W: Word>(symbols: &[u8], origin: W, words: &mut [W]) = words_of_symbols_kernel);
+
+/// Whether there is a symbol from `direct` on.
+#[inline(always)]
+fn any_from_kernel(symbols: &[u8], direct: u8) -> bool {
+    let mut any = false;
+    for &symbol in symbols {
+        any |= symbol >= direct;
+    }
+    any
+}
+levels!(pub(crate) fn any_from(symbols: &[u8], direct: u8) -> bool = any_from_kernel);
+
+#[cfg(test)]
+mod tests {
+    use super::super::levels::Level;
+    use super::*;
+
+    /// Numbers without pattern.
+    fn drawn(len: usize, seed: u32, bits: u32) -> Vec<i32> {
+        let mut state = seed;
+        let mut draw = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state as i32 >> (32 - bits)
+        };
+        (0..len).map(|_| draw()).collect()
+    }
+
+    #[test]
+    fn every_level_estimates_what_the_scalar_code_does() {
+        for pixels in (1..70).chain([1000]) {
+            for bits in [8, 16, 32] {
+                let row = |seed| drawn(pixels + 2 * HALO, seed, bits);
+                let (a, b, c, columns) = (row(1), row(2), row(3), row(4));
+                let above = Above {
+                    rows: [&a, &b, &c],
+                    columns: &columns,
+                };
+                let mut weights = Weights::default();
+                weights.of.copy_from_slice(&drawn(FEATURES, 5, 16));
+                weights.bias = -77;
+                let run = |level| {
+                    let (mut estimates, mut bins) = (vec![0; pixels], vec![0; pixels]);
+                    around(level, above.columns, &mut estimates);
+                    estimate(level, above, &weights, &mut estimates);
+                    root_bins(level, &estimates, &mut bins);
+                    let roots = (estimates.clone(), bins.clone());
+                    value_bins(level, &mut estimates, 1 << 18, &mut bins);
+                    (roots, estimates, bins)
+                };
+                let expected = run(Level::SCALAR);
+                for level in Level::available() {
+                    assert_eq!(run(level), expected, "{level:?} {pixels} {bits}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn roots_are_those_of_integer_arithmetic() {
+        let words: Vec<u16> = (0..300).collect();
+        for level in Level::available() {
+            let mut made = vec![0; 300];
+            roots(level, &words, 0, &mut made);
+            for (value, &root) in made.iter().enumerate() {
+                let exact = ((16384 * value.min(255)).isqrt() + 1) >> 1;
+                assert_eq!(root as usize, exact, "{level:?} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn bins_of_roots_are_eighths_of_octaves() {
+        let mut bins = [0; 5];
+        root_bins(
+            Level::SCALAR,
+            &[0, 16384, -5, i32::MAX, i32::MIN],
+            &mut bins,
+        );
+        assert_eq!(bins, [0, 64, 0, 126, 0]);
+    }
+
+    #[test]
+    fn bins_of_values_rise_with_them_and_end_below_256() {
+        let mut last = 0;
+        for e in (0..1 << 10).map(|i: i32| i * i * i / 8) {
+            let (mut estimate, mut bin) = ([e], [0]);
+            value_bins(Level::SCALAR, &mut estimate, i32::MAX, &mut bin);
+            let spread = if bin[0] < 160 {
+                bin[0] / 4
+            } else {
+                bin[0] - 120
+            };
+            assert!(spread >= last, "{e}");
+            last = spread;
+        }
+        assert!(last > 60 && last < 80, "{last}");
+    }
+}
