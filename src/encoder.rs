@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 
 use etalon_codec::codecs::{bitshuffle, bitshuffle_bare};
-use etalon_codec::{Certificate, Chunk, Context, Error, frame, round};
+use etalon_codec::{Certificate, Chunk, Context, Error, Filter, frame, round};
 
 use crate::filter::FilterSettings;
 use crate::guard::{Place, bytes, bytes_mut, check_disjoint, guarded, reference, reference_mut};
@@ -53,10 +53,16 @@ impl Encoder {
         let mut refusal = None;
         let mut encoded = 0;
         let layout = self.request.layout.clone();
+        let lossless = self.lossless()?;
         for_each_sample(&layout, self.request.chunk_bytes, |chunk| {
             match self.encode(chunk, &mut stored, 0) {
                 Ok(_) => encoded += 1,
                 Err(error) => refusal = Some(error),
+            }
+            if let Some((filter, values)) = &lossless {
+                let Self { pool, context, .. } = self;
+                // What it says of the chunk is of no use, and it has no settings that data could contradict.
+                let _ = pool.with(|| (filter.encode)(context, values, chunk, &mut stored));
             }
         });
         self.last = None;
@@ -65,6 +71,16 @@ impl Encoder {
             Some(error) if encoded == 0 => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    /// How chunks of a frame are stored that the codec cannot store; `None` for other filters.
+    fn lossless(&self) -> Result<Option<(&'static Filter, Vec<u32>)>, Error> {
+        let filter = self.request.filter;
+        if filter.id == bitshuffle::FILTER.id {
+            return Ok(None);
+        }
+        let values = (filter.cd_values)(&"bitshuffle".parse()?, &self.request.layout)?;
+        Ok(Some((filter, values)))
     }
 
     fn encode(&mut self, src: &[u8], dst: &mut [u8], flags: u32) -> Result<usize, Error> {

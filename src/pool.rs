@@ -125,8 +125,8 @@ impl Pool {
         body()
     }
 
-    /// Adds blocks for data that need others than the chunks before: four of each class up to 4 KiB, and one per power of
-    /// two up to `largest` bytes. Nothing where no chunk has needed any.
+    /// Adds blocks for data that need others than the chunks before: four of each class up to 4 KiB, two up to 256 KiB, and
+    /// one per power of two up to `largest` bytes. Nothing where no chunk has needed any.
     pub(crate) fn reserve(&self, largest: usize) {
         if self.lists.iter().all(|list| list.get().is_none()) {
             return;
@@ -134,7 +134,8 @@ impl Pool {
         let end = CLASSES.min(class_of_size(largest) + 4);
         for class in 0..end {
             let count = match size_of_class(class) {
-                ..=4096 => 4,
+                ..=4_096 => 4,
+                ..=262_144 => 2,
                 _ => usize::from(class % 4 == 3),
             };
             for _ in 0..count {

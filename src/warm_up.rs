@@ -2,7 +2,8 @@
 
 use etalon_codec::{ByteOrder, ElementClass, Layout};
 
-/// Calls `work` with chunks of the layout: zeros, few and many counts, and bytes without any pattern.
+/// Calls `work` with chunks of the layout: zeros, few and many counts, peaks, slopes with noise, and bytes without any
+/// pattern.
 ///
 /// Their streams are as short, about as long and as long as those of data are.
 pub(crate) fn for_each_sample(layout: &Layout, chunk_bytes: usize, mut work: impl FnMut(&[u8])) {
@@ -11,9 +12,10 @@ pub(crate) fn for_each_sample(layout: &Layout, chunk_bytes: usize, mut work: imp
     // Codecs keep memory from chunk to chunk, so that a second chunk of a kind may ask for other blocks than the first.
     for round in 1..=2 {
         let mut state = round;
-        for sample in [sparse_count, count] {
-            for element in chunk.chunks_exact_mut(layout.element.bytes) {
-                write_count(layout, sample(&mut state), element);
+        for sample in [sparse_count, count, peak, slope] {
+            let elements = chunk.chunks_exact_mut(layout.element.bytes);
+            for (index, element) in elements.enumerate() {
+                write_count(layout, sample(&mut state, index), element);
             }
             work(&chunk);
         }
@@ -25,17 +27,30 @@ pub(crate) fn for_each_sample(layout: &Layout, chunk_bytes: usize, mut work: imp
 }
 
 /// A number from 0 to 32 of mean 16 and, nearly, the dispersion of counts.
-fn count(state: &mut u64) -> u8 {
-    (next(state) as u32).count_ones() as u8
+fn count(state: &mut u64, _: usize) -> u16 {
+    (next(state) as u32).count_ones() as u16
 }
 
 /// 0, and one time in 32 such a number.
-fn sparse_count(state: &mut u64) -> u8 {
+fn sparse_count(state: &mut u64, index: usize) -> u16 {
     if next(state).is_multiple_of(32) {
-        count(state)
+        count(state, index)
     } else {
         0
     }
+}
+
+/// Mostly 0 and 1, and one time in 256 any number.
+fn peak(state: &mut u64, _: usize) -> u16 {
+    match next(state) {
+        peak if peak.is_multiple_of(256) => (peak >> 8) as u16,
+        background => u16::from(background.is_multiple_of(8)),
+    }
+}
+
+/// A number that rises from element to element, with some noise: neighbours tell about each other.
+fn slope(state: &mut u64, index: usize) -> u16 {
+    (index / 16 % 1024) as u16 + (count(state, index) >> 2)
 }
 
 /// Knuth's multiplier of 64 bits; the upper half is well mixed.
@@ -46,14 +61,18 @@ fn next(state: &mut u64) -> u64 {
     *state >> 32
 }
 
-fn write_count(layout: &Layout, count: u8, element: &mut [u8]) {
+fn write_count(layout: &Layout, count: u16, element: &mut [u8]) {
     element.fill(0);
     let float = layout.element.class == ElementClass::Float;
     match element.len() {
         4 if float => element.copy_from_slice(&f32::from(count).to_le_bytes()),
         8 if float => element.copy_from_slice(&f64::from(count).to_le_bytes()),
-        // Half floats and types that are no numbers: some small value.
-        _ => element[0] = count,
+        // Half floats and types that are no numbers: some value.
+        len => element
+            .iter_mut()
+            .zip(count.to_le_bytes())
+            .take(if float { 1 } else { len })
+            .for_each(|(byte, of_count)| *byte = of_count),
     }
     if layout.element.order == ByteOrder::Big {
         element.reverse();
