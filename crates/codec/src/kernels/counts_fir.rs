@@ -1,6 +1,10 @@
 //! A pixel estimated from rows above, and the bin of that estimate; `codecs/counts_fir.rs` says what for.
 
-use super::levels::levels;
+#[cfg(target_arch = "x86_64")]
+use super::counts_avx512;
+#[cfg(target_arch = "x86_64")]
+use super::levels::InstructionSet;
+use super::levels::{Level, levels};
 use super::pixels::Word;
 
 /// Values that an estimate is made of.
@@ -11,6 +15,8 @@ pub(crate) const HALO: usize = 6;
 pub(crate) const FRACTION_BITS: u32 = 10;
 /// Bins have numbers below this.
 pub(crate) const BINS: usize = 256;
+/// The bin of special pixels.
+pub(crate) const SPECIAL_BIN: u8 = 255;
 
 /// The rows that estimates are made of, each with [`HALO`] cells before its first pixel and behind its last.
 #[derive(Clone, Copy)]
@@ -166,7 +172,10 @@ levels!(pub(crate) fn value_bins(estimates: &mut [i32], limit: i32, bins: &mut [
 fn roots_kernel<W: Word>(words: &[W], origin: W, roots: &mut [i32]) {
     for (root, &word) in roots.iter_mut().zip(words) {
         let value = word.minus(origin).value().min(255) as i32;
-        *root = ((value as f32).sqrt() * 64.0 + 0.5) as i32;
+        // Floats from 2²³ on are whole, so adding that rounds, and the low bits are the number: a cast would saturate,
+        // which compiles to code for one number at a time.
+        let rounded = (value as f32).sqrt() * 64.0 + (1u32 << 23) as f32;
+        *root = (rounded.to_bits() & 0xffff) as i32;
     }
 }
 levels!(pub(crate) fn roots<W: Word>(words: &[W], origin: W, roots: &mut [i32]) = roots_kernel);
@@ -222,20 +231,73 @@ fn words_of_symbols_kernel<W: Word>(symbols: &[u8], origin: W, words: &mut [W]) 
 }
 levels!(pub(crate) fn words_of_symbols<W: Word>(symbols: &[u8], origin: W, words: &mut [W]) = words_of_symbols_kernel);
 
-/// Whether there is a symbol from `direct` on.
+/// Symbols of values, those from 255 on as 255.
 #[inline(always)]
-fn any_from_kernel(symbols: &[u8], direct: u8) -> bool {
-    let mut any = false;
-    for &symbol in symbols {
-        any |= symbol >= direct;
+fn symbols_of_words_kernel<W: Word>(words: &[W], origin: W, symbols: &mut [u8]) {
+    for (symbol, &word) in symbols.iter_mut().zip(words) {
+        *symbol = word.minus(origin).value().min(255) as u8;
     }
-    any
 }
-levels!(pub(crate) fn any_from(symbols: &[u8], direct: u8) -> bool = any_from_kernel);
+levels!(pub(crate) fn symbols_of_words<W: Word>(words: &[W], origin: W, symbols: &mut [u8]) = symbols_of_words_kernel);
+
+/// Symbols of differences, zigzag, those from 255 on as 255; and 0 in the bin [`SPECIAL_BIN`].
+#[inline(always)]
+fn symbols_of_differences_kernel(differences: &[i32], bins: &[u8], symbols: &mut [u8]) {
+    for ((symbol, &difference), &bin) in symbols.iter_mut().zip(differences).zip(bins) {
+        let zigzag = ((difference << 1) ^ (difference >> 31)) as u32;
+        let saturated = zigzag.min(255) as u8;
+        *symbol = if bin == SPECIAL_BIN { 0 } else { saturated };
+    }
+}
+levels!(pub(crate) fn symbols_of_differences(
+    differences: &[i32], bins: &[u8], symbols: &mut [u8]
+) = symbols_of_differences_kernel);
+
+/// Sets the first of `places`, of which there are as many as symbols, to where symbols are `direct` or more; returns
+/// their number.
+#[inline(always)]
+fn places_from_kernel(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize {
+    /// Symbols that are compared at once; few blocks have one of the sought.
+    const BLOCK: usize = 64;
+    let places = &mut places[..symbols.len()];
+    let mut count = 0;
+    for (number, block) in symbols.chunks(BLOCK).enumerate() {
+        let largest = match block.first_chunk::<BLOCK>() {
+            Some(block) => block.iter().fold(0, |largest, &symbol| symbol.max(largest)),
+            None => u8::MAX,
+        };
+        if largest < direct {
+            continue;
+        }
+        for (i, &symbol) in block.iter().enumerate() {
+            places[count.min(number * BLOCK + i)] = (number * BLOCK + i) as u32;
+            count += usize::from(symbol >= direct);
+        }
+    }
+    count
+}
+levels!(pub(crate) fn places_from(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize = places_from_kernel);
+
+/// The entry of each bin in a table.
+pub(crate) fn look_up(level: Level, table: &[u8; BINS], bins: &[u8], found: &mut [u8]) {
+    assert_eq!(bins.len(), found.len());
+    #[cfg(target_arch = "x86_64")]
+    if level.instruction_set() == InstructionSet::Avx512Gfni {
+        // SAFETY: `level` exists, so the CPU has the instructions; the lengths agree.
+        #[allow(unsafe_code)]
+        unsafe {
+            counts_avx512::look_up_256(table, bins, found);
+        }
+        return;
+    }
+    let _ = level;
+    for (found, &bin) in found.iter_mut().zip(bins) {
+        *found = table[usize::from(bin)];
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use super::super::levels::Level;
     use super::*;
 
     /// Numbers without pattern.
