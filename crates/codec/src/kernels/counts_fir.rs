@@ -115,28 +115,44 @@ pub(crate) fn features(above: Above, x: usize, around: i32) -> [f64; FEATURES + 
     features
 }
 
-/// Adds a row of normal equations, which are symmetric: all of them but the lower half.
-#[inline(always)]
-fn add_equation_kernel(
-    features: &[f64; FEATURES + 1],
-    target: f64,
-    weight: f64,
-    sums: &mut [[f64; FEATURES + 2]; FEATURES + 1],
-) {
-    for (row, &feature) in sums.iter_mut().zip(features) {
-        let weighted = feature * weight;
-        for (sum, &other) in row.iter_mut().zip(features) {
-            *sum += weighted * other;
-        }
-        row[FEATURES + 1] += weighted * target;
+/// One equation: its features and a 1, its target, and zeros that fill up registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Equation {
+    pub(crate) terms: [f64; 24],
+    pub(crate) weight: f64,
+}
+
+impl Equation {
+    pub(crate) fn new(features: &[f64; FEATURES + 1], target: f64, weight: f64) -> Self {
+        let mut terms = [0.0; 24];
+        terms[..=FEATURES].copy_from_slice(features);
+        terms[FEATURES + 1] = target;
+        Self { terms, weight }
     }
 }
-levels!(pub(crate) fn add_equation(
-    features: &[f64; FEATURES + 1],
-    target: f64,
-    weight: f64,
+
+/// Adds equations, in order, to the normal equations.
+#[inline(always)]
+fn add_equations_kernel(equations: &[Equation], sums: &mut [[f64; FEATURES + 2]; FEATURES + 1]) {
+    // A row of sums stays in registers while a batch is in the L1 cache.
+    for batch in equations.chunks(64) {
+        for (i, row) in sums.iter_mut().enumerate() {
+            let mut cells = [0.0; 24];
+            cells[..FEATURES + 2].copy_from_slice(row);
+            for equation in batch {
+                let weighted = equation.terms[i] * equation.weight;
+                for (cell, &term) in cells.iter_mut().zip(&equation.terms) {
+                    *cell += weighted * term;
+                }
+            }
+            row.copy_from_slice(&cells[..FEATURES + 2]);
+        }
+    }
+}
+levels!(pub(crate) fn add_equations(
+    equations: &[Equation],
     sums: &mut [[f64; FEATURES + 2]; FEATURES + 1],
-) = add_equation_kernel);
+) = add_equations_kernel);
 
 /// Bins of estimates of roots: eight to an octave of e + 64.
 #[inline(always)]
@@ -379,5 +395,68 @@ mod tests {
             last = spread;
         }
         assert!(last > 60 && last < 80, "{last}");
+    }
+
+    #[test]
+    fn every_level_makes_the_same_symbols() {
+        for pixels in (0..140).chain([1000]) {
+            let differences = drawn(pixels, 6, 10);
+            let bins: Vec<u8> = drawn(pixels, 7, 8).iter().map(|&bin| bin as u8).collect();
+            let words: Vec<u16> = drawn(pixels, 8, 9).iter().map(|&w| w as u16).collect();
+            let table: [u8; BINS] = std::array::from_fn(|i| (i * 77 % 251) as u8);
+            let expected: Vec<u8> = differences
+                .iter()
+                .zip(&bins)
+                .map(|(&d, &bin)| match bin {
+                    SPECIAL_BIN => 0,
+                    _ => (if d < 0 { -2 * d - 1 } else { 2 * d }).min(255) as u8,
+                })
+                .collect();
+            for level in Level::available() {
+                let mut made = vec![0xcc; pixels];
+                symbols_of_differences(level, &differences, &bins, &mut made);
+                assert_eq!(made, expected, "{level:?} {pixels}");
+                for direct in [1, 96, 200] {
+                    let mut places = vec![0; pixels + 1];
+                    let count = places_from(level, &made, direct, &mut places);
+                    let is_large = |&x: &u32| made[x as usize] >= direct;
+                    let sought: Vec<u32> = (0..pixels as u32).filter(is_large).collect();
+                    assert_eq!(places[..count], sought, "{level:?} {pixels} {direct}");
+                }
+                symbols_of_words(level, &words, 65535, &mut made);
+                let saturated = words.iter().map(|&w| (u32::from(w) + 1 & 0xffff).min(255));
+                assert!(made.iter().map(|&s| u32::from(s)).eq(saturated));
+                look_up(level, &table, &bins, &mut made);
+                let entries = bins.iter().map(|&bin| table[usize::from(bin)]);
+                assert!(made.iter().copied().eq(entries), "{level:?} {pixels}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_adds_the_same_equations() {
+        let equations: Vec<Equation> = (0..150)
+            .map(|seed| {
+                let numbers = drawn(FEATURES + 3, seed, 12);
+                let number = |i: usize| f64::from(numbers[i]);
+                Equation::new(&std::array::from_fn(number), number(17), number(18))
+            })
+            .collect();
+        let sums = |level| {
+            let mut sums = [[1.0; FEATURES + 2]; FEATURES + 1];
+            add_equations(level, &equations, &mut sums);
+            sums
+        };
+        let mut expected = [[1.0; FEATURES + 2]; FEATURES + 1];
+        for Equation { terms, weight } in &equations {
+            for (row, factor) in expected.iter_mut().zip(terms) {
+                for (cell, term) in row.iter_mut().zip(terms) {
+                    *cell += factor * weight * term;
+                }
+            }
+        }
+        for level in Level::available() {
+            assert_eq!(sums(level), expected, "{level:?}");
+        }
     }
 }
