@@ -102,6 +102,8 @@ pub(crate) struct Memory {
     pub(super) mask_bytes: Vec<u8>,
     /// Of a row: where symbols have extra bits, in front of others.
     pub(super) places: Vec<u32>,
+    /// Of a row: at least `direct` for pixels that have extra bits.
+    marks: Vec<u8>,
     tables: DecodeTables,
     pub(super) encoder: super::counts_fir_encode::Memory,
 }
@@ -217,8 +219,9 @@ struct Header<'a> {
     /// Context of each bin.
     map: [u8; BINS],
     low_bits: Vec<u8>,
-    /// Whether any context has some.
+    /// Whether any context has some, and 255 for each that does.
     has_low_bits: bool,
+    long: [u8; BINS],
     escapes: Reader<'a>,
     extra: BitReader<'a>,
 }
@@ -294,9 +297,18 @@ fn read_header<'a>(
         direct,
         map,
         has_low_bits: low_bits.iter().any(|&bits| bits > 0),
+        long: marks_of(&low_bits),
         low_bits,
         escapes,
         extra,
+    })
+}
+
+/// 255 where there are low bits.
+pub(super) fn marks_of(low_bits: &[u8]) -> [u8; BINS] {
+    std::array::from_fn(|i| match low_bits.get(i) {
+        Some(1..) => 255,
+        _ => 0,
     })
 }
 
@@ -462,21 +474,21 @@ fn put_words<W: Word>(
     } else {
         kernel::words_of_symbols(level, symbols, origin, words);
     }
-    if header.has_low_bits {
-        for x in 0..symbols.len() {
-            let low_bits = header.low_bits[usize::from(memory.contexts[x])];
-            if usize::from(symbols[x]) >= header.direct || low_bits > 0 {
-                let value = header.value(symbols[x], low_bits, bases[x])?;
-                words[x] = W::new(value).plus(origin);
-            }
-        }
-        return Ok(());
-    }
     memory.places.resize(symbols.len(), 0);
-    let count = kernel::places_from(level, symbols, header.direct as u8, &mut memory.places);
-    for &place in &memory.places[..count] {
+    let places = &mut memory.places;
+    let direct = header.direct as u8;
+    let count = if header.has_low_bits {
+        memory.marks.resize(symbols.len(), 0);
+        kernel::look_up(level, &header.long, &memory.contexts, &mut memory.marks);
+        kernel::raise(level, symbols, &mut memory.marks);
+        kernel::places_from(level, &memory.marks, direct, places)
+    } else {
+        kernel::places_from(level, symbols, direct, places)
+    };
+    for &place in &places[..count] {
         let x = place as usize;
-        let value = header.value(symbols[x], 0, bases[x])?;
+        let low_bits = header.low_bits[usize::from(memory.contexts[x])];
+        let value = header.value(symbols[x], low_bits, bases[x])?;
         words[x] = W::new(value).plus(origin);
     }
     Ok(())

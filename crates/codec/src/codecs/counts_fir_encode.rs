@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     scratch: Vec<u8>,
     counts: Vec<u32>,
     tables: EncodeTables,
+    /// Bytes of the last chunk that do not grow with it.
+    pub(super) fixed_bytes: usize,
     sample: Sample,
     learning: learning::Memory,
 }
@@ -80,6 +82,7 @@ fn encode_words<W: Word>(
     let mut head = Vec::new();
     write_head::<W>(&learnt, lanes, &merged, &mut head);
     make_tables(&mut memory.encoder, &merged, &learnt, &mut head);
+    memory.encoder.fixed_bytes = head.len() + 4 * lanes;
     memory.masks.write(W::BYTES, &mut head);
     let encoder_words = &mut std::mem::take(&mut memory.encoder.words);
     let mut encoder = Encoder::new(lanes, encoder_words);
@@ -270,7 +273,12 @@ fn count_symbols(
     histograms.counts.clear();
     histograms.counts.resize(symbols * BINS, 0);
     let columns = places.len();
+    let level = Level::best();
+    let direct = learnt.direct as u8;
     let has_low_bits = low_bits.iter().any(|&bits| bits > 0);
+    let long = model::marks_of(low_bits);
+    own.scratch.clear();
+    own.scratch.resize(columns, 0);
     let rows = own
         .bins
         .chunks(columns)
@@ -278,12 +286,18 @@ fn count_symbols(
     for (row, (bins, made)) in rows.enumerate() {
         if learnt.model.scale != Scale::Roots {
             let numbers = &own.numbers[row * columns..][..columns];
-            if has_low_bits {
-                make_long(numbers, bins, learnt.direct, low_bits, made, &mut own.extra);
+            kernel::symbols_of_differences(level, numbers, bins, made);
+            let count = if has_low_bits {
+                kernel::look_up(level, &long, bins, &mut own.scratch);
+                kernel::raise(level, made, &mut own.scratch);
+                kernel::places_from(level, &own.scratch, direct, places)
             } else {
-                kernel::symbols_of_differences(Level::best(), numbers, bins, made);
-                let number = |x: usize| ((numbers[x] << 1) ^ (numbers[x] >> 31)) as u32;
-                put_large(made, learnt.direct, number, places, &mut own.extra);
+                kernel::places_from(level, made, direct, places)
+            };
+            for &place in &places[..count] {
+                let x = place as usize;
+                let bits = low_bits[usize::from(bins[x])];
+                made[x] = put_long(numbers[x], bits, learnt.direct, &mut own.extra);
             }
         }
         for (&bin, &symbol) in bins.iter().zip(&*made) {
@@ -293,29 +307,16 @@ fn count_symbols(
     histograms
 }
 
-/// Makes the symbols of a row of differences that have low bits.
-fn make_long(
-    numbers: &[i32],
-    bins: &[u8],
-    direct: usize,
-    low_bits: &[u8; BINS],
-    symbols: &mut [u8],
-    extra: &mut BitWriter,
-) {
-    for ((symbol, &number), &bin) in symbols.iter_mut().zip(numbers).zip(bins) {
-        if bin == SPECIAL_BIN {
-            *symbol = 0;
-            continue;
-        }
-        let bits = low_bits[usize::from(bin)];
-        let high = number >> bits;
-        let zigzag = ((high << 1) ^ (high >> 31)) as u32;
-        *symbol = match (zigzag as usize) < direct {
-            true => zigzag as u8,
-            false => put_range(zigzag, direct as u32, extra),
-        };
-        extra.put(number as u32 & ((1 << bits) - 1), u32::from(bits));
-    }
+/// Makes the symbol of a difference with low bits, and writes these.
+fn put_long(number: i32, bits: u8, direct: usize, extra: &mut BitWriter) -> u8 {
+    let high = number >> bits;
+    let zigzag = ((high << 1) ^ (high >> 31)) as u32;
+    let symbol = match (zigzag as usize) < direct {
+        true => zigzag as u8,
+        false => put_range(zigzag, direct as u32, extra),
+    };
+    extra.put(number as u32 & ((1 << bits) - 1), u32::from(bits));
+    symbol
 }
 
 /// Encodes all rows, the last first.

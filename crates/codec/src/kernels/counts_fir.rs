@@ -294,6 +294,15 @@ fn places_from_kernel(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize {
 }
 levels!(pub(crate) fn places_from(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize = places_from_kernel);
 
+/// Raises marks to the symbols of their pixels.
+#[inline(always)]
+fn raise_kernel(symbols: &[u8], marks: &mut [u8]) {
+    for (mark, &symbol) in marks.iter_mut().zip(symbols) {
+        *mark = symbol.max(*mark);
+    }
+}
+levels!(pub(crate) fn raise(symbols: &[u8], marks: &mut [u8]) = raise_kernel);
+
 /// The entry of each bin in a table.
 pub(crate) fn look_up(level: Level, table: &[u8; BINS], bins: &[u8], found: &mut [u8]) {
     assert_eq!(bins.len(), found.len());
@@ -428,6 +437,10 @@ mod tests {
                 assert!(made.iter().map(|&s| u32::from(s)).eq(saturated));
                 look_up(level, &table, &bins, &mut made);
                 let entries = bins.iter().map(|&bin| table[usize::from(bin)]);
+                let mut raised = expected.clone();
+                raise(level, &made, &mut raised);
+                let largest = made.iter().zip(&expected).map(|(a, b)| a.max(b));
+                assert!(raised.iter().eq(largest), "{level:?} {pixels}");
                 assert!(made.iter().copied().eq(entries), "{level:?} {pixels}");
             }
         }
