@@ -433,7 +433,9 @@ mod tests {
                     assert_eq!(places[..count], sought, "{level:?} {pixels} {direct}");
                 }
                 symbols_of_words(level, &words, 65535, &mut made);
-                let saturated = words.iter().map(|&w| (u32::from(w) + 1 & 0xffff).min(255));
+                let saturated = words
+                    .iter()
+                    .map(|&w| ((u32::from(w) + 1) & 0xffff).min(255));
                 assert!(made.iter().map(|&s| u32::from(s)).eq(saturated));
                 look_up(level, &table, &bins, &mut made);
                 let entries = bins.iter().map(|&bin| table[usize::from(bin)]);
