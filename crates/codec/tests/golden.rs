@@ -30,6 +30,13 @@ const CHUNKS: &[(&str, &str, usize, usize)] = &[
     ("frame1-dictionary-u2", "dictionary", 2, 4000),
     ("frame1-counts-u2", "counts", 2, 4000),
     ("frame1-counts-u4", "counts:model=bbp", 4, 3000),
+    ("frame1-counts-fir-u2", "counts:model=fir", 2, 4000),
+    (
+        "frame1-counts-variance-u4",
+        "counts:model=variance",
+        4,
+        3000,
+    ),
     ("frame1-quantise-u4", "quantise:abs=3", 4, 3000),
     ("frame1-noise-u2", "noise:sigma=1", 2, 3000),
     ("frame1-sigma-clip-u2", "sigma-clip:force", 2, 4096),

@@ -30,6 +30,8 @@ const CEILINGS: &[(&str, &str, usize, usize)] = &[
     ("etalon", "noise:sigma=1,mode=unbiased", 72 << 10, 3 << 10),
     ("etalon", "dictionary", 136 << 10, 4 << 10),
     ("etalon", "counts", 24 << 10, 4 << 10),
+    ("etalon", "counts:model=fir", 16 << 10, 4 << 10),
+    ("etalon", "counts:model=variance", 16 << 10, 4 << 10),
     ("etalon", "predict", 16 << 10, 64),
     ("etalon", "predict:model=full", 16 << 10, 64),
     (

@@ -36,6 +36,8 @@ pub(crate) struct Memory {
     most_ones: Vec<u8>,
     words: Vec<u16>,
     scratch: Vec<u8>,
+    /// Bytes of the last chunk that do not grow with it.
+    pub(super) fixed_bytes: usize,
     pub(super) sample: Sample,
 }
 
@@ -114,6 +116,7 @@ fn encode_words<W: Word>(
     let lanes = lanes_for(counts.bytes(&tables, groups * pixels.frames * pixels.rows));
     head[2] = lanes as u8;
     write_levels(&tables, low, high, &mut head);
+    memory.encoder.fixed_bytes = head.len() + 4 * lanes;
     memory.masks.write(pixels.word_bytes, &mut head);
     let encoder_words = &mut std::mem::take(&mut memory.encoder.words);
     let mut encoder = Encoder::new(lanes, encoder_words);

@@ -1,4 +1,5 @@
-//! Which model of `counts` a chunk is coded with: that which makes the least of a band of its rows.
+//! Which model of `counts` a chunk is coded with: that which would make the least of it, going by a band of
+//! its rows.
 
 use super::counts::Model;
 use super::counts_pixels::Pixels;
@@ -44,12 +45,18 @@ pub(super) fn choose(
     dst: &mut [u8],
 ) -> Option<Model> {
     let (band, start) = pixels.band(TRIED_PIXELS);
+    let growth = pixels.len() as f64 / band.len() as f64;
     let mut best: Option<(Model, f64)> = None;
     for model in Model::ALL {
         let Some(len) = encode(context, model, &band, &bytes[start..], dst) else {
             continue;
         };
-        let len = len as f64;
+        // A band's header weighs more than that of the chunk will.
+        let fixed = match model {
+            Model::Bbp => context.counts.encoder.fixed_bytes,
+            _ => context.counts_fir.encoder.fixed_bytes,
+        };
+        let len = fixed as f64 + len.saturating_sub(fixed) as f64 * growth;
         // In order of decreasing speed.
         if best.is_none_or(|(_, least)| len < least * (1.0 - price_of(speed))) {
             best = Some((model, len));

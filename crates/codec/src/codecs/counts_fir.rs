@@ -57,14 +57,14 @@ use crate::entropy::bernoulli::{ESCAPE, TABLES};
 use crate::entropy::rans::{Decoder, LANES};
 use crate::entropy::rans_tables::{DecodeTables, PRECISION_BITS, read_table};
 use crate::kernels::counts::{GROUP, fill_masked};
-use crate::kernels::counts_fir::{self as kernel, Above, BINS, FEATURES, HALO, Weights};
+use crate::kernels::counts_fir::{
+    self as kernel, Above, BINS, FEATURES, HALO, SPECIAL_BIN, Weights,
+};
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
 /// Bins that have a context.
 pub(super) const MAPPED_BINS: usize = 192;
-/// The bin of special pixels.
-pub(super) const SPECIAL_BIN: u8 = 255;
 pub(super) const MAX_CONTEXTS: usize = 64;
 pub(super) const MAX_DIRECT: usize = 200;
 /// Symbols for ranges of values.
@@ -100,6 +100,10 @@ pub(crate) struct Memory {
     pub(super) symbols: Vec<u8>,
     pub(super) mask_levels: Vec<u8>,
     pub(super) mask_bytes: Vec<u8>,
+    /// Of a row: where symbols have extra bits, in front of others.
+    pub(super) places: Vec<u32>,
+    /// Of a row: at least `direct` for pixels that have extra bits.
+    marks: Vec<u8>,
     tables: DecodeTables,
     pub(super) encoder: super::counts_fir_encode::Memory,
 }
@@ -215,6 +219,9 @@ struct Header<'a> {
     /// Context of each bin.
     map: [u8; BINS],
     low_bits: Vec<u8>,
+    /// Whether any context has some, and 255 for each that does.
+    has_low_bits: bool,
+    long: [u8; BINS],
     escapes: Reader<'a>,
     extra: BitReader<'a>,
 }
@@ -289,9 +296,19 @@ fn read_header<'a>(
         lanes,
         direct,
         map,
+        has_low_bits: low_bits.iter().any(|&bits| bits > 0),
+        long: marks_of(&low_bits),
         low_bits,
         escapes,
         extra,
+    })
+}
+
+/// 255 where there are low bits.
+pub(super) fn marks_of(low_bits: &[u8]) -> [u8; BINS] {
+    std::array::from_fn(|i| match low_bits.get(i) {
+        Some(1..) => 255,
+        _ => 0,
     })
 }
 
@@ -364,10 +381,8 @@ fn decode_rows<W: Word>(
         }
         decode_masks(memory, row, &mut decoder, &mut header.escapes)?;
         memory.state.expect(level, &model);
-        let contexts = memory.contexts.iter_mut().zip(&memory.state.bins);
-        for (context, &bin) in contexts {
-            *context = header.map[usize::from(bin)];
-        }
+        let contexts = &mut memory.contexts;
+        kernel::look_up(level, &header.map, &memory.state.bins, contexts);
         let special_context = header.map[usize::from(SPECIAL_BIN)];
         fill_masked(&memory.special, special_context, &mut memory.contexts);
         decoder.decode(&memory.tables, &memory.contexts, &mut memory.symbols)?;
@@ -444,7 +459,11 @@ impl Memory {
 }
 
 /// Turns the symbols of a row into words.
-fn put_words<W: Word>(memory: &Memory, header: &mut Header, words: &mut [W]) -> Result<(), Error> {
+fn put_words<W: Word>(
+    memory: &mut Memory,
+    header: &mut Header,
+    words: &mut [W],
+) -> Result<(), Error> {
     let level = Level::best();
     let origin = W::new(header.model.origin);
     let has_differences = header.model.scale != Scale::Roots;
@@ -455,32 +474,42 @@ fn put_words<W: Word>(memory: &Memory, header: &mut Header, words: &mut [W]) -> 
     } else {
         kernel::words_of_symbols(level, symbols, origin, words);
     }
-    let needs_bits = header.low_bits.iter().any(|&bits| bits > 0);
-    let direct = header.direct;
-    if !needs_bits && !kernel::any_from(level, symbols, direct as u8) {
-        return Ok(());
-    }
-    for (x, (&symbol, &context)) in symbols.iter().zip(&memory.contexts).enumerate() {
-        let low_bits = u32::from(header.low_bits[usize::from(context)]);
-        if usize::from(symbol) < direct && low_bits == 0 {
-            continue;
-        }
-        let mut number = u32::from(symbol);
-        if usize::from(symbol) >= direct {
-            let range = u32::from(symbol) - direct as u32;
-            let below = header.extra.take(range)?;
-            number = (1u32 << range | below).wrapping_add(direct as u32 - 1);
-        }
-        let low = header.extra.take(low_bits)?;
-        let value = if has_differences {
-            let high = (number >> 1) ^ (number & 1).wrapping_neg();
-            (bases[x] as u32).wrapping_add(high << low_bits | low)
-        } else {
-            number
-        };
+    memory.places.resize(symbols.len(), 0);
+    let places = &mut memory.places;
+    let direct = header.direct as u8;
+    let count = if header.has_low_bits {
+        memory.marks.resize(symbols.len(), 0);
+        kernel::look_up(level, &header.long, &memory.contexts, &mut memory.marks);
+        kernel::raise(level, symbols, &mut memory.marks);
+        kernel::places_from(level, &memory.marks, direct, places)
+    } else {
+        kernel::places_from(level, symbols, direct, places)
+    };
+    for &place in &places[..count] {
+        let x = place as usize;
+        let low_bits = header.low_bits[usize::from(memory.contexts[x])];
+        let value = header.value(symbols[x], low_bits, bases[x])?;
         words[x] = W::new(value).plus(origin);
     }
     Ok(())
+}
+
+impl Header<'_> {
+    /// The value of a pixel whose symbol is followed by extra bits.
+    fn value(&mut self, symbol: u8, low_bits: u8, base: i32) -> Result<u32, Error> {
+        let mut number = u32::from(symbol);
+        if usize::from(symbol) >= self.direct {
+            let range = u32::from(symbol) - self.direct as u32;
+            let below = self.extra.take(range)?;
+            number = (1u32 << range | below).wrapping_add(self.direct as u32 - 1);
+        }
+        if self.model.scale == Scale::Roots {
+            return Ok(number);
+        }
+        let low = self.extra.take(u32::from(low_bits))?;
+        let high = (number >> 1) ^ (number & 1).wrapping_neg();
+        Ok((base as u32).wrapping_add(high << low_bits | low))
+    }
 }
 
 const _: () = assert!(FEATURES == 16 && MAX_DIRECT + RANGES < 256);

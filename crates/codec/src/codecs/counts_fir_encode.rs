@@ -1,7 +1,7 @@
 //! Encoding of models 2 and 3 of `counts`: rows are expected in order, symbols counted by bin, bins merged to contexts,
 //! and rows encoded in reverse, because rANS encodes backwards.
 
-use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, SPECIAL_BIN, Scale};
+use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, Scale};
 use super::counts_fir_bits::BitWriter;
 use super::counts_fir_learn::{self as learning, Learnt};
 use super::counts_fir_merge::{Histograms, Merged, merge};
@@ -13,7 +13,7 @@ use crate::entropy::bernoulli::{ESCAPE, TABLES};
 use crate::entropy::rans::{Encoder, lanes_for};
 use crate::entropy::rans_tables::{EncodeTables, PRECISION_BITS, TOTAL, normalise, write_table};
 use crate::kernels::counts::fill_masked;
-use crate::kernels::counts_fir::{self as kernel, BINS};
+use crate::kernels::counts_fir::{self as kernel, BINS, SPECIAL_BIN};
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
@@ -27,7 +27,7 @@ const MEAN_DIFFERENCE: u64 = 10;
 pub(crate) struct Memory {
     /// Bins of all rows.
     bins: Vec<u8>,
-    /// Values or differences of all rows.
+    /// Differences of all rows, where there are any.
     numbers: Vec<i32>,
     symbols: Vec<u8>,
     extra: BitWriter,
@@ -37,6 +37,8 @@ pub(crate) struct Memory {
     scratch: Vec<u8>,
     counts: Vec<u32>,
     tables: EncodeTables,
+    /// Bytes of the last chunk that do not grow with it.
+    pub(super) fixed_bytes: usize,
     sample: Sample,
     learning: learning::Memory,
 }
@@ -73,13 +75,14 @@ fn encode_words<W: Word>(
         .masks
         .begin_encoding(specials, pixels.rows, pixels.columns);
     let low_bits = expect_rows(memory, pixels, bytes, &learnt, words)?;
-    let histograms = make_symbols(&mut memory.encoder, &learnt, &low_bits, pixels.columns);
+    let histograms = count_symbols(&mut memory.encoder, &mut memory.places, &learnt, &low_bits);
     let merged = merge(&histograms, &low_bits, has_differences);
     memory.encoder.counts = histograms.counts;
     let lanes = lanes_for((merged.bits / 8.0) as usize);
     let mut head = Vec::new();
     write_head::<W>(&learnt, lanes, &merged, &mut head);
     make_tables(&mut memory.encoder, &merged, &learnt, &mut head);
+    memory.encoder.fixed_bytes = head.len() + 4 * lanes;
     memory.masks.write(W::BYTES, &mut head);
     let encoder_words = &mut std::mem::take(&mut memory.encoder.words);
     let mut encoder = Encoder::new(lanes, encoder_words);
@@ -151,8 +154,8 @@ fn expect_rows<W: Word>(
     let columns = pixels.columns;
     let model = &learnt.model;
     let mut sums = [(0u64, 0u64); BINS];
-    memory.encoder.bins.resize(pixels.len(), 0);
-    memory.encoder.numbers.resize(pixels.len(), 0);
+    memory.encoder.begin(pixels, model.scale);
+    memory.places.resize(columns, 0);
     for row in 0..pixels.frames * pixels.rows {
         if row % pixels.rows == 0 {
             memory.state.begin(columns);
@@ -164,27 +167,30 @@ fn expect_rows<W: Word>(
         memory.masks.take(row, words, scratch);
         memory.gather_special(row);
         memory.state.expect(level, model);
-        let numbers = &mut memory.encoder.numbers[row * columns..][..columns];
         let origin = W::new(model.origin);
         let special = &memory.special;
-        match model.scale {
-            Scale::Roots => {
-                for (number, word) in numbers.iter_mut().zip(&*words) {
-                    *number = word.minus(origin).value() as i32;
-                }
-            }
-            Scale::Values { .. } => {
-                kernel::differences(level, words, origin, &memory.state.estimates, numbers);
-            }
-        }
-        let bins = &mut memory.encoder.bins[row * columns..][..columns];
+        let own = &mut memory.encoder;
+        let all = row * columns..(row + 1) * columns;
+        let bins = &mut own.bins[all.clone()];
         bins.copy_from_slice(&memory.state.bins);
         fill_masked(special, SPECIAL_BIN, bins);
-        if row % SPREAD_ROWS == 0 && model.scale != Scale::Roots {
-            for (&bin, &number) in bins.iter().zip(&*numbers) {
-                let sum = &mut sums[usize::from(bin)];
-                sum.0 += u64::from(number.unsigned_abs().min(1 << 24));
-                sum.1 += 1;
+        if model.scale == Scale::Roots {
+            let symbols = &mut own.symbols[all];
+            kernel::symbols_of_words(level, words, origin, symbols);
+            fill_masked(special, 0, symbols);
+            let value = |x: usize| words[x].minus(origin).value();
+            put_large(
+                symbols,
+                learnt.direct,
+                value,
+                &mut memory.places,
+                &mut own.extra,
+            );
+        } else {
+            let numbers = &mut own.numbers[all];
+            kernel::differences(level, words, origin, &memory.state.estimates, numbers);
+            if row % SPREAD_ROWS == 0 {
+                add_spreads(bins, numbers, &mut sums);
             }
         }
         memory
@@ -208,14 +214,57 @@ fn low_bits(sums: &[(u64, u64); BINS]) -> [u8; BINS] {
     low_bits
 }
 
-/// Makes symbols of the numbers, writes the extra bits and counts the symbols of bins.
-fn make_symbols(
+/// Adds the sizes of differences to the sums of their bins.
+fn add_spreads(bins: &[u8], numbers: &[i32], sums: &mut [(u64, u64); BINS]) {
+    for (&bin, &number) in bins.iter().zip(numbers) {
+        let sum = &mut sums[usize::from(bin)];
+        sum.0 += u64::from(number.unsigned_abs().min(1 << 24));
+        sum.1 += 1;
+    }
+}
+
+/// Puts the symbols of ranges in the place of symbols that are too large, and the bits that these leave out into
+/// `extra`; `number` gives what a symbol stands for.
+fn put_large(
+    symbols: &mut [u8],
+    direct: usize,
+    number: impl Fn(usize) -> u32,
+    places: &mut [u32],
+    extra: &mut BitWriter,
+) {
+    let count = kernel::places_from(Level::best(), symbols, direct as u8, places);
+    for &place in &places[..count] {
+        let x = place as usize;
+        symbols[x] = put_range(number(x), direct as u32, extra);
+    }
+}
+
+/// The symbol of a number of `direct` or more, whose other bits are put into `extra`.
+fn put_range(number: u32, direct: u32, extra: &mut BitWriter) -> u8 {
+    let beyond = number - direct + 1;
+    let range = beyond.ilog2();
+    extra.put(beyond ^ (1 << range), range);
+    (direct + range) as u8
+}
+
+impl Memory {
+    fn begin(&mut self, pixels: &Pixels, scale: Scale) {
+        self.bins.resize(pixels.len(), 0);
+        self.symbols.resize(pixels.len(), 0);
+        if scale != Scale::Roots {
+            self.numbers.resize(pixels.len(), 0);
+        }
+        self.extra.clear();
+    }
+}
+
+/// Counts the symbols of bins; makes those of differences, and writes their extra bits.
+fn count_symbols(
     own: &mut Memory,
+    places: &mut [u32],
     learnt: &Learnt,
     low_bits: &[u8; BINS],
-    columns: usize,
 ) -> Histograms {
-    let direct = learnt.direct as u32;
     let symbols = learnt.direct + RANGES;
     let mut histograms = Histograms {
         symbols,
@@ -223,33 +272,51 @@ fn make_symbols(
     };
     histograms.counts.clear();
     histograms.counts.resize(symbols * BINS, 0);
-    own.symbols.resize(own.bins.len(), 0);
-    own.extra.clear();
-    let has_differences = learnt.model.scale != Scale::Roots;
-    let rows = own.bins.chunks(columns).zip(own.numbers.chunks(columns));
-    for ((bins, numbers), made) in rows.zip(own.symbols.chunks_mut(columns)) {
-        for ((&bin, &number), made) in bins.iter().zip(numbers).zip(made) {
-            let bits = u32::from(low_bits[usize::from(bin)]);
-            let (mut coded, mut low) = (number as u32, 0);
-            if bin == SPECIAL_BIN {
-                coded = 0;
-            } else if has_differences {
-                low = coded & ((1 << bits) - 1);
-                let high = number >> bits;
-                coded = ((high << 1) ^ (high >> 31)) as u32;
+    let columns = places.len();
+    let level = Level::best();
+    let direct = learnt.direct as u8;
+    let has_low_bits = low_bits.iter().any(|&bits| bits > 0);
+    let long = model::marks_of(low_bits);
+    own.scratch.clear();
+    own.scratch.resize(columns, 0);
+    let rows = own
+        .bins
+        .chunks(columns)
+        .zip(own.symbols.chunks_mut(columns));
+    for (row, (bins, made)) in rows.enumerate() {
+        if learnt.model.scale != Scale::Roots {
+            let numbers = &own.numbers[row * columns..][..columns];
+            kernel::symbols_of_differences(level, numbers, bins, made);
+            let count = if has_low_bits {
+                kernel::look_up(level, &long, bins, &mut own.scratch);
+                kernel::raise(level, made, &mut own.scratch);
+                kernel::places_from(level, &own.scratch, direct, places)
+            } else {
+                kernel::places_from(level, made, direct, places)
+            };
+            for &place in &places[..count] {
+                let x = place as usize;
+                let bits = low_bits[usize::from(bins[x])];
+                made[x] = put_long(numbers[x], bits, learnt.direct, &mut own.extra);
             }
-            if coded >= direct {
-                let beyond = coded - direct + 1;
-                let range = beyond.ilog2();
-                own.extra.put(beyond ^ (1 << range), range);
-                coded = direct + range;
-            }
-            own.extra.put(low, bits);
-            *made = coded as u8;
-            histograms.counts[usize::from(bin) * symbols + coded as usize] += 1;
+        }
+        for (&bin, &symbol) in bins.iter().zip(&*made) {
+            histograms.counts[usize::from(bin) * symbols + usize::from(symbol)] += 1;
         }
     }
     histograms
+}
+
+/// Makes the symbol of a difference with low bits, and writes these.
+fn put_long(number: i32, bits: u8, direct: usize, extra: &mut BitWriter) -> u8 {
+    let high = number >> bits;
+    let zigzag = ((high << 1) ^ (high >> 31)) as u32;
+    let symbol = match (zigzag as usize) < direct {
+        true => zigzag as u8,
+        false => put_range(zigzag, direct as u32, extra),
+    };
+    extra.put(number as u32 & ((1 << bits) - 1), u32::from(bits));
+    symbol
 }
 
 /// Encodes all rows, the last first.
@@ -259,14 +326,13 @@ fn encode_rows(
     merged: &Merged,
     encoder: &mut Encoder,
 ) {
+    let level = Level::best();
     let columns = pixels.columns;
     memory.encoder.escapes.clear();
     memory.contexts.resize(columns, 0);
     for row in (0..pixels.frames * pixels.rows).rev() {
         let bins = &memory.encoder.bins[row * columns..][..columns];
-        for (context, &bin) in memory.contexts.iter_mut().zip(bins) {
-            *context = merged.map[usize::from(bin)];
-        }
+        kernel::look_up(level, &merged.map, bins, &mut memory.contexts);
         let symbols = &memory.encoder.symbols[row * columns..][..columns];
         encoder.encode(&memory.encoder.tables, &memory.contexts, symbols);
         encode_masks(memory, row, columns.div_ceil(8), encoder);

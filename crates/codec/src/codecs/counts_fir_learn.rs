@@ -3,7 +3,7 @@
 
 use super::counts_fir::{MAX_LIMIT, Model, Scale, State};
 use super::counts_pixels::Pixels;
-use crate::kernels::counts_fir::{self as kernel, FEATURES, FRACTION_BITS, Weights};
+use crate::kernels::counts_fir::{self as kernel, Equation, FEATURES, FRACTION_BITS, Weights};
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
@@ -40,6 +40,8 @@ pub(crate) struct Memory {
     /// Values of the sampled rows that are not special.
     sorted: Vec<u32>,
     special: Vec<u8>,
+    /// Of a row.
+    equations: Vec<Equation>,
 }
 
 /// Which part of the numbers in `sorted` is below the result.
@@ -166,6 +168,7 @@ fn add_band<W: Word>(
             state.estimates = made;
         }
         let sampled = (4 + row % 7..pixels.columns.saturating_sub(4)).step_by(step);
+        memory.equations.clear();
         for x in sampled.filter(|_| is_sampled) {
             if memory
                 .special
@@ -183,8 +186,10 @@ fn add_band<W: Word>(
                     (value.min(f64::from(limit)), 1.0 / (1.0 + mean))
                 }
             };
-            kernel::add_equation(level, &features, target, weight, sums);
+            let equation = Equation::new(&features, target, weight);
+            memory.equations.push(equation);
         }
+        kernel::add_equations(level, &memory.equations, sums);
         state.expect_above(scale);
         state.learn(level, (scale, origin), words, &memory.special);
     }
@@ -263,7 +268,8 @@ mod tests {
             let mut features = [1.0; FEATURES + 1];
             features[..FEATURES].fill_with(&mut draw);
             let target = 0.5 * features[3] - 0.25 * features[15] + 7.0;
-            kernel::add_equation(Level::best(), &features, target, 1.0, &mut sums);
+            let equation = Equation::new(&features, target, 1.0);
+            kernel::add_equations(Level::best(), &[equation], &mut sums);
         }
         let weights = solve(sums, 256.0);
         let mut expected = [0; FEATURES];

@@ -89,3 +89,26 @@ pub(super) unsafe fn look_up(tables: &[[u8; BINS]], bins: &[u8], found: &mut [u8
     }
     bins.len()
 }
+
+/// # Safety
+/// The CPU has the instructions; `found` is as long as `bins`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+pub(super) unsafe fn look_up_256(table: &[u8; 256], bins: &[u8], found: &mut [u8]) {
+    // SAFETY: 256 bytes are four registers.
+    let register = |i: usize| unsafe { _mm512_loadu_si512(table.as_ptr().add(64 * i).cast()) };
+    let (first, second, third, fourth) = (register(0), register(1), register(2), register(3));
+    let mut at = 0;
+    while at < bins.len() {
+        let left = (bins.len() - at).min(64);
+        let active = u64::MAX >> (64 - left);
+        // SAFETY: `left` bytes, of both, are accessed.
+        unsafe {
+            let bins = _mm512_maskz_loadu_epi8(active, bins.as_ptr().add(at).cast());
+            let low = _mm512_permutex2var_epi8(first, bins, second);
+            let high = _mm512_permutex2var_epi8(third, bins, fourth);
+            let entries = _mm512_mask_blend_epi8(_mm512_movepi8_mask(bins), low, high);
+            _mm512_mask_storeu_epi8(found.as_mut_ptr().add(at).cast(), active, entries);
+        }
+        at += left;
+    }
+}

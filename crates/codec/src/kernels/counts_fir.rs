@@ -1,6 +1,10 @@
 //! A pixel estimated from rows above, and the bin of that estimate; `codecs/counts_fir.rs` says what for.
 
-use super::levels::levels;
+#[cfg(target_arch = "x86_64")]
+use super::counts_avx512;
+#[cfg(target_arch = "x86_64")]
+use super::levels::InstructionSet;
+use super::levels::{Level, levels};
 use super::pixels::Word;
 
 /// Values that an estimate is made of.
@@ -11,6 +15,8 @@ pub(crate) const HALO: usize = 6;
 pub(crate) const FRACTION_BITS: u32 = 10;
 /// Bins have numbers below this.
 pub(crate) const BINS: usize = 256;
+/// The bin of special pixels.
+pub(crate) const SPECIAL_BIN: u8 = 255;
 
 /// The rows that estimates are made of, each with [`HALO`] cells before its first pixel and behind its last.
 #[derive(Clone, Copy)]
@@ -109,28 +115,44 @@ pub(crate) fn features(above: Above, x: usize, around: i32) -> [f64; FEATURES + 
     features
 }
 
-/// Adds a row of normal equations, which are symmetric: all of them but the lower half.
-#[inline(always)]
-fn add_equation_kernel(
-    features: &[f64; FEATURES + 1],
-    target: f64,
-    weight: f64,
-    sums: &mut [[f64; FEATURES + 2]; FEATURES + 1],
-) {
-    for (row, &feature) in sums.iter_mut().zip(features) {
-        let weighted = feature * weight;
-        for (sum, &other) in row.iter_mut().zip(features) {
-            *sum += weighted * other;
-        }
-        row[FEATURES + 1] += weighted * target;
+/// One equation: its features and a 1, its target, and zeros that fill up registers.
+#[derive(Clone, Copy)]
+pub(crate) struct Equation {
+    pub(crate) terms: [f64; 24],
+    pub(crate) weight: f64,
+}
+
+impl Equation {
+    pub(crate) fn new(features: &[f64; FEATURES + 1], target: f64, weight: f64) -> Self {
+        let mut terms = [0.0; 24];
+        terms[..=FEATURES].copy_from_slice(features);
+        terms[FEATURES + 1] = target;
+        Self { terms, weight }
     }
 }
-levels!(pub(crate) fn add_equation(
-    features: &[f64; FEATURES + 1],
-    target: f64,
-    weight: f64,
+
+/// Adds equations, in order, to the normal equations.
+#[inline(always)]
+fn add_equations_kernel(equations: &[Equation], sums: &mut [[f64; FEATURES + 2]; FEATURES + 1]) {
+    // A row of sums stays in registers while a batch is in the L1 cache.
+    for batch in equations.chunks(64) {
+        for (i, row) in sums.iter_mut().enumerate() {
+            let mut cells = [0.0; 24];
+            cells[..FEATURES + 2].copy_from_slice(row);
+            for equation in batch {
+                let weighted = equation.terms[i] * equation.weight;
+                for (cell, &term) in cells.iter_mut().zip(&equation.terms) {
+                    *cell += weighted * term;
+                }
+            }
+            row.copy_from_slice(&cells[..FEATURES + 2]);
+        }
+    }
+}
+levels!(pub(crate) fn add_equations(
+    equations: &[Equation],
     sums: &mut [[f64; FEATURES + 2]; FEATURES + 1],
-) = add_equation_kernel);
+) = add_equations_kernel);
 
 /// Bins of estimates of roots: eight to an octave of e + 64.
 #[inline(always)]
@@ -166,7 +188,10 @@ levels!(pub(crate) fn value_bins(estimates: &mut [i32], limit: i32, bins: &mut [
 fn roots_kernel<W: Word>(words: &[W], origin: W, roots: &mut [i32]) {
     for (root, &word) in roots.iter_mut().zip(words) {
         let value = word.minus(origin).value().min(255) as i32;
-        *root = ((value as f32).sqrt() * 64.0 + 0.5) as i32;
+        // Floats from 2²³ on are whole, so adding that rounds, and the low bits are the number: a cast would saturate,
+        // which compiles to code for one number at a time.
+        let rounded = (value as f32).sqrt() * 64.0 + (1u32 << 23) as f32;
+        *root = (rounded.to_bits() & 0xffff) as i32;
     }
 }
 levels!(pub(crate) fn roots<W: Word>(words: &[W], origin: W, roots: &mut [i32]) = roots_kernel);
@@ -222,20 +247,82 @@ fn words_of_symbols_kernel<W: Word>(symbols: &[u8], origin: W, words: &mut [W]) 
 }
 levels!(pub(crate) fn words_of_symbols<W: Word>(symbols: &[u8], origin: W, words: &mut [W]) = words_of_symbols_kernel);
 
-/// Whether there is a symbol from `direct` on.
+/// Symbols of values, those from 255 on as 255.
 #[inline(always)]
-fn any_from_kernel(symbols: &[u8], direct: u8) -> bool {
-    let mut any = false;
-    for &symbol in symbols {
-        any |= symbol >= direct;
+fn symbols_of_words_kernel<W: Word>(words: &[W], origin: W, symbols: &mut [u8]) {
+    for (symbol, &word) in symbols.iter_mut().zip(words) {
+        *symbol = word.minus(origin).value().min(255) as u8;
     }
-    any
 }
-levels!(pub(crate) fn any_from(symbols: &[u8], direct: u8) -> bool = any_from_kernel);
+levels!(pub(crate) fn symbols_of_words<W: Word>(words: &[W], origin: W, symbols: &mut [u8]) = symbols_of_words_kernel);
+
+/// Symbols of differences, zigzag, those from 255 on as 255; and 0 in the bin [`SPECIAL_BIN`].
+#[inline(always)]
+fn symbols_of_differences_kernel(differences: &[i32], bins: &[u8], symbols: &mut [u8]) {
+    for ((symbol, &difference), &bin) in symbols.iter_mut().zip(differences).zip(bins) {
+        let zigzag = ((difference << 1) ^ (difference >> 31)) as u32;
+        let saturated = zigzag.min(255) as u8;
+        *symbol = if bin == SPECIAL_BIN { 0 } else { saturated };
+    }
+}
+levels!(pub(crate) fn symbols_of_differences(
+    differences: &[i32], bins: &[u8], symbols: &mut [u8]
+) = symbols_of_differences_kernel);
+
+/// Sets the first of `places`, of which there are as many as symbols, to where symbols are `direct` or more; returns
+/// their number.
+#[inline(always)]
+fn places_from_kernel(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize {
+    /// Symbols that are compared at once; few blocks have one of the sought.
+    const BLOCK: usize = 64;
+    let places = &mut places[..symbols.len()];
+    let mut count = 0;
+    for (number, block) in symbols.chunks(BLOCK).enumerate() {
+        let largest = match block.first_chunk::<BLOCK>() {
+            Some(block) => block.iter().fold(0, |largest, &symbol| symbol.max(largest)),
+            None => u8::MAX,
+        };
+        if largest < direct {
+            continue;
+        }
+        for (i, &symbol) in block.iter().enumerate() {
+            places[count.min(number * BLOCK + i)] = (number * BLOCK + i) as u32;
+            count += usize::from(symbol >= direct);
+        }
+    }
+    count
+}
+levels!(pub(crate) fn places_from(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize = places_from_kernel);
+
+/// Raises marks to the symbols of their pixels.
+#[inline(always)]
+fn raise_kernel(symbols: &[u8], marks: &mut [u8]) {
+    for (mark, &symbol) in marks.iter_mut().zip(symbols) {
+        *mark = symbol.max(*mark);
+    }
+}
+levels!(pub(crate) fn raise(symbols: &[u8], marks: &mut [u8]) = raise_kernel);
+
+/// The entry of each bin in a table.
+pub(crate) fn look_up(level: Level, table: &[u8; BINS], bins: &[u8], found: &mut [u8]) {
+    assert_eq!(bins.len(), found.len());
+    #[cfg(target_arch = "x86_64")]
+    if level.instruction_set() == InstructionSet::Avx512Gfni {
+        // SAFETY: `level` exists, so the CPU has the instructions; the lengths agree.
+        #[allow(unsafe_code)]
+        unsafe {
+            counts_avx512::look_up_256(table, bins, found);
+        }
+        return;
+    }
+    let _ = level;
+    for (found, &bin) in found.iter_mut().zip(bins) {
+        *found = table[usize::from(bin)];
+    }
+}
 
 #[cfg(test)]
 mod tests {
-    use super::super::levels::Level;
     use super::*;
 
     /// Numbers without pattern.
@@ -317,5 +404,74 @@ mod tests {
             last = spread;
         }
         assert!(last > 60 && last < 80, "{last}");
+    }
+
+    #[test]
+    fn every_level_makes_the_same_symbols() {
+        for pixels in (0..140).chain([1000]) {
+            let differences = drawn(pixels, 6, 10);
+            let bins: Vec<u8> = drawn(pixels, 7, 8).iter().map(|&bin| bin as u8).collect();
+            let words: Vec<u16> = drawn(pixels, 8, 9).iter().map(|&w| w as u16).collect();
+            let table: [u8; BINS] = std::array::from_fn(|i| (i * 77 % 251) as u8);
+            let expected: Vec<u8> = differences
+                .iter()
+                .zip(&bins)
+                .map(|(&d, &bin)| match bin {
+                    SPECIAL_BIN => 0,
+                    _ => (if d < 0 { -2 * d - 1 } else { 2 * d }).min(255) as u8,
+                })
+                .collect();
+            for level in Level::available() {
+                let mut made = vec![0xcc; pixels];
+                symbols_of_differences(level, &differences, &bins, &mut made);
+                assert_eq!(made, expected, "{level:?} {pixels}");
+                for direct in [1, 96, 200] {
+                    let mut places = vec![0; pixels + 1];
+                    let count = places_from(level, &made, direct, &mut places);
+                    let is_large = |&x: &u32| made[x as usize] >= direct;
+                    let sought: Vec<u32> = (0..pixels as u32).filter(is_large).collect();
+                    assert_eq!(places[..count], sought, "{level:?} {pixels} {direct}");
+                }
+                symbols_of_words(level, &words, 65535, &mut made);
+                let saturated = words
+                    .iter()
+                    .map(|&w| ((u32::from(w) + 1) & 0xffff).min(255));
+                assert!(made.iter().map(|&s| u32::from(s)).eq(saturated));
+                look_up(level, &table, &bins, &mut made);
+                let entries = bins.iter().map(|&bin| table[usize::from(bin)]);
+                let mut raised = expected.clone();
+                raise(level, &made, &mut raised);
+                let largest = made.iter().zip(&expected).map(|(a, b)| a.max(b));
+                assert!(raised.iter().eq(largest), "{level:?} {pixels}");
+                assert!(made.iter().copied().eq(entries), "{level:?} {pixels}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_adds_the_same_equations() {
+        let equations: Vec<Equation> = (0..150)
+            .map(|seed| {
+                let numbers = drawn(FEATURES + 3, seed, 12);
+                let number = |i: usize| f64::from(numbers[i]);
+                Equation::new(&std::array::from_fn(number), number(17), number(18))
+            })
+            .collect();
+        let sums = |level| {
+            let mut sums = [[1.0; FEATURES + 2]; FEATURES + 1];
+            add_equations(level, &equations, &mut sums);
+            sums
+        };
+        let mut expected = [[1.0; FEATURES + 2]; FEATURES + 1];
+        for Equation { terms, weight } in &equations {
+            for (row, factor) in expected.iter_mut().zip(terms) {
+                for (cell, term) in row.iter_mut().zip(terms) {
+                    *cell += factor * weight * term;
+                }
+            }
+        }
+        for level in Level::available() {
+            assert_eq!(sums(level), expected, "{level:?}");
+        }
     }
 }

@@ -279,15 +279,8 @@ unsafe fn encoded(
         _ => {
             let index = _mm512_slli_epi32::<8>(contexts);
             let index = _mm512_or_si512(index, _mm512_cvtepu8_epi32(symbols));
-            let zero = _mm512_setzero_si512();
-            let entries: *const i32 = entries.all.as_ptr().cast();
-            // SAFETY: a context's table has 256 entries; each is two numbers of 4 bytes.
-            unsafe {
-                (
-                    _mm512_mask_i32gather_epi32::<8>(zero, active, index, entries),
-                    _mm512_mask_i32gather_epi32::<8>(zero, active, index, entries.add(1)),
-                )
-            }
+            // SAFETY: a context's table has 256 entries.
+            unsafe { halves_gathered(active, index, entries.all) }
         }
     };
     let others = _mm512_and_si512(high, _mm512_set1_epi32(0x1fff));
@@ -313,6 +306,34 @@ unsafe fn encoded(
     let next = _mm512_add_epi32(short, bias);
     let next = _mm512_add_epi32(next, _mm512_mullo_epi32(quotient, others));
     _mm512_mask_mov_epi32(states, active, next)
+}
+
+/// Low and high halves of the entries of the active lanes. A gather takes as long as it has lanes, so whole entries are
+/// read, and then parted.
+///
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn halves_gathered(active: u16, index: __m512i, entries: &[u64]) -> (__m512i, __m512i) {
+    let zero = _mm512_setzero_si512();
+    let entries: *const i64 = entries.as_ptr().cast();
+    let (first, second) = (active as u8, (active >> 8) as u8);
+    let first_index = _mm512_castsi512_si256(index);
+    let second_index = _mm512_extracti64x4_epi64::<1>(index);
+    // SAFETY: the caller's promise.
+    let (first, second) = unsafe {
+        (
+            _mm512_mask_i32gather_epi64::<8>(zero, first, first_index, entries),
+            _mm512_mask_i32gather_epi64::<8>(zero, second, second_index, entries),
+        )
+    };
+    let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    (
+        _mm512_permutex2var_epi32(first, even, second),
+        _mm512_permutex2var_epi32(first, odd, second),
+    )
 }
 
 /// Entries of a table of 64; only the low six bits of an index count.
