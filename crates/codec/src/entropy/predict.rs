@@ -35,6 +35,9 @@ use super::predict_learn;
 use super::predict_lines::Extent;
 use super::predict_special::Specials;
 use super::rans_tables::{DecodeTables, EncodeTables, TOTAL};
+use crate::kernels::levels::Level;
+use crate::kernels::predict::BINS;
+use crate::kernels::predict_contexts::contexts;
 
 pub(crate) use super::predict_decode::decode;
 pub(crate) use super::predict_encode::encode;
@@ -141,14 +144,26 @@ pub(super) const SPECIAL_FREQUENCIES: [u16; SYMBOLS] = {
     frequencies
 };
 
-/// The context of each bin.
-pub(super) fn context_of_bins(firsts: impl Iterator<Item = u8>) -> [u8; 256] {
-    let mut contexts = [0; 256];
-    let mut number = 0;
-    for (context, first) in firsts.enumerate() {
-        contexts[usize::from(first)..].fill(context as u8);
-        number = context + 1;
+/// The context of each bin, and of special pixels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ContextOf {
+    of_bin: [u8; BINS],
+    pub(super) special: u8,
+}
+
+impl ContextOf {
+    pub(super) fn new(firsts: impl Iterator<Item = u8>) -> Self {
+        let mut of_bin = [0; BINS];
+        let mut special = 0;
+        for (context, first) in (0..).zip(firsts) {
+            of_bin[usize::from(first)..].fill(context);
+            special = context + 1;
+        }
+        Self { of_bin, special }
     }
-    contexts[usize::from(SPECIAL)] = number as u8;
-    contexts
+
+    /// Replaces bins by their contexts.
+    pub(super) fn replace(&self, level: Level, bins: &mut [u8]) {
+        contexts(level, &self.of_bin, self.special, bins);
+    }
 }

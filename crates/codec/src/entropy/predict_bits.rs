@@ -4,6 +4,19 @@ use super::predict::SPECIAL;
 use crate::Error;
 use crate::kernels::predict::DIRECT;
 
+/// Symbols that are looked at together: most lines have few buckets.
+const BLOCK: usize = 64;
+
+/// Which of at most [`BLOCK`] symbols are buckets.
+fn large_mask(symbols: &[u8]) -> u64 {
+    // Two steps, which compile to vector code: is there one at all, and where.
+    if symbols.iter().fold(0, |most, &symbol| symbol.max(most)) < DIRECT as u8 {
+        return 0;
+    }
+    let large = |(i, &symbol): (usize, &u8)| u64::from(u32::from(symbol) >= DIRECT) << i;
+    symbols.iter().enumerate().map(large).sum()
+}
+
 /// Bits, lowest first, to bytes.
 pub(super) struct BitWriter<'a> {
     bytes: &'a mut Vec<u8>,
@@ -32,6 +45,16 @@ impl<'a> BitWriter<'a> {
 
     /// Makes buckets of the large zigzags of a line, and zeros of special pixels.
     pub(super) fn push_line(&mut self, symbols: &mut [u8], zigzags: &[u32], bins: &[u8]) {
+        let parts = zigzags.chunks(BLOCK).zip(bins.chunks(BLOCK));
+        for (symbols, (zigzags, bins)) in symbols.chunks_mut(BLOCK).zip(parts) {
+            let special = bins.iter().fold(0, |most, &bin| bin.max(most)) == SPECIAL;
+            if special || large_mask(symbols) != 0 {
+                self.push_block(symbols, zigzags, bins);
+            }
+        }
+    }
+
+    fn push_block(&mut self, symbols: &mut [u8], zigzags: &[u32], bins: &[u8]) {
         for ((symbol, &zigzag), &bin) in symbols.iter_mut().zip(zigzags).zip(bins) {
             if bin == SPECIAL {
                 *symbol = 0;
@@ -95,17 +118,32 @@ impl<'a> BitReader<'a> {
         low_bits: u32,
         numbers: &mut [i32],
     ) -> Result<(), Error> {
-        let mask = (1u32 << low_bits) - 1;
-        for (i, &symbol) in symbols.iter().enumerate() {
-            let Some(bucket) = u32::from(symbol).checked_sub(DIRECT) else {
-                continue;
-            };
-            let zigzag = (1u32 << bucket | self.take(bucket)?).wrapping_add(DIRECT - 1);
-            let low = numbers[i].wrapping_sub(predictions[i]) as u32 & mask;
-            let high = (zigzag >> 1) ^ (zigzag & 1).wrapping_neg();
-            let residual = high << low_bits | low;
-            numbers[i] = predictions[i].wrapping_add(residual as i32);
+        for (block, part) in symbols.chunks(BLOCK).enumerate() {
+            let mut large = large_mask(part);
+            while large != 0 {
+                let place = large.trailing_zeros() as usize;
+                large &= large - 1;
+                let i = BLOCK * block + place;
+                self.replace(symbols[i], low_bits, predictions[i], &mut numbers[i])?;
+            }
         }
+        Ok(())
+    }
+
+    fn replace(
+        &mut self,
+        symbol: u8,
+        low_bits: u32,
+        prediction: i32,
+        number: &mut i32,
+    ) -> Result<(), Error> {
+        let bucket = u32::from(symbol) - DIRECT;
+        let mask = (1u32 << low_bits) - 1;
+        let zigzag = (1u32 << bucket | self.take(bucket)?).wrapping_add(DIRECT - 1);
+        let low = number.wrapping_sub(prediction) as u32 & mask;
+        let high = (zigzag >> 1) ^ (zigzag & 1).wrapping_neg();
+        let residual = high << low_bits | low;
+        *number = prediction.wrapping_add(residual as i32);
         Ok(())
     }
 

@@ -3,8 +3,7 @@
 use super::bits::{packed_len, unpack};
 use super::indices::grow;
 use super::predict::{
-    EXTENT_BYTES, MOST_COLUMNS, Memory, SPECIAL, SPECIAL_FREQUENCIES, context_of_bins, leave_out,
-    low_width,
+    ContextOf, EXTENT_BYTES, MOST_COLUMNS, Memory, SPECIAL_FREQUENCIES, leave_out, low_width,
 };
 use super::predict_bits::BitReader;
 use super::predict_contexts::{MAX_CONTEXTS, SYMBOLS};
@@ -136,7 +135,7 @@ fn read_contexts(
     payload: &[u8],
     at: &mut usize,
     tables: &mut DecodeTables,
-) -> Result<[u8; 256], Error> {
+) -> Result<ContextOf, Error> {
     let truncated = |offset, needed| Error::Truncated {
         what: "the contexts",
         offset,
@@ -171,7 +170,7 @@ fn read_contexts(
     tables
         .push(&SPECIAL_FREQUENCIES)
         .map_err(|_| damaged(*at))?;
-    Ok(context_of_bins(firsts.iter().copied()))
+    Ok(ContextOf::new(firsts.iter().copied()))
 }
 
 /// Unpacks the low bits of all coded pixels.
@@ -196,7 +195,7 @@ fn read_lines(
     model: &Model,
     extent: &Extent,
     lines: Lines,
-    context_of: &[u8; 256],
+    context_of: &ContextOf,
     mut stream: Decoder,
     mut large: BitReader,
     numbers: &mut [i32],
@@ -237,9 +236,7 @@ fn read_lines(
                 lines.gather(line, &kinds[pixels.clone()], extent.columns, symbols);
                 leave_out(symbols, bins, line_numbers, predictor.base(line));
             }
-            for bin in bins.iter_mut() {
-                *bin = context_of[usize::from(*bin)];
-            }
+            context_of.replace(level, bins);
             stream.decode(decode_tables, bins, symbols)?;
             let predictions = predictor.predictions(len);
             let largest = if model.low_bits == 0 {
@@ -257,7 +254,7 @@ fn read_lines(
                     line_numbers,
                 )
             } else {
-                let special = context_of[usize::from(SPECIAL)];
+                let special = context_of.special;
                 spread_lows(width, &mut lows, bins, special, &mut line_lows[..len]);
                 let line_lows: &[u32] = &line_lows[..len];
                 kernels::join(
@@ -273,7 +270,7 @@ fn read_lines(
                 large.read_line(symbols, predictions, model.low_bits, line_numbers)?;
             }
             if kinds.is_some() {
-                let special = context_of[usize::from(SPECIAL)];
+                let special = context_of.special;
                 let base = predictor.base(line);
                 for (i, _) in bins.iter().enumerate().filter(|(_, bin)| **bin == special) {
                     line_numbers[i] = base[i];

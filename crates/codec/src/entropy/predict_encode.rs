@@ -3,7 +3,7 @@
 
 use super::bits::{pack, packed_len};
 use super::indices::grow;
-use super::predict::{Memory, SPECIAL, SPECIAL_FREQUENCIES, context_of_bins, leave_out, low_width};
+use super::predict::{ContextOf, Memory, SPECIAL, SPECIAL_FREQUENCIES, leave_out, low_width};
 use super::predict_bits::BitWriter;
 use super::predict_contexts::{ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, cost, find_contexts};
 use super::predict_history::Predictor;
@@ -151,6 +151,8 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
                 let width = low_width(model.low_bits);
                 let room = &mut low_bytes[coded * width..];
                 coded += store_lows(width, &mut lows[..len], bins, room, kinds.is_none());
+            } else if kinds.is_none() {
+                coded += len;
             } else {
                 coded += bins.iter().filter(|&&bin| bin != SPECIAL).count();
             }
@@ -163,8 +165,12 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
 }
 
 fn count(histograms: &mut [Histogram], bins: &[u8], symbols: &[u8]) {
+    let Some(histograms) = histograms.first_chunk_mut::<BINS>() else {
+        return;
+    };
     for (&bin, &symbol) in bins.iter().zip(symbols) {
-        histograms[usize::from(bin)][usize::from(symbol)] += 1;
+        // Both are below their limits: the remainders save a check of each.
+        histograms[usize::from(bin) % BINS][usize::from(symbol) % SYMBOLS] += 1;
     }
 }
 
@@ -244,15 +250,13 @@ fn write_symbols(
     dst: &mut [u8],
 ) -> Option<usize> {
     let (lanes_field, dst) = dst.split_first_mut()?;
-    let context_of = context_of_bins(found.iter().map(|context| context.first));
+    let context_of = ContextOf::new(found.iter().map(|context| context.first));
     let bits: f64 = found.iter().map(|context| cost(&context.histogram)).sum();
     let lanes = lanes_for((bits / 8.0) as usize);
     *lanes_field = lanes as u8;
     memory.state_bytes = lanes * size_of::<u32>();
     let count = extent.count();
-    for bin in &mut memory.bins[..count] {
-        *bin = context_of[usize::from(*bin)];
-    }
+    context_of.replace(Level::best(), &mut memory.bins[..count]);
     let mut encoder = Encoder::new(lanes, &mut memory.words);
     let mut end = count;
     for _ in 0..extent.frames {

@@ -307,10 +307,12 @@ impl<'a> Predictor<'a> {
             gain,
             &mut history.fine_means[inner.clone()],
         );
-        let means = history.means[inner.clone()].iter_mut();
-        for (mean, &fine) in means.zip(&history.fine_means[inner.clone()]) {
-            *mean = fine.wrapping_add(1 << (MEAN_BITS - 1)) >> MEAN_BITS;
-        }
+        kernels::rounded(
+            self.level,
+            &history.fine_means[inner.clone()],
+            MEAN_BITS,
+            &mut history.means[inner.clone()],
+        );
         repeat_ends(&mut history.means[outer.clone()]);
         kernels::average(
             self.level,

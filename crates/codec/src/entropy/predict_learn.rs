@@ -264,9 +264,9 @@ impl Learner<'_> {
             memory.samples.fit(count, 0.5 * typical + 0.5)
         };
         let residuals = || memory.samples.residuals(count, &weights);
-        let bits: f64 = residuals()
-            .map(|residual| f64::from((1.0 + 2.0 * residual.abs()).log2()))
-            .sum();
+        let mut bits = Bits::default();
+        residuals().for_each(|residual| bits.add(residual));
+        let bits = bits.sum();
         Fit {
             weights,
             bits: bits / memory.samples.len() as f64,
@@ -365,18 +365,18 @@ impl Learner<'_> {
             return;
         }
         let mut bits = |model: &Model| {
-            let mut bits = 0.0;
+            let mut bits = Bits::default();
             for part in 0..self.parts() {
                 let mut add = |predictor: &Predictor, _: usize, numbers: &[i32]| {
                     let predictions = predictor.predictions(numbers.len());
                     for (&x, &prediction) in numbers.iter().zip(predictions).step_by(3) {
                         let residual = x.wrapping_sub(prediction) as f32;
-                        bits += f64::from((1.0 + 2.0 * residual.abs()).log2());
+                        bits.add(residual);
                     }
                 };
                 self.walk_part(model, part, &mut memory.line, history, &mut add);
             }
-            bits
+            bits.sum()
         };
         let limited = Model {
             limit: (LIMIT * typical + 2.0) as i32,
@@ -444,6 +444,38 @@ impl Learner<'_> {
                 predictor.leave(line, numbers);
             }
         }
+    }
+}
+
+/// About the bits of residuals: the sum of the logarithms of twice their magnitudes and 1.
+///
+/// Magnitudes are multiplied, and a logarithm is taken before the product is too large for an f64.
+struct Bits {
+    product: f64,
+    sum: f64,
+}
+
+impl Default for Bits {
+    fn default() -> Self {
+        Self {
+            product: 1.0,
+            sum: 0.0,
+        }
+    }
+}
+
+impl Bits {
+    fn add(&mut self, residual: f32) {
+        self.product *= f64::from(1.0 + 2.0 * residual.abs());
+        // An f32 is below 2^128.
+        if self.product > f64::MAX / f64::from(f32::MAX) {
+            self.sum += self.product.log2();
+            self.product = 1.0;
+        }
+    }
+
+    fn sum(&self) -> f64 {
+        self.sum + self.product.log2()
     }
 }
 

@@ -33,6 +33,40 @@ pub(crate) struct Specials {
     pub(crate) written: usize,
 }
 
+/// The ends of the range of a sample.
+struct Ends {
+    low: i32,
+    high: i32,
+    /// How often the sample has the lowest and the highest.
+    below: usize,
+    above: usize,
+    /// The next to the lowest and to the highest, where there are others.
+    second: i32,
+    last: i32,
+}
+
+impl Ends {
+    fn of(sample: &[i32]) -> Self {
+        let low = sample.iter().fold(i32::MAX, |low, &x| low.min(x));
+        let high = sample.iter().fold(i32::MIN, |high, &x| high.max(x));
+        let mut ends = Self {
+            low,
+            high,
+            below: 0,
+            above: 0,
+            second: i32::MAX,
+            last: i32::MIN,
+        };
+        for &x in sample {
+            ends.below += usize::from(x == low);
+            ends.above += usize::from(x == high);
+            ends.second = ends.second.min(if x == low { i32::MAX } else { x });
+            ends.last = ends.last.max(if x == high { i32::MIN } else { x });
+        }
+        ends
+    }
+}
+
 impl Specials {
     /// Finds the special numbers of a chunk; they are the ends of the range that stand far apart from the rest, and
     /// `named` ones that occur.
@@ -41,40 +75,34 @@ impl Specials {
         let step = (numbers.len() / SAMPLED).max(1) | 1;
         self.sample.clear();
         self.sample.extend(numbers.iter().step_by(step));
-        self.sample.sort_unstable();
-        let (mut from, mut to) = (0, self.sample.len());
-        let least = (LEAST_PART * self.sample.len() as f64) as usize + 1;
+        let sample = &mut self.sample;
+        let least = (LEAST_PART * sample.len() as f64) as usize + 1;
         for &number in named {
-            let start = self.sample.partition_point(|&x| x < number);
-            let end = self.sample.partition_point(|&x| x <= number);
-            if end > start && self.numbers.len() < MOST {
+            if sample.contains(&number) && self.numbers.len() < MOST {
                 self.numbers.push(number);
-                if start == from {
-                    from = end;
-                } else if end == to {
-                    to = start;
+                let ends = Ends::of(sample);
+                if number == ends.low || number == ends.high {
+                    sample.retain(|&x| x != number);
                 }
             }
         }
-        while self.numbers.len() < MOST && to - from > 2 * least {
-            let rest = &self.sample[from..to];
-            let (low, high) = (rest[0], rest[rest.len() - 1]);
-            let below = rest.partition_point(|&x| x <= low);
-            let above = rest.len() - rest.partition_point(|&x| x < high);
-            if below + above >= rest.len() {
+        while self.numbers.len() < MOST && sample.len() > 2 * least {
+            let ends = Ends::of(sample);
+            if ends.below + ends.above >= sample.len() {
                 break;
             }
-            let [second, last] = [rest[below], rest[rest.len() - 1 - above]].map(i64::from);
+            let [low, second, last, high] =
+                [ends.low, ends.second, ends.last, ends.high].map(i64::from);
             let is_far = |gap: i64, range: i64| gap > range.max(2);
-            if above >= least && is_far(i64::from(high) - last, last - i64::from(low)) {
-                self.numbers.push(high);
-                to -= above;
-            } else if below >= least && is_far(second - i64::from(low), i64::from(high) - second) {
-                self.numbers.push(low);
-                from += below;
+            let special = if ends.above >= least && is_far(high - last, last - low) {
+                ends.high
+            } else if ends.below >= least && is_far(second - low, high - second) {
+                ends.low
             } else {
                 break;
-            }
+            };
+            self.numbers.push(special);
+            sample.retain(|&x| x != special);
         }
     }
 

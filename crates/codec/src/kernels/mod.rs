@@ -20,6 +20,7 @@ pub(crate) mod palette;
 pub(crate) mod palette_avx512;
 pub(crate) mod pixels;
 pub(crate) mod predict;
+pub(crate) mod predict_contexts;
 pub(crate) mod predict_fit;
 pub mod quantise;
 pub(crate) mod rans;

@@ -300,6 +300,18 @@ levels!(
     pub(crate) fn average(numbers: &[i32], fraction_bits: u32, gain: i32, averages: &mut [i32]) = average_kernel
 );
 
+#[inline(always)]
+fn rounded_kernel(averages: &[i32], fraction_bits: u32, numbers: &mut [i32]) {
+    let half = (1 << fraction_bits) >> 1;
+    for (&average, x) in averages.iter().zip(numbers) {
+        *x = average.wrapping_add(half) >> fraction_bits;
+    }
+}
+levels!(
+    /// Averages without their fraction bits, rounded.
+    pub(crate) fn rounded(averages: &[i32], fraction_bits: u32, numbers: &mut [i32]) = rounded_kernel
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
