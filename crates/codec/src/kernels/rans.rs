@@ -3,6 +3,15 @@
 //! A context beyond the last table is taken for the last one, at every level: it keeps table accesses in range without
 //! a branch.
 
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "other processors have the scalar level only"
+    )
+)]
+
 use super::levels::{InstructionSet, Level};
 #[cfg(target_arch = "x86_64")]
 use super::{rans_avx2, rans_avx512};
