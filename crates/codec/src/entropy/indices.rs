@@ -13,7 +13,7 @@
 //! makes of packed planes, Huffman codes from frequencies. Bits stay unless bitshuffle is shorter by a seventh or
 //! Huffman codes by more than a fifth: equally frequent indices whose number is no power of two gain less than that, and
 //! unpack several times as fast from bits. Residuals, which take several times as long as all others, are chosen where
-//! they save a tenth of what the best of the others takes: see `entropy/indices_predicted.rs`.
+//! they save 13 % of what the best of the others takes: see `entropy/indices_predicted.rs`.
 
 use crate::codecs::bitshuffle;
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
