@@ -135,7 +135,7 @@ impl Pool {
         for class in 0..end {
             let count = match size_of_class(class) {
                 ..=4_096 => 4,
-                ..=262_144 => 2,
+                4_097..=262_144 => 2,
                 _ => usize::from(class % 4 == 3),
             };
             for _ in 0..count {
