@@ -32,6 +32,7 @@ from ._filters import (
 from ._lookup import FILTER_CLASSES, from_filter_options, get_filters
 from ._measures import Measured, list_metrics, measure
 from ._pipeline import filters_of
+from ._references import references
 from ._register import PLUGIN_PATH, offer_to_children, register, served_by
 
 version: str = _version_of("h5etalon")
@@ -69,6 +70,7 @@ __all__ = [
     "measure",
     "offer_to_children",
     "read",
+    "references",
     "register",
     "served_by",
     "to_sparse",

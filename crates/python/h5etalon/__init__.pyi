@@ -10,6 +10,7 @@ from ._filters import Bitshuffle as Bitshuffle, Etalon as Etalon, Round as Round
 from ._lookup import from_filter_options as from_filter_options, get_filters as get_filters
 from ._measures import Measured as Measured, list_metrics as list_metrics, measure as measure
 from ._pipeline import filters_of as filters_of
+from ._references import references as references
 from ._register import offer_to_children as offer_to_children, register as register, served_by as served_by
 from ._codecs import Codec as Codec
 
