@@ -15,6 +15,7 @@ where it is installed.
 from importlib.metadata import version as _version_of
 from typing import Any, Dict, NamedTuple
 
+from . import plot
 from ._chunks import decode, encode, inspect
 from ._codecs import CODEC_CLASSES as _codec_classes
 from ._config import get_config
@@ -34,6 +35,7 @@ from ._measures import Measured, list_metrics, measure
 from ._pipeline import filters_of
 from ._references import references
 from ._register import PLUGIN_PATH, offer_to_children, register, served_by
+from ._verify import Verified, verify
 
 version: str = _version_of("h5etalon")
 __version__ = version
@@ -57,6 +59,7 @@ __all__ = [
     "PLUGIN_PATH",
     "Round",
     "Sparse",
+    "Verified",
     "VersionInfo",
     "decode",
     "doctor",
@@ -69,11 +72,13 @@ __all__ = [
     "list_metrics",
     "measure",
     "offer_to_children",
+    "plot",
     "read",
     "references",
     "register",
     "served_by",
     "to_sparse",
+    "verify",
     "version",
     "version_info",
     "write",
