@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Verified(Dict[str, Any]):
     """What `etalon verify --json` prints: `holds`, and `datasets`, a list of dictionaries.
 
-    Of each dataset: dataset, holds, chunks (decoded), compared, max_abs_error, failures (chunk, reason) and verdicts (limit,
-    measured, holds).
+    Of each dataset: dataset, holds, chunks (decoded), compared, max_abs_error, failures (chunk, reason) and verdicts (value,
+    at_least, limit, measured, holds).
     """
 
     @property
@@ -37,8 +37,7 @@ class Verified(Dict[str, Any]):
             for one in row["failures"]:
                 place = "" if one["chunk"] is None else " chunk at %s" % one["chunk"]
                 found.append("%s%s: %s" % (row["dataset"], place, one["reason"]))
-            broken = [one for one in row["verdicts"] if not one["holds"]]
-            found += ["%s: %s is not kept: it is %s" % (row["dataset"], one["limit"], one["measured"]) for one in broken]
+            found += ["%s: %s" % (row["dataset"], _broken(one)) for one in row["verdicts"] if not one["holds"]]
         return found
 
     def raise_for_failures(self) -> None:
@@ -63,6 +62,12 @@ class Verified(Dict[str, Any]):
         ]
         notes = self.failures() or ["All holds."]
         return table(("dataset", "holds", "chunks decoded", "largest error"), rows, notes)
+
+
+def _broken(verdict: Mapping[str, Any]) -> str:
+    sign = ">=" if verdict["at_least"] else "<="
+    limit = "%s%s%s" % (verdict["value"], sign, number(verdict["limit"]))
+    return "%s is not kept: it is %s" % (limit, number(verdict["measured"]))
 
 
 def _row_holds(row: Mapping[str, Any]) -> bool:

@@ -41,10 +41,12 @@ def rate_distortion(rows: Iterable[Mapping[str, Any]], error: Optional[str] = No
     axes = _axes(axes)
     log = _suits_log([y for _, _, y in shown], 50)
     # Zero, which a lossless codec has, stands at the lower end of an axis of powers of ten.
-    floor = 10.0 ** (np.floor(np.log10(min(y for _, _, y in shown if y > 0))) - 1) if log else 0.0
+    floor = 10.0 ** (np.floor(np.log10(min(y for _, _, y in shown if y > 0))) - 1) if log else -np.inf
     families: Dict[str, List[Tuple[float, float]]] = {}
     for index, (codec, ratio, y) in enumerate(shown):
-        y = max(y, floor) if log else y
+        if y < floor:
+            axes.annotate("0", (ratio, floor), (0, 6), textcoords="offset points", ha="center", color=SOFT)
+        y = max(y, floor)
         families.setdefault(codec.split(":")[0], []).append((ratio, y))
         axes.plot([ratio], [y], "o", color=COLOURS[index % len(COLOURS)], label=codec, zorder=3)
     for family in families.values():
@@ -94,15 +96,22 @@ def curve(measured: "Measured", name: str, axes: Any = None) -> Any:
         axes.set_xscale("log")
     if not is_correlation and _suits_log(np.concatenate(list(lines.values())), 300):
         axes.set_yscale("log")
+    curves = [value for label, values in lines.items() if not _is_threshold(label) for value in values if np.isfinite(value)]
+    if is_correlation and curves and max(curves) <= 1.2:
+        axes.set_ylim(min(0, *curves), 1.04)
     axes.set(xlabel=found["x_label"], ylabel=found["y_label"], title=name.replace("_", " "))
     axes.legend(fontsize="small")
     return axes
 
 
+def _is_threshold(label: str) -> bool:
+    return "threshold" in label or "limit" in label
+
+
 def _style(label: str, index: int) -> Dict[str, Any]:
     """Thresholds are thin and grey, what is of the original is black."""
-    if "threshold" in label or "limit" in label:
-        return {"color": SOFT, "linewidth": 1, "linestyle": ":"}
+    if _is_threshold(label):
+        return {"color": SOFT, "linewidth": 1, "linestyle": [(0, (4, 4)), (0, (1, 3)), (0, (8, 4))][len(label) % 3]}
     if "original" in label:
         return {"color": INK, "linewidth": 1.3}
     return {"color": COLOURS[index % len(COLOURS)], "linestyle": "--" if "decoded" in label else "-"}
@@ -185,7 +194,8 @@ def _pictures(images: Sequence[Tuple[str, NDArray[Any]]], axes: Sequence[Any], t
             low, high, power = shared
             look = {"cmap": "viridis", "norm": colors.PowerNorm(power, low, high, clip=True)}
         shown = panel.imshow(image, interpolation="nearest", **look)
-        panel.figure.colorbar(shown, ax=panel, shrink=0.85)
+        ticks = [float("%.2g" % shown.norm.inverse(share)) for share in (0, 0.25, 0.5, 0.75, 1)]
+        panel.figure.colorbar(shown, ax=panel, shrink=0.85, ticks=ticks)
         panel.set(title=name.replace("_", " ") if title in name else "%s: %s" % (title, name), xticks=[], yticks=[])
 
 
