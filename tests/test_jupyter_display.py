@@ -148,7 +148,11 @@ def test_codecs_are_drawn_by_ratio_and_error():
     rows = rows_of_codecs()
     for given in (rows, pandas.DataFrame(rows), pandas.DataFrame(rows).set_index("codec")):
         axes = h5etalon.plot.rate_distortion(given, "rmse")
-        points = {line.get_label(): (line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if line.get_marker() == "o"}
+        points = {
+            line.get_label(): (line.get_xdata()[0], line.get_ydata()[0])
+            for line in axes.lines
+            if line.get_marker() == "o"
+        }
         assert set(points) == {row["codec"] for row in rows} and axes.get_ylabel() == "rmse"
         assert points["noise:sigma=1"] == (rows[2]["ratio"], rows[2]["rmse"])
         # Two settings of one codec are joined.

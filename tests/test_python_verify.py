@@ -85,7 +85,7 @@ def test_limits_are_held_against_the_original(files, tmp_path, require):
 
 def test_jupyter_and_pandas_show_a_table(files):
     shown = h5etalon.verify(files["lossy"], against=files["original"])._repr_html_()
-    assert "<td style=\"text-align:left\">/entry/data</td>" in shown and "✓" in shown and "All holds." in shown
+    assert '<td style="text-align:left">/entry/data</td>' in shown and "✓" in shown and "All holds." in shown
     pytest.importorskip("pandas")
     table = h5etalon.verify(files["lossy"], against=files["original"]).to_pandas()
     assert table.loc["/entry/data", "max_abs_error"] == 3 and table.loc["/entry/data", "failures"] == 0

@@ -51,7 +51,11 @@ def test_bitshuffle_round_trips_in_arrays(dtype, settings, zarr_format):
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_frames_round_trip_in_arrays(dtype, spec, zarr_format):
     values = FRAMES.astype(dtype)
-    own = {"compressors": Etalon(spec)} if zarr_format == 2 else {"compressors": None, "serializer": EtalonSerializer(spec)}
+    own = (
+        {"compressors": Etalon(spec)}
+        if zarr_format == 2
+        else {"compressors": None, "serializer": EtalonSerializer(spec)}
+    )
     array = stored_and_reopened(values, zarr_format=zarr_format, fill_value=0, **own)
     error = np.abs(array[:].astype(float) - expected(values))
     assert error.max() <= SPECS[spec] and (error.max() > 0) == (SPECS[spec] > 0)
@@ -127,10 +131,14 @@ def test_settings_are_json_and_back_in_zarr(codec):
 def chunk_of_hdf5(**filter_kwargs):
     memory = io.BytesIO()
     with h5py.File(memory, "w") as file:
-        return file.create_dataset("x", data=FRAMES, chunks=FRAMES.shape, **filter_kwargs).id.read_direct_chunk((0, 0, 0))[1]
+        return file.create_dataset("x", data=FRAMES, chunks=FRAMES.shape, **filter_kwargs).id.read_direct_chunk(
+            (0, 0, 0)
+        )[1]
 
 
-@pytest.mark.parametrize("settings", [{"cname": "lz4"}, {"cname": "zstd", "clevel": 5}, {"cname": "lz4", "nelems": 256}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{"cname": "lz4"}, {"cname": "zstd", "clevel": 5}, {"cname": "lz4", "nelems": 256}], ids=str
+)
 def test_chunks_of_hdf5plugin_and_ours_interchange(settings):
     hdf5plugin.register("bshuf")
     try:
@@ -143,7 +151,9 @@ def test_chunks_of_hdf5plugin_and_ours_interchange(settings):
         assert ours.tobytes() == theirs
         memory = io.BytesIO()
         with h5py.File(memory, "w") as file:
-            dataset = file.create_dataset("x", FRAMES.shape, "u2", chunks=FRAMES.shape, **hdf5plugin.Bitshuffle(**settings))
+            dataset = file.create_dataset(
+                "x", FRAMES.shape, "u2", chunks=FRAMES.shape, **hdf5plugin.Bitshuffle(**settings)
+            )
             dataset.id.write_direct_chunk((0, 0, 0), ours)
         with h5py.File(memory) as file:
             assert np.array_equal(file["x"][()], FRAMES)
@@ -156,7 +166,10 @@ def test_frames_of_hdf5_and_ours_are_the_same_bytes():
     assert Etalon("quantise:abs=2").encode(FRAMES).tobytes() == stored
     assert np.array_equal(np.frombuffer(Etalon().decode(stored), "u2").reshape(FRAMES.shape), h5etalon.decode(stored))
     out = np.empty(FRAMES.nbytes, "u1")
-    assert np.shares_memory(Etalon().decode(stored, out), out) and (out.view("u2") == h5etalon.decode(stored).ravel()).all()
+    assert (
+        np.shares_memory(Etalon().decode(stored, out), out)
+        and (out.view("u2") == h5etalon.decode(stored).ravel()).all()
+    )
 
 
 def test_damaged_chunks_are_errors():
@@ -166,7 +179,9 @@ def test_damaged_chunks_are_errors():
             with pytest.raises((OSError, ValueError)):
                 codec.decode(damaged)
     store = zarr.storage.MemoryStore()
-    array = zarr.create_array(store, shape=(4, 6), chunks=(4, 6), dtype="u2", serializer=EtalonSerializer(), compressors=None)
+    array = zarr.create_array(
+        store, shape=(4, 6), chunks=(4, 6), dtype="u2", serializer=EtalonSerializer(), compressors=None
+    )
     array[:] = 1
     larger = h5etalon.encode(np.ones((400, 600), "u2"), "dictionary").tobytes()
     store._store_dict["c/0/0"] = zarr.core.buffer.default_buffer_prototype().buffer.from_bytes(larger)
@@ -183,7 +198,7 @@ def test_damaged_chunks_are_errors():
     (lambda: Etalon("nois"), "did you mean 'noise'"),
     (lambda: Etalon("dictionary").encode(np.array([{}, []], object)), "Python objects"),
     (lambda: EtalonRound("dictionary"), "lossless"),
-    (lambda: EtalonRound().encode(FRAMES), "needs the spec of a lossy codec"),
+    (lambda: EtalonRound().encode(FRAMES), "needs the spec of a codec"),
     (lambda: EtalonSerializer("quantise"), "exactly one of"),
     (lambda: BshufCodec.from_dict({"name": "zstd"}), "expected codec numcodecs.bshuf"),
     (lambda: stored_and_reopened(FRAMES, compressors=EtalonCodec("noise:sigma=1")), "EtalonSerializer"),

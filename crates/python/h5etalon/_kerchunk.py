@@ -35,6 +35,8 @@ class _VisitedLater:
 class Translator(SingleHdf5ToZarr):
     """Datasets with a filter of ours are looked at here; all others by kerchunk."""
 
+    _h5f: Any
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._numbers: Dict[str, Dict[Tuple[int, int], int]] = {}

@@ -25,7 +25,10 @@ class Measured(Dict[str, float]):
         """A pandas DataFrame with a row for each number: value, unit, metric. Needs pandas."""
         import pandas
 
-        rows = [{"name": name, "value": value, **dict(zip(("unit", "metric"), _origin(name)))} for name, value in self.items()]
+        rows = [
+            {"name": name, "value": value, **dict(zip(("unit", "metric"), _origin(name)))}
+            for name, value in self.items()
+        ]
         return pandas.DataFrame(rows, columns=["name", "value", "unit", "metric"]).set_index("name")
 
     to_frame = to_pandas

@@ -14,9 +14,7 @@ def number(value: Optional[float]) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = ()) -> str:
     """A table whose first column is text and whose others are numbers, and sentences below it."""
-    cells = "".join(
-        "<tr>%s</tr>" % "".join(_cell("td", text, at == 0) for at, text in enumerate(row)) for row in rows
-    )
+    cells = "".join("<tr>%s</tr>" % "".join(_cell("td", text, at == 0) for at, text in enumerate(row)) for row in rows)
     head = "<tr>%s</tr>" % "".join(_cell("th", text, at == 0) for at, text in enumerate(heads))
     below = "".join("<p>%s</p>" % escape(note) for note in notes)
     return "<table><thead>%s</thead><tbody>%s</tbody></table>%s" % (head, cells, below)

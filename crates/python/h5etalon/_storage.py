@@ -44,8 +44,8 @@ class ChunkList(NamedTuple):
         for first in range(0, count, at_a_time or max(1, count)):
             part = slice(first, first + (at_a_time or count))
             streams = None if self.streams is None else self.streams[part]
-            arrays = (array[part] for array in (self.origins, self.offsets, self.sizes, self.masks))
-            yield ChunkList(*arrays, self.path, streams)
+            places = self.origins[part], self.offsets[part], self.sizes[part]
+            yield ChunkList(*places, self.masks[part], self.path, streams)
 
 
 def select(shape: Sequence[int], selection: Any) -> Optional[Selection]:

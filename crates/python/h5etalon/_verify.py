@@ -53,7 +53,9 @@ class Verified(Dict[str, Any]):
         import pandas
 
         rows = [{**row, "failures": len(row["failures"])} for row in self["datasets"]]
-        return pandas.DataFrame([{key: row[key] for key in row if key != "verdicts"} for row in rows]).set_index("dataset")
+        return pandas.DataFrame([{key: row[key] for key in row if key != "verdicts"} for row in rows]).set_index(
+            "dataset"
+        )
 
     def _repr_html_(self) -> str:
         rows = [
@@ -117,8 +119,8 @@ def _target(target: "Target") -> str:
     if isinstance(target, h5py.Dataset):
         return "%s::%s" % (os.path.abspath(target.file.filename), target.name)
     if isinstance(target, h5py.File):
-        return os.path.abspath(target.filename)
-    return os.fspath(target)
+        return str(os.path.abspath(target.filename))
+    return str(os.fspath(target))
 
 
 def _requirement(require: "Require", folders: ExitStack) -> str:

@@ -111,7 +111,7 @@ class Etalon(Codec):
 
         :raises ValueError: for settings that do not fit the data.
         """
-        return encode(self._array(buf), self.spec, fill=self.fill)
+        return encode(self._array(buf), self._given_spec(), fill=self.fill)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The bytes of the elements.
@@ -120,6 +120,11 @@ class Etalon(Codec):
         """
         stored = as_bytes(ensure_contiguous_ndarray(buf))
         return ndarray_copy(as_bytes(decode_frame(stored)), out)
+
+    def _given_spec(self) -> str:
+        if self.spec is None:
+            raise ValueError("codec %s needs the spec of a codec, such as noise:sigma=0.5" % self.codec_id)
+        return self.spec
 
     def _array(self, buf: Any) -> NDArray[Any]:
         """The elements with their type and shape, which decide what is lost."""
@@ -145,10 +150,8 @@ class EtalonRound(Etalon):
 
     def encode(self, buf: Any) -> NDArray[np.uint8]:
         """The rounded elements."""
-        if self.spec is None:
-            raise ValueError("codec etalon_round needs the spec of a lossy codec, such as noise:sigma=0.5")
         array = self._array(buf)
-        return as_bytes(decode(encode(array, self.spec, fill=self.fill), out=np.empty_like(array)))
+        return as_bytes(decode(encode(array, self._given_spec(), fill=self.fill), out=np.empty_like(array)))
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The bytes as they are."""

@@ -96,7 +96,9 @@ def curve(measured: "Measured", name: str, axes: Any = None) -> Any:
         axes.set_xscale("log")
     if not is_correlation and _suits_log(np.concatenate(list(lines.values())), 300):
         axes.set_yscale("log")
-    curves = [value for label, values in lines.items() if not _is_threshold(label) for value in values if np.isfinite(value)]
+    curves = [
+        value for label, values in lines.items() if not _is_threshold(label) for value in values if np.isfinite(value)
+    ]
     if is_correlation and curves and max(curves) <= 1.2:
         axes.set_ylim(min(0, *curves), 1.04)
     axes.set(xlabel=found["x_label"], ylabel=found["y_label"], title=name.replace("_", " "))
@@ -126,7 +128,9 @@ def figures(measured: "Measured") -> Any:
 
     pictures = _sets(measured.images)
     if not measured.curves and not pictures:
-        raise ValueError("this result has numbers only: ask for metrics with curves or pictures, as list_metrics() says")
+        raise ValueError(
+            "this result has numbers only: ask for metrics with curves or pictures, as list_metrics() says"
+        )
     lines = -(-len(measured.curves) // 3)
     figure = pyplot.figure(figsize=(12, 3.4 * (lines + len(pictures))), layout="constrained")
     places = figure.add_gridspec(lines + len(pictures), 3)
@@ -149,11 +153,15 @@ def _sets(images: Mapping[str, Mapping[str, Any]]) -> Dict[str, Dict[str, NDArra
         same = sets.setdefault(stem, {})
         (same if len(same) < 3 else sets.setdefault(name, {}))[name] = image["values"]
     order = ("original", "decoded")
-    rank = {stem: sorted(same, key=lambda name: [not name.endswith(role) for role in order]) for stem, same in sets.items()}
+    rank = {
+        stem: sorted(same, key=lambda name: [not name.endswith(role) for role in order]) for stem, same in sets.items()
+    }
     return {stem: {name: same[name] for name in rank[stem]} for stem, same in sets.items()}
 
 
-def triplet(original: ArrayLike, decoded: ArrayLike, frame: Optional[int] = None, axes: Optional[Sequence[Any]] = None) -> Any:
+def triplet(
+    original: ArrayLike, decoded: ArrayLike, frame: Optional[int] = None, axes: Optional[Sequence[Any]] = None
+) -> Any:
     """Draws original, decoded and error of a frame beside each other.
 
     Original and decoded share a scale from the 0.2nd to the 99.8th percentile, of square roots where a few pixels are
@@ -177,7 +185,7 @@ def triplet(original: ArrayLike, decoded: ArrayLike, frame: Optional[int] = None
 def _image(array: ArrayLike, frame: Optional[int]) -> NDArray[Any]:
     stack = np.asarray(array)
     stack = stack.reshape((-1,) + ((1, 1) + stack.shape)[-2:])
-    return stack[len(stack) // 2 if frame is None else frame].astype(float)
+    return np.asarray(stack[len(stack) // 2 if frame is None else frame], float)
 
 
 def _pictures(images: Sequence[Tuple[str, NDArray[Any]]], axes: Sequence[Any], title: str) -> None:
@@ -236,7 +244,8 @@ def error_histogram(original: ArrayLike, decoded: ArrayLike, axes: Any = None) -
     are_integers = first.dtype.kind in "iub" and high - low <= _MOST_BARS
     edges: Any = np.arange(low - 0.5, high + 1) if are_integers else 101
     axes.hist(error, edges, color=COLOURS[0])
-    axes.set_yscale("log")
+    if len(error):
+        axes.set_yscale("log")
     axes.set(xlabel="decoded − original", ylabel="elements", title="errors")
     return axes
 

@@ -21,7 +21,8 @@ from .numcodecs import Bshuf, Etalon, EtalonRound, decode_frame, in_memory_order
 def _dtype_of(array_spec: Any) -> "np.dtype[Any]":
     """numpy's type of a chunk; Zarr 3.0 has it as it is, later ones wrap it."""
     dtype = array_spec.dtype
-    return np.dtype(dtype.to_native_dtype() if hasattr(dtype, "to_native_dtype") else dtype)
+    native: "np.dtype[Any]" = np.dtype(dtype.to_native_dtype() if hasattr(dtype, "to_native_dtype") else dtype)
+    return native
 
 
 def _chunk_bytes(array_spec: Any) -> int:
