@@ -5,8 +5,9 @@ import re
 
 import dask.array
 import fsspec
-import h5etalon
+import h5etalon.virtualizarr
 import h5py
+import hdf5plugin
 import numcodecs
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ DATASETS = {
     "noise": lambda: h5etalon.Noise(sigma=0.5),
     "rounded": lambda: h5etalon.Round("quantise:abs=3"),
     "gzip": lambda: {"compression": "gzip", "shuffle": True},
+    "zstd_of_hdf5plugin": lambda: hdf5plugin.Zstd(),
     "contiguous": lambda: {"chunks": None},
 }
 
@@ -161,7 +163,9 @@ def test_virtualizarr_reads_bitshuffle_and_once_told_everything(path, teach, mon
     left_out = set(NOT_OF_VIRTUALIZARR)
     if teach:
         # It asks hdf5plugin how filters are called, which does not know ours.
-        monkeypatch.setattr(virtualizarr.parsers.hdf.filters, "hdf5plugin", h5etalon)
+        monkeypatch.setattr(virtualizarr.parsers.hdf.filters, "hdf5plugin", hdf5plugin)
+        h5etalon.virtualizarr.teach()
+        h5etalon.virtualizarr.teach()
     else:
         left_out |= {"dictionary", "noise", "rounded", "big_endian", "stated_fill"}
     registry = ObjectStoreRegistry({"file:///": LocalStore()})
