@@ -1,6 +1,7 @@
 """What people see: tables in Jupyter, tables of pandas, figures of matplotlib, bars of tqdm."""
 
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -62,6 +63,14 @@ def test_a_result_is_a_table_in_jupyter_and_still_a_dictionary():
     assert isinstance(found, dict) and json.loads(json.dumps(found)) == dict(found)
     lossless = h5etalon.measure(ORIGINAL, ORIGINAL, "psnr")
     assert ["psnr", "∞", "dB", "psnr"] in Cells(lossless._repr_html_()).rows
+
+
+def test_results_are_copied_and_sent_whole():
+    found = h5etalon.measure(ORIGINAL, DECODED, ["abs", "power_spectrum", "preview"])
+    again = pickle.loads(pickle.dumps(found))
+    assert again == found and again.notes == found.notes and again._repr_html_() == found._repr_html_()
+    assert np.array_equal(again.curves["power_spectrum"]["x"], found.curves["power_spectrum"]["x"])
+    assert h5etalon.Measured({"rmse": 2.0})._repr_html_()
 
 
 def test_names_in_tables_are_text():

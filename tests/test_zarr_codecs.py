@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import h5etalon
 import h5py
@@ -187,6 +189,17 @@ def test_damaged_chunks_are_errors():
     store._store_dict["c/0/0"] = zarr.core.buffer.default_buffer_prototype().buffer.from_bytes(larger)
     with pytest.raises(OSError, match="480000 bytes where the array's chunks have 48"):
         array[:]
+
+
+def test_modules_for_other_packages_are_there_when_they_are_asked_for():
+    script = "import h5etalon, sys; assert 'zarr' not in sys.modules; print(h5etalon.zarr.BshufCodec, h5etalon.numcodecs.Bshuf)"
+    assert (
+        "h5etalon.zarr.BshufCodec"
+        in subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    )
+    script = "import sys; sys.modules['zarr'] = None; import h5etalon; h5etalon.zarr"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "AttributeError: h5etalon.zarr needs pip install h5etalon[zarr]" in done.stderr
 
 
 @pytest.mark.parametrize("mistake, words", [

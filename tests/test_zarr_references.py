@@ -5,7 +5,7 @@ import re
 
 import dask.array
 import fsspec
-import h5etalon.virtualizarr
+import h5etalon
 import h5py
 import hdf5plugin
 import numcodecs
@@ -193,6 +193,31 @@ def test_xarray_writes_our_filters_through_h5netcdf(tmp_path):
             assert h5etalon.filters_of(file["frames"]) == [codec]
         with xarray.open_dataset(path, engine="h5netcdf") as dataset:
             assert np.abs(dataset["frames"].values.astype(int) - FRAMES).max() <= (3 if name == "noise" else 0)
+
+
+def test_references_of_netcdf_have_its_dimensions_and_coordinates(tmp_path):
+    coordinates = {"t": np.arange(5) * 0.1, "y": np.arange(70.0), "x": np.arange(90.0)}
+    made = xarray.Dataset({"frames": (("t", "y", "x"), FRAMES, {"units": "counts"})}, coordinates, {"title": "run 7"})
+    encoding = {
+        "frames": {"chunksizes": CHUNKS, **h5etalon.Auto()},
+        "x": {"chunksizes": (50,), **h5etalon.Bitshuffle()},
+    }
+    made.to_netcdf(tmp_path / "x.nc", engine="h5netcdf", encoding=encoding)
+    with opened(h5etalon.references(tmp_path / "x.nc"), group="") as dataset:
+        xarray.testing.assert_identical(dataset.load(), made)
+
+
+def test_other_processes_find_the_codecs(path):
+    with opened(h5etalon.references(path)) as dataset:
+        sums = (
+            dataset[["lz4", "noise", "summed"]]
+            .isel(phony_dim_0=slice(0, 2))
+            .sum(dtype="u8")
+            .compute(scheduler="processes", num_workers=2)
+        )
+    for name, values in values_of_h5py(path).items():
+        if name in sums:
+            assert int(sums[name]) == values[:2].sum()
 
 
 def test_dask_reads_chunks_on_its_threads(path):

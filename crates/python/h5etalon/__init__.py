@@ -12,6 +12,7 @@ HDF5 libraries that start later (netCDF4, PyTables).
 where it is installed.
 """
 
+from importlib import import_module
 from importlib.metadata import version as _version_of
 from typing import Any, Dict, NamedTuple
 
@@ -92,6 +93,10 @@ _OF_HDF5PLUGIN = (
 )  # fmt: skip
 
 
+# Modules that need the packages after which they are called.
+_FOR_OTHERS = ("numcodecs", "virtualizarr", "zarr")
+
+
 class VersionInfo(NamedTuple):
     """A version in numbers, as in sys.version_info."""
 
@@ -111,6 +116,11 @@ version_info: VersionInfo = _version_info()
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FOR_OTHERS:
+        try:
+            return import_module("." + name, __name__)
+        except ImportError as error:
+            raise AttributeError("h5etalon.%s needs pip install h5etalon[zarr]: %s" % (name, error)) from error
     if name in _OF_HDF5PLUGIN:
         try:
             import hdf5plugin

@@ -181,7 +181,7 @@ def _encode_all(
         return _native.encode_chunks(storage, bytes_of_source, shape, batch, target, threads)
 
     with ThreadPoolExecutor(1) as pool, bar(progress, source.nbytes, "write") as move:
-        waiting: Future = pool.submit(encode, 0)
+        waiting: "Future[List[int]]" = pool.submit(encode, 0)
         for number, batch in enumerate(batches):
             lens = waiting.result()
             if number + 1 < len(batches):

@@ -1,6 +1,7 @@
 """What a loss does to the science: metrics of two arrays."""
 
 import json
+from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -20,6 +21,10 @@ class Measured(Dict[str, float]):
     """By name: label, and values, an array of rows × columns."""
     notes: List[str]
     """What a reader of the numbers has to know."""
+
+    def __init__(self, values: Mapping[str, float] = MappingProxyType({})) -> None:
+        super().__init__(values)
+        self.curves, self.images, self.notes = {}, {}, []
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame with a row for each number: value, unit, metric. Needs pandas."""
