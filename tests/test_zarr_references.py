@@ -19,6 +19,8 @@ from obspec_utils.registry import ObjectStoreRegistry
 from obstore.store import LocalStore
 from virtualizarr.parsers import HDFParser
 
+from programs import shared_data
+
 FRAMES = np.random.default_rng(6).poisson(3, (5, 70, 90)).astype("u2")
 CHUNKS = (2, 32, 64)
 # Filters beside ours come before or after it, as h5py orders them.
@@ -193,6 +195,20 @@ def test_xarray_writes_our_filters_through_h5netcdf(tmp_path):
             assert h5etalon.filters_of(file["frames"]) == [codec]
         with xarray.open_dataset(path, engine="h5netcdf") as dataset:
             assert np.abs(dataset["frames"].values.astype(int) - FRAMES).max() <= (3 if name == "noise" else 0)
+
+
+@pytest.mark.parametrize("name", ["bitshuffle.h5", "regression_0.1.3.h5", "regression_0.4.0.h5"])
+def test_files_of_the_first_bitshuffle_are_read(name):
+    path = shared_data("compat-bitshuffle").parent / "orig" / name
+    mapper = fsspec.filesystem("reference", fo=h5etalon.references(path), asynchronous=True)
+    group = zarr.open_group(zarr.storage.FsspecStore(mapper), mode="r", zarr_format=2)
+    with h5py.File(path) as file:
+        names = []
+        file.visit(names.append)
+        datasets = [name for name in names if isinstance(file[name], h5py.Dataset)]
+        assert datasets
+        for dataset in datasets:
+            assert np.array_equal(group[dataset][()], file[dataset][()]), dataset
 
 
 def test_references_of_netcdf_have_its_dimensions_and_coordinates(tmp_path):
