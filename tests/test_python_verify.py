@@ -83,6 +83,12 @@ def test_limits_are_held_against_the_original(files, tmp_path, require):
     assert not broken.holds and "max_abs_error<=2 is not kept: it is 3" in broken.failures()[0]
 
 
+def test_profiles_are_requirements(files):
+    for require in ("imaging", {"profile": "imaging"}):
+        found = h5etalon.verify(files["exact"], files["original"], require, datasets=["/entry/data"])
+        assert found.holds and len(of_data(found)["verdicts"]) > 1
+
+
 def test_jupyter_and_pandas_show_a_table(files):
     shown = h5etalon.verify(files["lossy"], against=files["original"])._repr_html_()
     assert '<td style="text-align:left">/entry/data</td>' in shown and "✓" in shown and "All holds." in shown

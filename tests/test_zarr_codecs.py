@@ -78,6 +78,21 @@ def test_fill_values_stay_exact_beside_a_loss(zarr_format):
     assert (array[:3] != values[:3]).any()
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_nan_is_a_fill_value_as_any(zarr_format):
+    values = FRAMES.astype("f4")
+    values[:, 5:9] = np.nan
+    spec = "quantise:abs=0.5"
+    own = (
+        {"compressors": Etalon(spec, fill=np.nan)}
+        if zarr_format == 2
+        else {"serializer": EtalonSerializer(spec), "compressors": None}
+    )
+    array = stored_and_reopened(values, zarr_format=zarr_format, fill_value=np.nan, **own)
+    assert np.isnan(array[:3, 5:9]).all() and np.isnan(array[3:]).all()
+    assert np.nanmax(np.abs(array[:3] - values[:3])) <= 0.5 and np.isnan(array[:3]).sum() == 3 * 4 * 90
+
+
 @pytest.mark.parametrize("dtype", ["?", "M8[ns]", "c8", "S5"])
 def test_elements_that_are_no_numbers_are_kept(dtype):
     values = (FRAMES > 30) if dtype == "?" else FRAMES.astype("i8").astype(dtype)

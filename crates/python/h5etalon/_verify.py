@@ -93,8 +93,8 @@ def verify(
 
     :param file: a path, `"file.h5::/dataset"`, or a file or dataset that is open for reading.
     :param against: the original, in the same words.
-    :param require: limits on metrics: a TOML or JSON file, a list such as `["ssim>=0.99"]`, or a mapping of `limits` and
-        `settings` (as for `measure`).
+    :param require: limits on metrics: a profile such as `"saxs"`, a TOML or JSON file, a list such as `["ssim>=0.99"]`, or a
+        mapping with the keys of such a file: `limits`, `settings` (as for `measure`), `profile`.
     :param datasets: patterns of paths, such as `"/entry/*"`; all datasets by default.
     :param threads: threads that decode; as many as there are cores by default.
     :param progress: let the command show its bar where standard error is a terminal.

@@ -99,7 +99,8 @@ class Etalon(Codec):
         self.spec = None if spec is None else _native.user_values(*split_spec(spec_of(spec)), self._filter_id)[0]
         self.dtype = None if dtype is None else np.dtype(dtype).str
         self.shape = None if shape is None else [int(extent) for extent in shape]
-        self.fill = None if fill is None else np.asarray(fill).item()
+        # Every codec keeps NaN, which JSON does not have.
+        self.fill = None if fill is None or fill != fill else np.asarray(fill).item()
 
     def get_config(self) -> Dict[str, Any]:
         """The settings, without those that were not given."""
