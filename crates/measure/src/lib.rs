@@ -11,6 +11,7 @@
 //! * [`verify`], [`salvage`]: whether datasets are what they claim to be, and a copy without damaged chunks;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
+//! * [`live_file`]: a file that is read while frames are written to it, for `etalon-daq`;
 //! * [`simulate`], [`simulate_4dstem`], [`random`]: detector frames made up for the demo and for tests.
 
 mod absolute_error;
@@ -40,7 +41,9 @@ pub mod glob;
 pub mod h5py_worker;
 mod hdf5;
 pub mod inspect;
+mod iso_time;
 pub mod known_filters;
+pub mod live_file;
 mod loss;
 pub mod machine;
 pub mod measure;
