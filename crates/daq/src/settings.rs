@@ -64,6 +64,11 @@ impl Settings {
             spare_bytes: 16 << 20,
         }
     }
+
+    /// What [`LiveFile::create`](etalon_measure::live_file::LiveFile::create) has to know, for a sink that has one inside.
+    pub fn file_format(&self) -> Result<FrameFormat, Error> {
+        Ok(Format::of(self)?.of_file())
+    }
 }
 
 /// Settings that go together, with what encoders and file need to know.

@@ -1,7 +1,7 @@
 //! A file that frames are added to while others read it: one chunk per frame, in NeXus groups.
 //!
 //! ```text
-//! /entry                     NXentry: start_time, and end_time once the file is complete
+//! /entry                     NXentry: start_time, end_time
 //! /entry/instrument/detector NXdetector
 //!     data                   frame n is data[n − first number]; encoded by the caller
 //!     frame_number           the detector's number of each frame; 2⁶⁴ − 1 where there is none
@@ -10,8 +10,9 @@
 //! /entry/data                NXdata: data and frame_number once more
 //! ```
 //!
-//! * Everything that has a name is created before SWMR begins, as HDF5 demands; what is known at the end only is written
-//!   after it, by [`LiveFile::finish`]. A file without `end_time` was not finished.
+//! * Everything that has a name is created before SWMR begins, as HDF5 demands, also what is known at the end only:
+//!   [`LiveFile::finish`] overwrites it. So nothing that frames need moves to the end of the file, where it would be
+//!   lost first if the file is cut. A file with an `end_time` of spaces was not finished.
 //! * A flush writes the frames first and their numbers after them: a frame whose number can be read can be read.
 //! * The format is that of HDF5 1.10, so that every reader since knows it.
 //! * Before every frame there must be space for it and some more, so that the file can be closed on a full disk.
@@ -182,7 +183,8 @@ impl LiveFile {
             dataset.flush()?;
         }
         self.waiting.clear();
-        Ok(())
+        // The end of the file, which h5clear does not find out by itself.
+        growing::flush_file(&self.file)
     }
 
     /// Closes the file and writes down how it went. What fails does not keep the rest from being tried.
@@ -279,9 +281,13 @@ fn create_objects(file: &Id, format: &FrameFormat) -> H5Result<Objects> {
     attribute::write_text(&root, "default", "entry")?;
     let entry = create_group(file, "/entry", "NXentry")?;
     attribute::write_text(&entry, "default", "data")?;
-    growing::create_text(&entry, "start_time", &iso_time::now())?;
+    let now = iso_time::now();
+    growing::create_text(&entry, "start_time", &now)?;
+    growing::create_text(&entry, "end_time", &" ".repeat(now.len()))?;
     create_group(file, "/entry/instrument", "NXinstrument")?;
     let detector = create_group(file, DETECTOR, "NXdetector")?;
+    attribute::write_count(&detector, "frames_written", 0)?;
+    attribute::write_count(&detector, "frames_lost", 0)?;
     let data = create_data(&detector, format)?;
     let mut columns = Vec::new();
     for column in &COLUMNS {
@@ -324,6 +330,7 @@ fn create_data(detector: &Id, format: &FrameFormat) -> H5Result<OpenDataset> {
         ] {
             attribute::write_text(data.id(), name, value)?;
         }
+        create_loss(data.id())?;
     }
     Ok(data)
 }
@@ -345,8 +352,7 @@ impl Column {
     }
 }
 
-/// Adds what SWMR does not allow to add: the time, what was lost on the way, and the record of the codec's loss as
-/// docs/FORMAT.md has it.
+/// Writes what is known at the end only: the time, what was lost on the way, and the record of the codec's loss.
 fn write_ending(path: &Path, format: &FrameFormat, ending: &Ending, elements: u64) -> H5Result<()> {
     let file = growing::open_file(path)?;
     if format.loss.is_some() {
@@ -354,37 +360,59 @@ fn write_ending(path: &Path, format: &FrameFormat, ending: &Ending, elements: u6
         write_loss(&data, &ending.certificate, elements)?;
     }
     let detector = object::open(&file, DETECTOR)?;
-    attribute::write_count(&detector, "frames_written", ending.frames_written)?;
-    attribute::write_count(&detector, "frames_lost", ending.frames_lost)?;
+    attribute::rewrite_count(&detector, "frames_written", ending.frames_written)?;
+    attribute::rewrite_count(&detector, "frames_lost", ending.frames_lost)?;
     if !ending.lost.is_empty() {
         let runs: Vec<u64> = ending.lost.iter().flat_map(|run| [run.0, run.1]).collect();
         attribute::write_counts(&detector, "frames_lost_runs", &runs)?;
         let complete = u64::from(ending.lost_is_complete);
         attribute::write_count(&detector, "frames_lost_runs_complete", complete)?;
     }
-    let entry = object::open(&file, "/entry")?;
-    growing::create_text(&entry, "end_time", &iso_time::now())?;
-    drop((detector, entry));
+    let end_time = object::open(&file, "/entry/end_time")?;
+    growing::write_text(&end_time, &iso_time::now())?;
+    drop((detector, end_time));
     file::close(file)
 }
+
+/// The record of the codec's loss as docs/FORMAT.md has it, before anything is known.
+fn create_loss(data: &Id) -> H5Result<()> {
+    for name in ["etalon_guarantee", "etalon_bound_unit"] {
+        attribute::write_text(data, name, "")?;
+    }
+    for name in NUMBERS_OF_LOSS.into_iter().chain([SIGMA]) {
+        attribute::write_number(data, name, f64::NAN)?;
+    }
+    attribute::write_count(data, "etalon_synthetic_background", 0)?;
+    attribute::write_count(data, "etalon_exceptions", 0)
+}
+
+const NUMBERS_OF_LOSS: [&str; 4] = [
+    "etalon_bound_asked",
+    "etalon_max_abs_error",
+    "etalon_mean_error",
+    "etalon_rms_error",
+];
+const SIGMA: &str = "etalon_max_sigma_error";
 
 fn write_loss(data: &Id, certificate: &Certificate, elements: u64) -> H5Result<()> {
     let loss = &certificate.loss;
     let mean = |sum: f64| sum / elements.max(1) as f64;
-    attribute::write_text(data, "etalon_guarantee", certificate.guarantee.name())?;
-    attribute::write_text(data, "etalon_bound_unit", certificate.bound_unit.name())?;
-    if let Some(error) = loss.max_sigma_error {
-        attribute::write_number(data, "etalon_max_sigma_error", f64::from(error))?;
+    attribute::rewrite_text(data, "etalon_guarantee", certificate.guarantee.name())?;
+    attribute::rewrite_text(data, "etalon_bound_unit", certificate.bound_unit.name())?;
+    match loss.max_sigma_error {
+        Some(error) => attribute::rewrite_number(data, SIGMA, f64::from(error))?,
+        None => attribute::delete(data, SIGMA)?,
     }
-    for (name, value) in [
-        ("etalon_bound_asked", certificate.bound_asked),
-        ("etalon_max_abs_error", loss.max_abs_error),
-        ("etalon_mean_error", mean(loss.sum_error)),
-        ("etalon_rms_error", mean(loss.sum_squared_error).sqrt()),
-    ] {
-        attribute::write_number(data, name, value)?;
+    let values = [
+        certificate.bound_asked,
+        loss.max_abs_error,
+        mean(loss.sum_error),
+        mean(loss.sum_squared_error).sqrt(),
+    ];
+    for (name, value) in NUMBERS_OF_LOSS.into_iter().zip(values) {
+        attribute::rewrite_number(data, name, value)?;
     }
     let synthetic = u64::from(certificate.synthetic_background);
-    attribute::write_count(data, "etalon_synthetic_background", synthetic)?;
-    attribute::write_count(data, "etalon_exceptions", loss.exceptions)
+    attribute::rewrite_count(data, "etalon_synthetic_background", synthetic)?;
+    attribute::rewrite_count(data, "etalon_exceptions", loss.exceptions)
 }

@@ -1,11 +1,12 @@
 //! Files that are read while they are written (SWMR), and datasets in them that grow along their first dimension.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_void;
 use std::path::Path;
 
 use etalon_codec::{ByteOrder, Element, ElementClass};
 use hdf5_metno_sys::h5d::{
-    H5D_alloc_time_t, H5D_fill_time_t, H5Dcreate2, H5Dflush, H5Dget_space, H5Dset_extent, H5Dwrite,
+    H5D_alloc_time_t, H5D_fill_time_t, H5Dcreate2, H5Dflush, H5Dget_space, H5Dget_type,
+    H5Dset_extent, H5Dwrite,
 };
 use hdf5_metno_sys::h5f::{
     H5F_ACC_EXCL, H5F_ACC_RDWR, H5F_libver_t, H5F_scope_t, H5Fcreate, H5Fflush, H5Fopen,
@@ -15,8 +16,8 @@ use hdf5_metno_sys::h5g::H5Gcreate2;
 use hdf5_metno_sys::h5i::hid_t;
 use hdf5_metno_sys::h5l::H5Lcreate_hard;
 use hdf5_metno_sys::h5p::{
-    H5P_CLS_DATASET_CREATE, H5Pcreate, H5Pset_alloc_time, H5Pset_chunk, H5Pset_fill_time,
-    H5Pset_fill_value, H5Pset_filter, H5Pset_libver_bounds,
+    H5P_CLS_DATASET_CREATE, H5Pcreate, H5Pset_alloc_time, H5Pset_attr_phase_change, H5Pset_chunk,
+    H5Pset_fill_time, H5Pset_fill_value, H5Pset_filter, H5Pset_libver_bounds,
 };
 use hdf5_metno_sys::h5s::{H5S_ALL, H5S_UNLIMITED, H5Screate_simple};
 use hdf5_metno_sys::h5t::{
@@ -93,29 +94,39 @@ pub(crate) fn link(file: &Id, path: &str, second: &str) -> Result<()> {
     .map(drop)
 }
 
-/// Creates a dataset of one text.
+/// Creates a dataset of one text, which keeps its length. Its place in the file is taken now.
 pub(crate) fn create_text(parent: &Id, name: &str, value: &str) -> Result<()> {
-    let (name, value) = (c_string(name)?, c_string(value)?);
-    let (datatype, space) = (datatype::text()?, dataspace::scalar()?);
-    let (parent, kind) = (parent.raw(), datatype.raw());
+    let name = c_string(name)?;
+    let (datatype, space) = (datatype::fixed_text(value.len())?, dataspace::scalar()?);
     let dataset = Id::own(h5!(H5Dcreate2(
-        parent,
+        parent.raw(),
         name.as_ptr(),
-        kind,
+        datatype.raw(),
         space.raw(),
         DEFAULT,
         DEFAULT,
         DEFAULT
     ))?);
-    let pointer: *const c_char = value.as_ptr();
-    let buffer: *const *const c_char = &pointer;
+    write_text(&dataset, value)
+}
+
+/// Overwrites a text of the same length.
+pub(crate) fn write_text(dataset: &Id, value: &str) -> Result<()> {
+    let (id, datatype) = (dataset.raw(), datatype::fixed_text(value.len())?);
+    let stored = Id::own(h5!(H5Dget_type(id))?);
+    if datatype::size(&stored)? != value.len() {
+        return Err(H5Error::new(
+            "the text has another length than the one before",
+        ));
+    }
+    let buffer = value.as_ptr().cast();
     h5!(H5Dwrite(
-        dataset.raw(),
-        kind,
+        id,
+        datatype.raw(),
         H5S_ALL,
         H5S_ALL,
         DEFAULT,
-        buffer.cast()
+        buffer
     ))
     .map(drop)
 }
@@ -170,6 +181,8 @@ impl Growing<'_> {
             H5D_alloc_time_t::H5D_ALLOC_TIME_INCR
         ))?;
         h5!(H5Pset_fill_time(list, H5D_fill_time_t::H5D_FILL_TIME_IFSET))?;
+        // Attributes stay in the header, at the begin of the file, however many there are.
+        h5!(H5Pset_attr_phase_change(list, 64, 0))?;
         if let Some((id, values)) = self.filter {
             h5!(H5Pset_filter(
                 list,
