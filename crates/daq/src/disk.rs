@@ -51,7 +51,8 @@ pub(crate) fn run(
         }
     }
     let (ending, failure) = {
-        let state = shared.lock();
+        let mut state = shared.lock();
+        state.lose_held();
         (ending(&state), state.failure.clone())
     };
     let finished = caught(|| sink.finish(&ending));

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     free_frames: Vec<Buffer>,
     frame_buffers: usize,
+    /// Numbers of the frames that producers are filling.
+    held: Vec<u64>,
     queue: VecDeque<Frame>,
     free_chunks: Vec<Buffer>,
     /// Encoded frames by ticket, modulo their number.
@@ -96,6 +98,7 @@ impl State {
         Self {
             free_frames: buffers(settings.frame_buffers, format.frame_bytes),
             frame_buffers: settings.frame_buffers,
+            held: Vec::with_capacity(settings.frame_buffers),
             queue: VecDeque::with_capacity(settings.frame_buffers),
             free_chunks: buffers(chunks, format.bound),
             done: (0..chunks).map(|_| None).collect(),
@@ -124,6 +127,19 @@ impl State {
             Loss::File => &mut counts.lost_by_file,
             Loss::Abandoned => &mut counts.lost_abandoned,
         } += 1;
+    }
+
+    /// A producer is done with a frame that it held; whether it is counted nowhere else yet.
+    fn give_back(&mut self, number: u64) -> bool {
+        let at = self.held.iter().position(|&held| held == number);
+        at.map(|at| self.held.swap_remove(at)).is_some()
+    }
+
+    /// Frames that producers still hold will not be in the file.
+    pub(crate) fn lose_held(&mut self) {
+        while let Some(number) = self.held.pop() {
+            self.lose(number, Loss::Abandoned);
+        }
     }
 
     /// Marks an index as used; whether it was not before.
@@ -258,6 +274,7 @@ impl Shared {
                 return Err(Error::Closed);
             }
             if let Some(buffer) = state.free_frames.pop() {
+                state.held.push(number);
                 return Ok(buffer);
             }
             if self.when_full == WhenFull::Drop {
@@ -281,9 +298,12 @@ impl Shared {
             (None, true) => Some((Loss::Abandoned, Error::Closed)),
             (None, false) => None,
         };
+        let is_held = state.give_back(number);
         if let Some((loss, error)) = refusal {
             state.put_free_frame(buffer);
-            state.lose(number, loss);
+            if is_held {
+                state.lose(number, loss);
+            }
             self.frame_freed.notify_one();
             return Err(error);
         }
@@ -304,7 +324,9 @@ impl Shared {
     pub(crate) fn abandon(&self, buffer: Buffer, number: u64) {
         let mut state = self.lock();
         state.put_free_frame(buffer);
-        state.lose(number, Loss::Abandoned);
+        if state.give_back(number) {
+            state.lose(number, Loss::Abandoned);
+        }
         self.frame_freed.notify_one();
     }
 

@@ -204,8 +204,9 @@ fn a_buffer_that_is_given_back_empty_is_a_lost_frame() {
     let statistics = writer.close().unwrap();
     assert_eq!(
         (statistics.frames_written, statistics.lost_abandoned),
-        (1, 20)
+        (1, 21)
     );
+    assert_eq!(memory.seen().ending.as_ref().unwrap().frames_lost, 21);
     assert_eq!(late.submit(0), Err(Error::Closed));
     assert_eq!(writer.statistics().lost_abandoned, 21);
     assert_eq!(writer.lost().0, [(0, 19), (21, 21)]);
