@@ -136,7 +136,7 @@ with h5py.File(args[0], "r") as f:
     assert record["etalon_rms_error"] == pytest.approx((sum(columns["sum_squared_error"]) / size) ** 0.5)
     assert "worst error %g" % worst in said
     etalon("inspect", path, "--deep")
-    (found,) = [item for item in etalon_json("inspect", path)["datasets"] if item["dataset"].endswith("detector/data")]
+    (found,) = [item for item in etalon_json("inspect", path)["datasets"] if item["dataset"].endswith("data/data")]
     assert found["max_abs_error"] == worst
     assert found["guarantee"] == record["etalon_guarantee"] in ("A", "B")
 
