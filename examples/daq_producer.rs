@@ -9,15 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use etalon_daq::{Settings, Statistics, WhenFull, Writer};
+use etalon_daq::{Settings, WhenFull, Writer};
 use etalon_measure::simulate::{self, Pixels};
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let argument = |at: usize| arguments.get(at).map(String::as_str);
-    let (Some(path), Some(seconds), Some(rate)) = (argument(0), argument(1), argument(2)) else {
+    let [path, seconds, rate, ..] = &arguments[..] else {
         return Err("give FILE SECONDS FRAMES_PER_SECOND [SPEC [STREAM]]".into());
     };
     let (seconds, rate): (f64, f64) = (seconds.parse()?, rate.parse()?);
@@ -30,9 +29,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .flat_map(|value| value.to_le_bytes())
         .collect();
     let frames: Vec<&[u8]> = bytes.chunks(bytes.len() / 8).collect();
-    let spec = argument(3).unwrap_or("bitshuffle").parse()?;
+    let spec = arguments
+        .get(3)
+        .map_or("bitshuffle", String::as_str)
+        .parse()?;
     let mut settings = Settings::new(spec, "u4".parse()?, &series.shape[1..]);
-    settings.stream = argument(4).map(str::parse).transpose()?;
+    settings.stream = arguments.get(4).map(|text| text.parse()).transpose()?;
     settings.when_full = WhenFull::Drop;
     let writer = Writer::create(Path::new(path), &settings)?;
     ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
@@ -64,25 +66,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             thread::sleep(Duration::from_millis(20));
             if printed.elapsed() >= Duration::from_secs(1) {
                 printed = Instant::now();
-                print(&writer.statistics());
+                println!("{}", writer.statistics());
             }
         }
     });
-    print(&writer.close()?);
+    println!("{}", writer.close()?);
     Ok(())
-}
-
-fn print(it: &Statistics) {
-    println!(
-        "in {} written {} lost {} | {:.1} frames/s, {:.3} GB/s, ratio {:.2}, queue {}, worst error {}, p99 {:.1} ms",
-        it.frames_in,
-        it.frames_written,
-        it.frames_lost,
-        it.frames_per_second,
-        it.gigabytes_per_second,
-        it.ratio,
-        it.queue_frames,
-        it.worst_error,
-        it.latency_p99 * 1e3
-    );
 }

@@ -1,5 +1,7 @@
 //! How a writer is doing.
 
+use std::fmt;
+
 /// How a writer is doing, since it was made. Every frame that a producer asked a buffer for is counted in `frames_in`, and
 /// is on its way, in `frames_written`, or in `frames_lost`.
 ///
@@ -51,4 +53,23 @@ pub struct Statistics {
     pub latency_p99: f64,
     /// No frame took longer.
     pub latency_max: f64,
+}
+
+/// One line for people.
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "in {} written {} lost {} | {:.1} frames/s, {:.3} GB/s, ratio {:.2}, queue {}, worst error {}, p99 {:.1} ms",
+            self.frames_in,
+            self.frames_written,
+            self.frames_lost,
+            self.frames_per_second,
+            self.gigabytes_per_second,
+            self.ratio,
+            self.queue_frames,
+            self.worst_error,
+            self.latency_p99 * 1e3
+        )
+    }
 }
