@@ -91,7 +91,7 @@ def test_nexus_groups_lead_a_reader_to_the_frames(standard):
 
 
 def test_what_a_killed_writer_left_is_read_by_hdf5_1_10(tmp_path):
-    soak = Soak(tmp_path, *SMALL, "--seconds", 60, "--rate", 200, "--flush-ms", 20)
+    soak = Soak(tmp_path, *SMALL, "--producers", 1, "--seconds", 60, "--rate", 200, "--flush-ms", 20)
     live = soak.wait_for(lambda event: event["event"] == "live" and event["frames_flushed"] >= 30)
     soak.process.kill()
     soak.end()
