@@ -99,12 +99,13 @@ lint: tools
 licences: tools
 	.venv/bin/python scripts/licences.py write
 
-bench: build plugins library wheel
+bench: build plugins library daq wheel
 	$(CARGO) bench -p etalon-codec --bench bittranspose
 	.venv/bin/python bench/bench_transposition.py
 	.venv/bin/python bench/bench_h5py.py
 	.venv/bin/python bench/bench_recompress.py
 	.venv/bin/python bench/bench_capi.py
+	$(TARGET)/release/examples/daq_scaling
 	$(call install_wheel,.venv-wheel)
 	.venv-wheel/bin/python bench/bench_python.py
 

@@ -3,15 +3,16 @@
 //!     daq_scaling [SPEC [ROUNDS [ENCODERS…]]]
 //!
 //! The producer hands buffers over as they are, as a detector's receiver does whose network card has filled them; each
-//! begins with a simulated frame of 4 Mpixel of 16 bits. Prints the median of all turns, and the load of the machine: with
-//! other programs at work two threads do not have two processors.
+//! begins with a simulated frame of 4 Mpixel of 16 bits. Prints the median of all turns, the processor time of a frame, and
+//! the load of the machine: with other programs at work two threads do not have two processors, and only the processor
+//! time says whether they stand in each other's way.
 
 use std::time::Instant;
 
 use etalon_daq::{Ending, FrameRecord, Settings, Sink, Writer};
 use etalon_measure::simulate::{self, Pixels};
 
-const FRAMES: u64 = 60;
+const FRAMES: u64 = 150;
 const BUFFERS: usize = 8;
 const SHAPE: [usize; 2] = [2124, 2056];
 
@@ -42,17 +43,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let frame = frame();
     let mut rates = vec![Vec::new(); counts.len()];
+    let mut busy = vec![0.0; counts.len()];
     for _ in 0..rounds {
-        for (encoders, rates) in counts.iter().zip(&mut rates) {
-            rates.push(rate(spec, *encoders, &frame)?);
+        for (at, encoders) in counts.iter().enumerate() {
+            let before = processor_seconds()?;
+            rates[at].push(rate(spec, *encoders, &frame)?);
+            busy[at] += processor_seconds()? - before;
         }
     }
-    for (encoders, rates) in counts.iter().zip(&mut rates) {
-        rates.sort_by(f64::total_cmp);
-        let gigabytes = rates[rounds / 2] * frame.len() as f64 / 1e9;
+    for (at, encoders) in counts.iter().enumerate() {
+        rates[at].sort_by(f64::total_cmp);
+        let median = rates[at][rounds / 2];
         println!(
-            "{encoders} encoders: {:.1} frames/s, {gigabytes:.2} GB/s",
-            rates[rounds / 2]
+            "{encoders} encoders: {median:.1} frames/s, {:.2} GB/s, {:.2} ms of processors for a frame",
+            median * frame.len() as f64 / 1e9,
+            busy[at] * 1e3 / (rounds as f64 * FRAMES as f64)
         );
     }
     println!(
@@ -61,6 +66,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     print!("load: {}", std::fs::read_to_string("/proc/loadavg")?);
     Ok(())
+}
+
+/// Processor time of this process so far.
+fn processor_seconds() -> Result<f64, Box<dyn std::error::Error>> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // Behind the name: the 12th and 13th numbers are user and system time in hundredths of a second.
+    let numbers = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
+    let ticks: Result<Vec<u64>, _> = numbers.skip(11).take(2).map(str::parse).collect();
+    Ok(ticks?.iter().sum::<u64>() as f64 / 100.0)
 }
 
 /// Frames per second once every buffer holds a frame.
