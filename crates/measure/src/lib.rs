@@ -9,6 +9,7 @@
 //!   everybody else's through h5py, and what the data allow;
 //! * [`compare`]: a dataset beside what was decoded of it, fed to the metrics;
 //! * [`verify`], [`salvage`]: whether datasets are what they claim to be, and a copy without damaged chunks;
+//! * [`requirement`], [`scan`]: what the science asks, and the smallest way to store a dataset that keeps it;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
 //! * [`live_file`]: a file that is read while frames are written to it, for `etalon-daq`;
@@ -62,7 +63,9 @@ mod provenance;
 pub mod random;
 mod recode;
 pub mod recompress;
+pub mod requirement;
 pub mod salvage;
+pub mod scan;
 pub mod sha256;
 pub mod simulate;
 pub mod simulate_4dstem;
