@@ -146,9 +146,18 @@ fn check_counts(settings: &Settings) -> Result<(), Error> {
     if settings.frame_shape.is_empty() || settings.frame_shape.len() > MOST_DIMENSIONS {
         return Err(Error::settings("a frame has 1 to 31 dimensions"));
     }
-    if settings.encoders == 0 || settings.frame_buffers == 0 || settings.most_frames == 0 {
+    let counts = [
+        (settings.encoders as u64, 1 << 10),
+        (settings.frame_buffers as u64, 1 << 16),
+        // There is a bit for each.
+        (settings.most_frames, 1 << 32),
+    ];
+    if counts
+        .iter()
+        .any(|(count, most)| !(1..=*most).contains(count))
+    {
         return Err(Error::settings(
-            "encoders, frame buffers and frames are at least one each",
+            "there are 1 to 1024 encoders, 1 to 65536 frame buffers, and 1 to 2^32 frames",
         ));
     }
     if settings

@@ -294,6 +294,9 @@ fn settings_that_make_no_sense_are_refused() {
     refused(|it| it.encoders = 0);
     refused(|it| it.frame_buffers = 0);
     refused(|it| it.most_frames = 0);
+    refused(|it| it.encoders = 1025);
+    refused(|it| it.frame_buffers = 1 << 20);
+    refused(|it| it.most_frames = u64::MAX);
     refused(|it| it.frame_shape = vec![]);
     refused(|it| it.frame_shape = vec![4, 0]);
     refused(|it| it.frame_shape = vec![1 << 40, 1 << 40]);

@@ -128,14 +128,14 @@ impl LiveFile {
 
     /// Adds a frame, which `stored` is as the filter wants it. Each index is used once.
     pub fn write(&mut self, frame: &FrameRecord, stored: &[u8]) -> Result<(), String> {
+        if self.waiting.len() == MOST_WAITING {
+            self.flush()?;
+        }
         self.check_space(stored.len() as u64)?;
         self.write_chunk(frame, stored)
             .map_err(|error| self.describe(&error))?;
         self.waiting.push(*frame);
-        if self.waiting.len() < MOST_WAITING {
-            return Ok(());
-        }
-        self.flush()
+        Ok(())
     }
 
     fn check_space(&self, needed: u64) -> Result<(), String> {
