@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -44,9 +45,9 @@ class Reading:
 
 def run(folder, seconds, options=(), most_bytes=6 * 10**9, after=False):
     """Soaks; returns the report as a dictionary."""
-    folder = Path(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    # A new folder inside: the one that was given may hold something else.
+    folder = Path(tempfile.mkdtemp(prefix="soak-", dir=folder))
     load = os.getloadavg()[0]
     soak, reading, done = Soak(folder, "--seconds", seconds, "--most-bytes", most_bytes, *options), Reading(), 0
     while soak.process.poll() is None or done < len(soak.files):
