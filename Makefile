@@ -22,6 +22,8 @@ MUTATIONS := 1000000
 OTHER_TARGETS := aarch64-unknown-linux-gnu s390x-unknown-linux-gnu
 # The package h5etalon is tested as users have it: installed from the wheel.
 PYTHON_TESTS := $(wildcard tests/test_python_*.py)
+# What Zarr, xarray and notebooks do with it takes packages of its own.
+ZARR_TESTS := $(wildcard tests/test_zarr_*.py tests/test_jupyter_*.py)
 OTHER_WHEEL_VENVS := .venv-wheel-oldest .venv-wheel-middle
 install_wheel = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(TARGET)/wheels/h5etalon-*.whl
 
@@ -61,12 +63,14 @@ ifeq ($(FILE),)
 	$(ETALON_COMMAND) report demo-out/science.json -o demo-out/science.html
 endif
 
-test: packages build plugins library daq wheel .venv-h5py114/.stamp
+test: packages build plugins library daq wheel .venv-h5py114/.stamp .venv-zarr/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
 	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
 	$(call install_wheel,.venv-wheel)
 	.venv-wheel/bin/python -m pytest $(PYTHON_TESTS) -q -rs
+	$(call install_wheel,.venv-zarr)
+	.venv-zarr/bin/python -m pytest $(ZARR_TESTS) -q -rs
 
 test-long: tools wheel .venv-metrics/.stamp $(OTHER_WHEEL_VENVS:=/.stamp) test-references
 	set -e; for venv in $(OTHER_WHEEL_VENVS); do \
@@ -156,6 +160,9 @@ packages: tools
 
 .venv-wheel/.stamp: requirements/wheel.txt
 	@scripts/make_venv .venv-wheel $< "$(PYTHON)"
+
+.venv-zarr/.stamp: requirements/zarr.txt
+	@scripts/make_venv .venv-zarr $< "$(PYTHON)"
 
 $(OTHER_WHEEL_VENVS:=/.stamp): .venv-%/.stamp: requirements/%.txt
 	@scripts/make_venv .venv-$* $< "$(PYTHON)"

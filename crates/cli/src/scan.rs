@@ -235,7 +235,10 @@ fn table(found: &Scan, all: bool) -> Table {
     titles.push("".into());
     let mut table = Table::new(&titles);
     let shown = found.points.iter().filter(|point| {
-        all || point.refused.is_some() || point.spec == found.chosen.spec || is_best(point, found)
+        all || point.refused.is_some()
+            || point.refuted
+            || point.spec == found.chosen.spec
+            || is_best(point, found)
     });
     for point in shown {
         let mut cells = vec![point.spec.clone()];
@@ -276,7 +279,9 @@ fn remark(point: &Point, found: &Scan) -> String {
     if point.spec == found.chosen.spec {
         words.push("chosen".to_owned());
     }
-    if !point.holds {
+    if point.refuted {
+        words.push("broken by data kept back".to_owned());
+    } else if !point.holds {
         words.push("breaks the requirement".into());
     }
     if point.on_front {

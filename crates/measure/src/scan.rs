@@ -37,6 +37,7 @@ use crate::method::Method;
 use crate::requirement::{Demand, Requirement};
 use crate::scan::bands::Bands;
 use crate::scan::candidate::{Candidate, Data, spec_of};
+use crate::scan::noise_model::Estimate;
 use crate::scan::sample::{Sample, Trial};
 use crate::scan::search::{Scale, Search};
 
@@ -44,10 +45,13 @@ pub use guarantee::Class;
 pub use point::Point;
 
 /// Trials of a search, and of another one after its answer was refuted.
-const MOST_TRIALS: usize = 10;
-const MOST_TRIALS_AGAIN: usize = 6;
+const MOST_TRIALS: usize = 8;
+const MOST_TRIALS_AGAIN: usize = 5;
 /// What is chosen where no loss is allowed or worth it.
 const LOSSLESS: &str = "auto";
+/// The share of a limit that a search may use up, where only a sample says whether it is kept: on other data it is a little
+/// more or less.
+const USED: f64 = 0.95;
 
 /// How a scan is done.
 pub struct Options<'a> {
@@ -206,9 +210,8 @@ impl<'a> Task<'a> {
         let mut notes = requirement.left_out.clone();
         let mut noise_is_estimated = false;
         let estimate = noise_model::estimate(&sample.pair(None).0);
-        if let (Some(found), false, true) =
-            (estimate, requirement.states_noise, holds_counts(&sample))
-        {
+        let found = estimate.filter(|found| !requirement.states_noise && are_noisy(&sample, found));
+        if let Some(found) = found {
             requirement.settings.noise = found.noise;
             noise_is_estimated = true;
             let Noise { gain, offset, read } = found.noise;
@@ -253,7 +256,8 @@ impl<'a> Task<'a> {
 
     fn set(&self, sample: Sample) -> Set {
         let shape = &self.dataset.shape;
-        let frames = shape.first().copied().unwrap_or(1) as usize;
+        let leading = shape.len().saturating_sub(2);
+        let frames = shape[..leading].iter().product::<u64>() as usize;
         let settings = slices::settings_of(
             &self.requirement.settings,
             &sample,
@@ -354,7 +358,7 @@ impl<'a> Task<'a> {
         let spec = method.to_string();
         let is_known = self.sets.len() == 1;
         if let (true, Some(point)) = (is_known, self.points.iter().find(|one| one.spec == spec)) {
-            return Ok(point.holds);
+            return Ok(point.holds && self.leaves_room(point, method));
         }
         for at in 0..self.sets.len() {
             let trial = match self.encode(method, at) {
@@ -373,7 +377,7 @@ impl<'a> Task<'a> {
                 self.options.jobs,
             )?;
             let point = self.point(method, codec, &trial, outcome);
-            let holds = point.holds;
+            let holds = point.holds && self.leaves_room(&point, method);
             if at == 0 && !self.points.iter().any(|other| other.spec == spec) {
                 self.points.push(point);
             }
@@ -382,6 +386,15 @@ impl<'a> Task<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether limits that only a sample speaks for are kept with something to spare.
+    fn leaves_room(&self, point: &Point, method: &Method) -> bool {
+        let noise = &self.requirement.settings.noise;
+        point.verdicts.iter().all(|verdict| {
+            let class = spec_of(method).map(|spec| guarantee::class(&verdict.limit, spec, noise));
+            class.is_some_and(|class| class != Class::C) || point::used(verdict, &self.base) <= USED
+        })
     }
 
     fn encode(&mut self, method: &Method, set: usize) -> Result<Trial, Fault> {
@@ -482,13 +495,33 @@ impl<'a> Task<'a> {
                 };
                 return Ok(Some((method, verified)));
             }
+            let spec = method.to_string();
+            for point in self.points.iter_mut().filter(|point| point.spec == spec) {
+                point.refute();
+            }
             self.sets.push(set);
             if !self.finer(&mut found)? {
-                break;
+                self.sets.truncate(known);
+                return Ok(None);
             }
         }
         self.sets.truncate(known);
-        Ok(None)
+        // The setting holds on all data that were looked at. Is that everything, there is nothing left to doubt.
+        if !self.bands.cover_all() {
+            return Ok(None);
+        }
+        let method = self.method(&found.candidate, found.position)?;
+        let metrics = self.metrics_of(&method);
+        self.notes
+            .push("every chunk was searched in the end: none was kept back to verify".into());
+        Ok(Some((
+            method,
+            Verified {
+                chunks: 0,
+                holds: true,
+                metrics,
+            },
+        )))
     }
 
     fn load(&self, bands: &[u64]) -> Result<Set, Fault> {
@@ -610,14 +643,10 @@ impl<'a> Task<'a> {
     }
 }
 
-/// Whether the numbers may be counts: integers, or floats that are whole.
-fn holds_counts(sample: &Sample) -> bool {
-    let values = sample.values();
-    sample.element.class != ElementClass::Float
-        || values
-            .to_f64(0..values.len())
-            .iter()
-            .all(|value| !value.is_finite() || value.fract() == 0.0)
+/// Whether noise is what keeps the numbers apart: those of counts, or of floats on the scale of counts, below which the
+/// model of the noise has its floor.
+fn are_noisy(sample: &Sample, estimate: &Estimate) -> bool {
+    sample.element.class != ElementClass::Float || estimate.sigma > 2.0
 }
 
 /// max − min of the numbers that are data.

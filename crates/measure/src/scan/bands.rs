@@ -31,11 +31,19 @@ pub(crate) struct Bands {
     pub(crate) axis: usize,
     /// Those that settings are tried on, ascending.
     pub(crate) search: Vec<u64>,
-    /// Those that the chosen setting is verified on, one set after another until one fails; ascending.
+    /// Those that the chosen setting is verified on, one set after another until one holds; ascending.
     pub(crate) held_out: Vec<Vec<u64>>,
+    /// Bands that the dataset has.
+    pub(crate) count: u64,
 }
 
 impl Bands {
+    /// Whether every band is looked at.
+    pub(crate) fn cover_all(&self) -> bool {
+        let held_out: usize = self.held_out.iter().map(Vec::len).sum();
+        (self.search.len() + held_out) as u64 == self.count
+    }
+
     /// The bands of a dataset from which `part` of it is seen.
     pub(crate) fn choose(
         dataset: &Dataset,
@@ -114,6 +122,7 @@ impl Cut {
         }
         Ok(Bands {
             axis: self.axis,
+            count: self.count,
             search: (0..self.count).collect(),
             held_out: Vec::new(),
         })
@@ -126,16 +135,19 @@ impl Cut {
             return self.only_search();
         }
         let mut random = Random::new(policy.seed);
-        let mut run = |bytes: u64, first: u64, end: u64| -> Vec<u64> {
+        let mut run = |bytes: u64, first: u64, end: u64| {
             let wanted = self.wanted(CONNECTED * bytes, policy.least_chunks);
             let len = wanted.min(end - first);
             let start = first + random.below(end - first - len + 1);
-            (start..start + len).collect()
+            start..start + len
         };
+        let search = run(policy.bytes, 0, half);
+        let held_out = run(policy.held_out_bytes, half, self.count);
         Bands {
             axis: self.axis,
-            search: run(policy.bytes, 0, half),
-            held_out: vec![run(policy.held_out_bytes, half, self.count)],
+            count: self.count,
+            search: search.collect(),
+            held_out: vec![held_out.collect()],
         }
     }
 
@@ -148,6 +160,7 @@ impl Cut {
         let step = self.count.div_ceil(wanted).max(2) as usize;
         Bands {
             axis: self.axis,
+            count: self.count,
             search: (0..self.count).step_by(step).collect(),
             held_out: vec![(1..self.count).step_by(step).collect()],
         }
@@ -156,6 +169,7 @@ impl Cut {
     fn only_search(&self) -> Bands {
         Bands {
             axis: self.axis,
+            count: self.count,
             search: (0..self.count).collect(),
             held_out: Vec::new(),
         }
@@ -195,6 +209,7 @@ impl Cut {
         search.sort_unstable();
         Bands {
             axis: self.axis,
+            count: self.count,
             search,
             held_out,
         }

@@ -26,6 +26,8 @@ pub struct Point {
     pub decode_gbps: f64,
     /// Whether every limit is kept.
     pub holds: bool,
+    /// Whether a limit was broken on data kept back.
+    pub refuted: bool,
     /// The limits.
     pub verdicts: Vec<Verdict>,
     /// The largest share of a limit that is used up: 0 is no loss, 1 the limit.
@@ -68,6 +70,7 @@ impl Point {
             encode_gbps: trial.encode_gbps,
             decode_gbps: trial.decode_gbps,
             holds: verdicts.iter().all(|verdict| verdict.holds),
+            refuted: false,
             limit_used: used.fold(0.0, f64::max),
             verdicts,
             on_front: false,
@@ -88,6 +91,7 @@ impl Point {
             encode_gbps: 0.0,
             decode_gbps: 0.0,
             holds: false,
+            refuted: false,
             verdicts: Vec::new(),
             limit_used: f64::NAN,
             on_front: false,
@@ -98,6 +102,12 @@ impl Point {
             stored_bytes: 0,
             lossless: false,
         }
+    }
+
+    /// Notes that it does not hold on data kept back.
+    pub(crate) fn refute(&mut self) {
+        self.holds = false;
+        self.refuted = true;
     }
 
     /// As a row of `etalon measure`.
@@ -126,7 +136,7 @@ impl Point {
 }
 
 /// The share of a limit that is used up, from what the original has to the limit.
-fn used(verdict: &Verdict, base: &Outcome) -> f64 {
+pub(crate) fn used(verdict: &Verdict, base: &Outcome) -> f64 {
     let Limit { value, limit, .. } = &verdict.limit;
     let base = base.values.get(value).copied().unwrap_or(f64::NAN);
     let share = (verdict.measured - base) / (limit - base);

@@ -1,4 +1,4 @@
-//! The layout of a tomographic scan, for a sample of it.
+//! Settings that name frames or rows of a dataset, for a sample of it.
 
 use etalon_metrics::{Settings, Shape};
 
@@ -16,6 +16,10 @@ pub(crate) fn settings_of(
     frames: usize,
 ) -> Settings {
     let mut settings = settings.clone();
+    if sample.shape.frames < frames {
+        // There is no picture of places that were not looked at.
+        settings.stem.scan = None;
+    }
     let scan = &mut settings.tomography;
     let Shape {
         rows,
