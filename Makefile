@@ -10,7 +10,10 @@ export ETALON_COMMAND := $(TARGET)/release/etalon
 PLUGIN_NAMES := $(patsubst h5plugins/%/Cargo.toml,%,$(wildcard h5plugins/*/Cargo.toml))
 # Crates without HDF5 are tested with overflow checks; the others share the release build of HDF5.
 PLAIN_CRATES := -p etalon -p etalon-codec -p etalon-filter -p etalon-metrics
-HDF5_CRATES := -p etalon-measure -p etalon-cli
+HDF5_CRATES := -p etalon-measure -p etalon-cli -p etalon-daq
+# Length of `make soak`, and a folder on the disk to be tested.
+SECONDS_OF_SOAK := 120
+SOAK_FOLDER := $(TARGET)/soak
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 export PREFIX LIBDIR DESTDIR
 LEVELS := scalar baseline avx2 avx512
@@ -25,7 +28,7 @@ OTHER_WHEEL_VENVS := .venv-wheel-oldest .venv-wheel-middle
 install_wheel = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(TARGET)/wheels/h5etalon-*.whl
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier build plugins library install tools packages wheel licences clean
+.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier soak build plugins library install daq install-daq tools packages wheel licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -40,6 +43,9 @@ help:
 	@echo "make build      the etalon command: target/release/etalon"
 	@echo "make library    libetalon for C and C++: target/release/libetalon.{so,a}"
 	@echo "make install    libetalon with headers, pkg-config and CMake files: PREFIX=/usr/local, LIBDIR=lib, DESTDIR="
+	@echo "make daq        libetalon_daq, the writer for detectors: target/release/libetalon_daq.so; make install-daq"
+	@echo "make soak       frames of a 4-Mpixel detector as fast as they can be written, all read back:"
+	@echo "                SECONDS_OF_SOAK=120 SOAK_FOLDER=/data OPTIONS='--element u2 --encoders 2'"
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make licences   write THIRD_PARTY_LICENSES anew, after a dependency changed"
 	@echo "make bench      speed beside hdf5plugin and bitshuffle"
@@ -57,7 +63,7 @@ ifeq ($(FILE),)
 	$(ETALON_COMMAND) report demo-out/science.json -o demo-out/science.html
 endif
 
-test: packages build plugins library wheel .venv-h5py114/.stamp .venv-zarr/.stamp
+test: packages build plugins library daq wheel .venv-h5py114/.stamp .venv-zarr/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
 	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
@@ -97,12 +103,13 @@ lint: tools
 licences: tools
 	.venv/bin/python scripts/licences.py write
 
-bench: build plugins library wheel
+bench: build plugins library daq wheel
 	$(CARGO) bench -p etalon-codec --bench bittranspose
 	.venv/bin/python bench/bench_transposition.py
 	.venv/bin/python bench/bench_h5py.py
 	.venv/bin/python bench/bench_recompress.py
 	.venv/bin/python bench/bench_capi.py
+	$(TARGET)/release/examples/daq_scaling
 	$(call install_wheel,.venv-wheel)
 	.venv-wheel/bin/python bench/bench_python.py
 
@@ -122,6 +129,15 @@ plugins:
 
 library:
 	$(CARGO) build --release -p etalon
+
+daq: tools
+	$(CARGO) build --release -p etalon-daq --lib --examples
+
+install-daq: daq
+	@scripts/install_daq "$(TARGET)" "$(VERSION)"
+
+soak: daq
+	.venv/bin/python tests/daq_soak.py --folder $(SOAK_FOLDER) --seconds $(SECONDS_OF_SOAK) $(OPTIONS)
 
 install: library
 	@scripts/install_library "$(TARGET)" "$(VERSION)"

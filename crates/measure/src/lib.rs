@@ -12,6 +12,7 @@
 //! * [`requirement`], [`scan`]: what the science asks, and the smallest way to store a dataset that keeps it;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
+//! * [`live_file`]: a file that is read while frames are written to it, for `etalon-daq`;
 //! * [`simulate`], [`simulate_4dstem`], [`random`]: detector frames made up for the demo and for tests.
 
 mod absolute_error;
@@ -41,7 +42,9 @@ pub mod glob;
 pub mod h5py_worker;
 mod hdf5;
 pub mod inspect;
+mod iso_time;
 pub mod known_filters;
+pub mod live_file;
 mod loss;
 pub mod machine;
 pub mod measure;

@@ -35,6 +35,7 @@ pub(crate) mod dataset;
 pub(crate) mod dataspace;
 pub(crate) mod datatype;
 pub(crate) mod file;
+pub(crate) mod growing;
 pub(crate) mod link;
 pub(crate) mod object;
 pub(crate) mod plist;
