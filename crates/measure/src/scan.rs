@@ -11,11 +11,13 @@
 //! The choice depends on the seed and the data alone, not on threads or times. What is promised of the rest of the dataset
 //! is said for each limit ([`Class`]).
 
+mod answer;
 mod bands;
 mod candidate;
 mod guarantee;
 mod noise_model;
 mod point;
+mod rows;
 mod sample;
 mod search;
 mod slices;
@@ -25,13 +27,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
 use etalon_codec::ElementClass;
-use etalon_metrics::{Metric, Noise, Outcome, Part, Settings, metric_named, with_data_range};
-use serde::Serialize;
+use etalon_metrics::{Metric, Noise, Outcome, Part, Settings, with_data_range};
 
 use crate::chunk_source::ChunkSource;
 use crate::dataset::Dataset;
 use crate::fault::Fault;
-use crate::measure::Row;
 use crate::merging_columns::with_merging_columns;
 use crate::method::Method;
 use crate::requirement::{Demand, Requirement};
@@ -41,6 +41,7 @@ use crate::scan::noise_model::Estimate;
 use crate::scan::sample::{Sample, Trial};
 use crate::scan::search::{Scale, Search};
 
+pub use answer::{Chosen, Looked, Scan, Verified};
 pub use guarantee::Class;
 pub use point::Point;
 
@@ -63,75 +64,6 @@ pub struct Options<'a> {
     pub stop: &'a AtomicBool,
     /// Called before each trial with what is tried.
     pub progress: &'a mut dyn FnMut(&str),
-}
-
-/// What a scan found.
-#[derive(Debug, Serialize)]
-pub struct Scan {
-    /// Path of the dataset.
-    pub dataset: String,
-    /// Its element type as numpy writes it.
-    pub dtype: String,
-    /// Its extents, slowest dimension first.
-    pub shape: Vec<u64>,
-    /// What was required.
-    pub requirement: Requirement,
-    /// Optional limits that do not count for these data, and remarks.
-    pub notes: Vec<String>,
-    /// The model of the detector's noise, and whether it was estimated here.
-    pub noise: Noise,
-    /// Whether the model was estimated.
-    pub noise_is_estimated: bool,
-    /// What was looked at.
-    pub sample: Looked,
-    /// Everything that was tried, in the order of trial.
-    pub points: Vec<Point>,
-    /// The answer.
-    pub chosen: Chosen,
-    /// What the answer was verified on.
-    pub verified: Verified,
-    /// The points of each codec that was best, with curves and pictures, as `etalon measure` has them.
-    pub datasets: Vec<Row>,
-}
-
-/// How much of the dataset was looked at.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Looked {
-    /// Chunks of the dataset.
-    pub total_chunks: usize,
-    /// Chunks that settings were tried on.
-    pub searched_chunks: usize,
-    /// Their bytes of raw data.
-    pub searched_bytes: u64,
-    /// Chunks kept back to verify.
-    pub held_out_chunks: usize,
-}
-
-/// The working point.
-#[derive(Debug, Clone, Serialize)]
-pub struct Chosen {
-    /// As a SPEC.
-    pub spec: String,
-    /// Raw over stored bytes, on the sample.
-    pub ratio: f64,
-    /// What the metrics say, on the sample.
-    pub metrics: BTreeMap<String, f64>,
-    /// What is promised, by limit.
-    pub classes: Vec<(String, Class)>,
-    /// Why it is this one, where it is lossless although loss was allowed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// What the chosen point was verified on.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Verified {
-    /// Chunks that no setting was looked for on.
-    pub chunks: usize,
-    /// Whether every limit is kept there.
-    pub holds: bool,
-    /// What the metrics say there.
-    pub metrics: BTreeMap<String, f64>,
 }
 
 /// Looks for the working point of a dataset.
@@ -562,7 +494,6 @@ impl<'a> Task<'a> {
         reason: Option<String>,
     ) -> Result<Scan, Fault> {
         point::mark_front(&mut self.points);
-        let datasets = self.rows(method)?;
         let noise = self.requirement.settings.noise;
         let spec = spec_of(method);
         let classes = self.requirement.limits().filter_map(|limit| {
@@ -576,6 +507,7 @@ impl<'a> Task<'a> {
             classes: classes.collect(),
             reason: reason.filter(|reason| !reason.is_empty()),
         };
+        let datasets = self.rows(&chosen, &verified)?;
         let sample = &self.sets[0].sample;
         Ok(Scan {
             dataset: self.dataset.path.clone(),
@@ -602,44 +534,6 @@ impl<'a> Task<'a> {
         let searched = self.bands.search.len().max(1);
         let in_band = self.sets[0].sample.chunk_count() / searched;
         self.bands.held_out.iter().map(Vec::len).sum::<usize>() * in_band
-    }
-
-    /// All points as rows; the chosen one and the best of every codec with curves and pictures.
-    fn rows(&mut self, chosen: &Method) -> Result<Vec<Row>, Fault> {
-        let chosen = chosen.to_string();
-        let mut pictured: Vec<String> = vec![chosen];
-        for codec in self.points.iter().map(|point| point.codec.clone()) {
-            let own = self
-                .points
-                .iter()
-                .filter(|point| point.codec == codec && point.holds);
-            let best = own.max_by(|a, b| a.ratio.total_cmp(&b.ratio));
-            pictured.extend(best.map(|point| point.spec.clone()));
-        }
-        let mut metrics = self.metrics.clone();
-        metrics.extend(metric_named("preview").ok());
-        let mut rows = Vec::new();
-        for point in &self.points {
-            let mut row = point.row(self.dataset);
-            if pictured.contains(&point.spec) {
-                let set = &self.sets[0];
-                let method: Method = (point.spec.parse())
-                    .map_err(|error: etalon_codec::Error| Fault::Arguments(error.into()))?;
-                let trial = set.sample.encode(&method, self.options.jobs)?;
-                let outcome = set.sample.evaluate(
-                    Some(&trial),
-                    &metrics,
-                    &set.settings,
-                    self.options.jobs,
-                )?;
-                row.curves = outcome.curves;
-                row.images = outcome.images;
-            }
-            row.measured_chunks = self.sets[0].sample.chunk_count();
-            row.total_chunks = self.source.len();
-            rows.push(row);
-        }
-        Ok(rows)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use etalon_metrics::{Limit, Outcome, Verdict};
+use etalon_metrics::{Curve, Limit, Outcome, Verdict};
 use serde::Serialize;
 
 use super::sample::Trial;
@@ -125,13 +125,40 @@ impl Point {
             stored_bytes: self.stored_bytes,
             encode_gbps: is_measured.then_some(self.encode_gbps),
             decode_gbps: is_measured.then_some(self.decode_gbps),
-            max_abs_error: self.metrics.get("max_abs_error").copied(),
             refused,
             runs: 1,
             metrics: self.metrics.clone(),
             verdicts: self.verdicts.clone(),
             ..Row::default()
         }
+    }
+}
+
+/// What each limited number is at the ratios that a codec was tried at, beside the limit.
+pub(crate) fn by_ratio(
+    points: &[Point],
+    codec: &str,
+    limits: &[&Limit],
+) -> BTreeMap<String, Curve> {
+    let mut own: Vec<&Point> = points
+        .iter()
+        .filter(|point| point.codec == codec && point.refused.is_none())
+        .collect();
+    own.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+    let x: Vec<f64> = own.iter().map(|point| point.ratio).collect();
+    let curve = |limit: &&Limit| {
+        let measured = own.iter().map(|point| {
+            let number = point.metrics.get(&limit.value);
+            number.copied().unwrap_or(f64::NAN)
+        });
+        let curve = Curve::new("ratio, raw / stored", &limit.value, x.clone())
+            .with("measured", measured.collect())
+            .with("limit", vec![limit.limit; own.len()]);
+        (format!("{} by ratio", limit.value), curve)
+    };
+    match own.len() {
+        0 | 1 => BTreeMap::new(),
+        _ => limits.iter().map(curve).collect(),
     }
 }
 
