@@ -55,7 +55,7 @@ ifeq ($(FILE),)
 	$(ETALON_COMMAND) report demo-out/science.json -o demo-out/science.html
 endif
 
-test: packages build plugins library wheel .venv-h5py114/.stamp
+test: packages build plugins library wheel .venv-h5py114/.stamp .venv-icat/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
 	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
@@ -137,6 +137,9 @@ packages: tools
 
 .venv-h5py114/.stamp: requirements/h5py114.txt
 	@scripts/make_venv .venv-h5py114 $< "$(PYTHON)"
+
+.venv-icat/.stamp: requirements/icat.txt requirements/icat-source.txt
+	@scripts/make_venv .venv-icat $< "$(PYTHON)"
 
 .venv-wheel/.stamp: requirements/wheel.txt
 	@scripts/make_venv .venv-wheel $< "$(PYTHON)"

@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod bench_options;
 mod bench_table;
+mod catalogue;
 mod cli;
 mod codecs;
 mod completions;

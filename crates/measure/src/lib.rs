@@ -4,11 +4,14 @@
 //! * [`source_file`], [`dataset`], [`chunk_source`], [`pipeline`]: what a file holds, and its chunks decoded on any
 //!   thread;
 //! * [`recompress`]: a copy of a file with its datasets stored by another codec;
+//! * [`compression_record`], [`icat`], [`timestamp`]: what is written of it beside the data;
 //! * [`method`], [`speed`], [`measure`]: ratio, speed and error of codecs;
 //! * [`bench`], [`bench_row`], [`bench_cache`], [`candidate`], [`peer`], [`h5py_worker`], [`bounds`], [`power_law`]: the same codecs beside
 //!   everybody else's through h5py, and what the data allow;
 //! * [`compare`]: a dataset beside what was decoded of it, fed to the metrics;
 //! * [`verify`], [`salvage`]: whether datasets are what they claim to be, and a copy without damaged chunks;
+//! * [`catalogue`], [`catalogue_rows`], [`catalogue_columns`], [`catalogue_results`], [`table_file`], [`shard`]: what is known of many
+//!   files in one table;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
 //! * [`simulate`], [`simulate_4dstem`], [`random`]: detector frames made up for the demo and for tests.
@@ -22,6 +25,10 @@ pub mod bounds;
 mod box_copy;
 mod byte_shuffle;
 pub mod candidate;
+pub mod catalogue;
+pub mod catalogue_columns;
+pub mod catalogue_results;
+pub mod catalogue_rows;
 mod chunk_check;
 mod chunk_encoder;
 mod chunk_front;
@@ -66,6 +73,7 @@ mod recode;
 pub mod recompress;
 pub mod salvage;
 pub mod sha256;
+pub mod shard;
 pub mod simulate;
 pub mod simulate_4dstem;
 pub mod simulated_file;
@@ -74,6 +82,7 @@ mod source_digest;
 pub mod source_file;
 pub mod speed;
 mod staged_file;
+pub mod table_file;
 pub mod timestamp;
 mod tree;
 mod tree_copy;

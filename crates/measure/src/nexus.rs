@@ -4,6 +4,10 @@ use crate::hdf5::object::{Kind, open};
 use crate::hdf5::{Id, Result as H5Result, attribute, scalar};
 use crate::source_file::SourceFile;
 
+/// What this program calls itself, and its groups, which may have a number behind.
+pub(crate) const PROGRAM: &str = "etalon";
+pub(crate) const PROCESS_NAME: &str = "compression";
+
 /// The class of a group, where it says one.
 pub(crate) fn class(group: &Id) -> Option<String> {
     attribute::read_any_text(group, "NX_class").ok()?
@@ -33,20 +37,37 @@ pub(crate) fn last_sequence_index(source: &SourceFile) -> u64 {
     indices.max().unwrap_or(0)
 }
 
+/// Where the records of this program are, each with a slash at its end.
+pub(crate) fn own_records(source: &SourceFile) -> Vec<String> {
+    let named_so = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        name.starts_with(PROCESS_NAME)
+    };
+    let own = groups(source, named_so)
+        .filter(|(_, group)| text(group, "program").is_some_and(|program| program == PROGRAM));
+    own.map(|(path, _)| format!("{path}/")).collect()
+}
+
 /// Groups that are an NXprocess, with their paths, in the order of the walk.
 pub(crate) fn processes(source: &SourceFile) -> Vec<(String, Id)> {
+    groups(source, |_| true).collect()
+}
+
+/// Groups at paths that are `wanted` and are an NXprocess.
+fn groups(
+    source: &SourceFile,
+    wanted: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = (String, Id)> {
     let tree = &source.tree;
     let groups = tree.order.iter().filter(|token| {
         let object = &tree.objects[*token];
         object.kind == Kind::Group
     });
-    groups
-        .filter_map(|token| {
-            let path = tree.path(token)?;
-            let group = open(&source.id, path).ok()?;
-            (class(&group)? == "NXprocess").then(|| (path.to_owned(), group))
-        })
-        .collect()
+    groups.filter_map(move |token| {
+        let path = tree.path(token).filter(|path| wanted(path))?;
+        let group = open(&source.id, path).ok()?;
+        (class(&group)? == "NXprocess").then(|| (path.to_owned(), group))
+    })
 }
 
 /// The text at `path` in `group`.

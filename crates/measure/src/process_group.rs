@@ -12,6 +12,7 @@ use etalon_metrics::METRICS;
 use crate::compression_record::CompressionRecord;
 use crate::hdf5::object::{create_group_in, has_link, open};
 use crate::hdf5::{Id, Result as H5Result, attribute, scalar};
+use crate::nexus::{PROCESS_NAME, PROGRAM};
 use crate::tree::child;
 
 /// What a run says of itself.
@@ -43,11 +44,11 @@ pub(crate) fn write(
 }
 
 fn free_name(parent: &Id) -> H5Result<String> {
-    let mut name = "compression".to_owned();
+    let mut name = PROCESS_NAME.to_owned();
     let mut number = 1;
     while has_link(parent, &name)? {
         number += 1;
-        name = format!("compression_{number}");
+        name = format!("{PROCESS_NAME}_{number}");
     }
     Ok(name)
 }
@@ -60,7 +61,7 @@ fn create(parent: &Id, name: &str, class: &str) -> H5Result<Id> {
 
 impl Process {
     fn write(&self, group: &Id, record: &CompressionRecord) -> H5Result<()> {
-        scalar::write_text(group, "program", "etalon")?;
+        scalar::write_text(group, "program", PROGRAM)?;
         scalar::write_text(group, "version", env!("CARGO_PKG_VERSION"))?;
         scalar::write_text(group, "date", &self.date)?;
         scalar::write_count(group, "sequence_index", self.sequence_index)?;

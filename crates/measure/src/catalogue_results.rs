@@ -1,0 +1,201 @@
+//! Metrics for the rows of a catalogue: from the record in the file, and from results that other commands printed as JSON.
+//!
+//! A result belongs to the files that it names, if a name is absolute or lies beside the result. What `measure` says of
+//! a codec belongs to copies made with that codec; what it or `verify` say of two files belongs to the second.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::catalogue_columns::metric_column;
+use crate::catalogue_rows::Row;
+
+/// Larger files are no results of ours.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// A number of one dataset of one file.
+struct Finding {
+    /// Name as printed.
+    file: PathBuf,
+    /// For a codec that was tried in memory: its SPEC. The finding is one of copies of `file`.
+    codec: Option<String>,
+    /// `None` for all.
+    dataset: Option<String>,
+    metrics: Vec<(String, f64)>,
+    holds: Option<bool>,
+}
+
+/// One result.
+pub struct ResultFile {
+    path: PathBuf,
+    findings: Vec<Finding>,
+}
+
+impl ResultFile {
+    /// Reads a result; `None` where it is none of ours.
+    pub fn read(path: &Path) -> Option<Self> {
+        (std::fs::metadata(path).ok()?.len() <= MOST_BYTES).then_some(())?;
+        let document: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let findings = findings(&document);
+        (!findings.is_empty()).then(|| Self {
+            path: path.to_owned(),
+            findings,
+        })
+    }
+}
+
+fn findings(document: &Value) -> Vec<Finding> {
+    let name = |key: &str| document[key].as_str().map(PathBuf::from);
+    let Some(file) = name("file") else {
+        return Vec::new();
+    };
+    let decoded = name("decoded_file");
+    let rows = document["datasets"].as_array().into_iter().flatten();
+    let mut found: Vec<Finding> = rows
+        .map(|row| {
+            let tried = row["codec"].as_str().filter(|_| decoded.is_none());
+            Finding {
+                file: decoded.clone().unwrap_or_else(|| file.clone()),
+                codec: tried.map(str::to_owned),
+                dataset: row["dataset"].as_str().map(str::to_owned),
+                metrics: numbers(row),
+                holds: row["holds"].as_bool(),
+            }
+        })
+        .collect();
+    // What a search for a working point chose.
+    let chosen = &document["chosen"];
+    if let Some(spec) = chosen["spec"].as_str() {
+        found.push(Finding {
+            file,
+            codec: Some(spec.to_owned()),
+            dataset: document["dataset"].as_str().map(str::to_owned),
+            metrics: numbers(chosen),
+            holds: document["verified"]["holds"].as_bool(),
+        });
+    }
+    found.retain(|finding| !finding.metrics.is_empty() || finding.holds.is_some());
+    found
+}
+
+/// `metrics` of a row, and what was measured for its limits.
+fn numbers(row: &Value) -> Vec<(String, f64)> {
+    let metrics = row["metrics"].as_object().into_iter().flatten();
+    let metrics = metrics.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
+    let verdicts = row["verdicts"].as_array().into_iter().flatten();
+    let verdicts = verdicts.filter_map(|verdict| {
+        let name = verdict["value"].as_str()?;
+        Some((name.to_owned(), verdict["measured"].as_f64()?))
+    });
+    metrics.chain(verdicts).collect()
+}
+
+/// Sets the columns of metrics anew. Of two results the later in the list counts, and both more than the record.
+pub fn apply(row: &mut Row, results: &[ResultFile]) {
+    row.retain(|name, _| !name.starts_with("metric_") && name != "result_file" && name != "holds");
+    let recorded = row.get("recorded_metrics").and_then(Value::as_str);
+    let recorded: Value = recorded
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default();
+    for (name, value) in recorded.as_object().into_iter().flatten() {
+        row.insert(metric_column(name), value.clone());
+    }
+    for result in results {
+        for finding in &result.findings {
+            if belongs(finding, row, &result.path) {
+                let columns = finding.metrics.iter();
+                row.extend(columns.map(|(name, value)| (metric_column(name), json!(value))));
+                row.insert("result_file".into(), json!(result.path.to_string_lossy()));
+                if let Some(holds) = finding.holds {
+                    row.insert("holds".into(), json!(holds));
+                }
+            }
+        }
+    }
+}
+
+fn belongs(finding: &Finding, row: &Row, result: &Path) -> bool {
+    let text = |column: &str| row.get(column).and_then(Value::as_str);
+    let Some(file) = text("file").map(Path::new) else {
+        return false;
+    };
+    let is_dataset = match (&finding.dataset, text("dataset")) {
+        (Some(named), Some(dataset)) => named == dataset,
+        (named, dataset) => named.is_none() && dataset.is_some(),
+    };
+    if !is_dataset {
+        return false;
+    }
+    let is_file = is_named(&finding.file, file, result);
+    let stored_so = finding.codec.is_none() || finding.codec.as_deref() == text("spec");
+    let is_copy = || {
+        let source = text("source_file").map(Path::new);
+        let made_so = finding.codec.is_some() && finding.codec.as_deref() == text("loss_spec");
+        let beside = result.parent() == file.parent();
+        let same = |source: &Path| {
+            source == finding.file || beside && source.file_name() == finding.file.file_name()
+        };
+        made_so && source.is_some_and(same)
+    };
+    is_file && stored_so || is_copy()
+}
+
+/// Whether `name`, as a result at `result` has it, is that of `file`.
+fn is_named(name: &Path, file: &Path, result: &Path) -> bool {
+    let beside = result.parent() == file.parent();
+    name == file || beside && name.file_name() == file.file_name()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(columns: Value) -> Row {
+        columns.as_object().unwrap().clone()
+    }
+
+    fn result(path: &str, document: &Value) -> ResultFile {
+        ResultFile {
+            path: path.into(),
+            findings: findings(document),
+        }
+    }
+
+    #[test]
+    fn numbers_go_to_the_file_and_the_codec_that_they_are_of() {
+        let copy = json!({"file": "/x/small.h5", "dataset": "/d", "source_file": "/raw/a.h5",
+            "loss_spec": "noise:sigma=1", "spec": "noise:sigma=1", "recorded_metrics": "{\"psnr\": 30.5}"});
+        let document = json!({"file": "a.h5", "datasets": [
+            {"dataset": "/d", "codec": "noise:sigma=1", "metrics": {"dice": 0.99, "iq_z_max": null}},
+            {"dataset": "/d", "codec": "noise:sigma=2", "metrics": {"dice": 0.5}},
+            {"dataset": "/e", "codec": "noise:sigma=1", "metrics": {"dice": 0.4}}]});
+        let mut beside = row(copy.clone());
+        apply(&mut beside, &[result("/x/a.json", &document)]);
+        assert_eq!(beside["metric_dice"], 0.99);
+        assert_eq!(beside["metric_psnr"], 30.5);
+        let mut elsewhere = row(copy);
+        apply(&mut elsewhere, &[result("/y/a.json", &document)]);
+        assert!(!elsewhere.contains_key("metric_dice") && elsewhere["metric_psnr"] == 30.5);
+    }
+
+    #[test]
+    fn a_comparison_belongs_to_the_second_file_and_a_verification_to_its_own() {
+        let mut stored = row(json!({"file": "/x/b.h5", "dataset": "/d", "spec": "bitshuffle"}));
+        let compared = json!({"file": "a.h5", "decoded_file": "b.h5",
+            "datasets": [{"dataset": "/d", "codec": "bitshuffle", "metrics": {"ssim": 0.5}}]});
+        let verified = json!({"file": "/x/b.h5", "datasets": [{"dataset": "/d", "holds": false,
+            "verdicts": [{"value": "dice", "measured": 0.7}]}]});
+        let results = [
+            result("/x/c.json", &compared),
+            result("/z/v.json", &verified),
+        ];
+        apply(&mut stored, &results);
+        assert_eq!(stored["metric_ssim"], 0.5);
+        assert_eq!(
+            (&stored["metric_dice"], &stored["holds"]),
+            (&json!(0.7), &json!(false))
+        );
+        apply(&mut stored, &results[..1]);
+        assert!(!stored.contains_key("metric_dice") && !stored.contains_key("holds"));
+    }
+}
