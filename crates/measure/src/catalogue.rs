@@ -66,11 +66,9 @@ pub fn collect(
         Fault::Arguments(anyhow!("{name}: a catalogue is called .parquet or .jsonl"))
     })?;
     let listing = Listing::of(options)?;
+    let table = by_file(before(form, &options.out)?);
+    let mut known = if options.anew { BTreeMap::new() } else { table };
     let mut journal = Journal::open(&options.out)?;
-    let mut known = match options.anew {
-        true => BTreeMap::new(),
-        false => by_file(before(form, &options.out)?),
-    };
     known.extend(journal.rows()?);
     let mut summary = Summary {
         files: listing.files.len(),
@@ -242,13 +240,16 @@ impl Journal {
     fn rows(&mut self) -> Result<BTreeMap<String, Vec<Row>>, Fault> {
         let doing = || format!("cannot read {}", self.path.display());
         let mut files = BTreeMap::new();
+        let is_empty = self.file.metadata().output(doing)?.len() == 0;
         let lines = BufReader::new(File::open(&self.path).output(doing)?).split(b'\n');
         for line in lines {
             let rows: Option<Vec<Row>> = serde_json::from_slice(&line.output(doing)?).ok();
             files.extend(by_file(rows.unwrap_or_default()));
         }
-        // Whatever is half a line must not take the next one with it.
-        self.file.write_all(b"\n").output(doing)?;
+        if !is_empty {
+            // Whatever is half a line must not take the next one with it.
+            self.file.write_all(b"\n").output(doing)?;
+        }
         Ok(files)
     }
 

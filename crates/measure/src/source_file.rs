@@ -55,10 +55,12 @@ impl SourceFile {
         self.tokens()
             .filter(|token| {
                 let path = self.tree.path(token).unwrap_or_default();
-                let is_named = patterns.iter().any(|pattern| pattern == path);
-                let matching = patterns.iter().any(|pattern| self.matches(token, pattern));
-                let is_record = records.iter().any(|record| path.starts_with(record));
-                is_named || !is_record && (patterns.is_empty() || matching)
+                let of_record = |path: &str| records.iter().any(|record| path.starts_with(record));
+                let is_record = of_record(path);
+                let asked_for = |pattern: &String| {
+                    (!is_record || of_record(pattern)) && self.matches(token, pattern)
+                };
+                patterns.is_empty() && !is_record || patterns.iter().any(asked_for)
             })
             .map(|token| self.dataset(&token))
             .collect()
