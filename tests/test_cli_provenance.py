@@ -10,7 +10,7 @@ import pytest
 
 from etalon_command import etalon, etalon_json, etalon_json_lines
 from nexus_files import COUNTS, DARK, write_nexus
-from programs import call, require, run_python
+from programs import NOWHERE, REPO, call, missing, require, run_python
 
 NOISE = "noise:sigma=0.5"
 
@@ -193,6 +193,21 @@ def test_fields_of_the_group_are_no_data_unless_named(paths):
     assert "/entry/data/data" in listed and not [path for path in listed if "compression" in path]
     (named,) = etalon_json("inspect", "%s::/entry/compression/date" % paths[1])["datasets"]
     assert named["dataset"] == "/entry/compression/date"
+
+
+def test_a_validator_of_nexus_finds_nothing_to_complain_of(paths):
+    nxcheck = REPO / ".venv-icat/bin/nxcheck"
+    if not nxcheck.exists():
+        missing("no nxcheck: make .venv-icat/.stamp")
+    recompress(*paths, NOISE)
+    recompress(paths[1], paths[1].with_name("again.h5"), NOISE)
+    for group in ("compression", "compression_2"):
+        said = call([nxcheck, paths[1].with_name("again.h5"), "-p", "/entry/" + group], NOWHERE).stdout
+        assert "Total number of warnings: 0" in said and "Total number of errors: 0" in said, said
+    with h5py.File(paths[1], "r+") as file:
+        file["entry/compression/date"][()] = "yesterday"
+    # It does look.
+    assert "not a valid NX_DATE_TIME" in call([nxcheck, paths[1], "-p", "/entry/compression"], NOWHERE).stdout
 
 
 def test_hdf5_tools_and_old_readers_take_the_group(paths, plugins, python, tmp_path):

@@ -10,7 +10,7 @@
 //!   everybody else's through h5py, and what the data allow;
 //! * [`compare`]: a dataset beside what was decoded of it, fed to the metrics;
 //! * [`verify`], [`salvage`]: whether datasets are what they claim to be, and a copy without damaged chunks;
-//! * [`catalogue`], [`catalogue_rows`], [`catalogue_columns`], [`catalogue_results`], [`table_file`], [`shard`]: what is known of many
+//! * [`catalogue`], [`catalogue_rows`], [`catalogue_columns`], [`catalogue_results`], [`findings`], [`table_file`], [`shard`]: what is known of many
 //!   files in one table;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
@@ -43,6 +43,7 @@ pub mod doctor;
 mod element_words;
 pub mod events;
 pub mod fault;
+pub mod findings;
 mod fletcher32;
 pub mod glob;
 pub mod h5py_worker;

@@ -55,7 +55,7 @@ pub struct Options {
     pub force: bool,
     /// Write an NXprocess group: wherever values may have lost, and otherwise into entries of NeXus.
     pub provenance: bool,
-    /// What was measured before of this codec, by the path of the dataset.
+    /// What was measured before of this codec, by the path of the dataset; an empty path is all of them.
     pub measures: BTreeMap<String, Measures>,
     /// A record for ICAT to write.
     pub icat: Option<icat::Request>,
@@ -365,8 +365,14 @@ impl Run<'_> {
             filters: filters
                 .map(|filter| filter_name(filter.id, &filter.name))
                 .collect(),
-            measures: (self.options.measures.get(&dataset.path).cloned()).unwrap_or_default(),
+            measures: self.measures(&dataset.path),
         }
+    }
+
+    fn measures(&self, dataset: &str) -> Measures {
+        let known = &self.options.measures;
+        let found = known.get(dataset).or_else(|| known.get(""));
+        found.cloned().unwrap_or_default()
     }
 
     /// Opens the copy anew and compares what was recoded with the source.
