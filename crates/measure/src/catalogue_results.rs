@@ -3,6 +3,8 @@
 //! A result belongs to the files that it names, if a name is absolute or lies beside the result. What `measure` says of
 //! a codec belongs to copies made with that codec; what it or `verify` say of two files belongs to the second.
 
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -14,46 +16,87 @@ use crate::findings::{Finding, findings};
 /// Larger files are no results of ours.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// One result.
-pub struct ResultFile {
-    path: PathBuf,
-    findings: Vec<Finding>,
+/// Results, to be looked up by the names of the files that they are of.
+#[derive(Default)]
+pub struct Results {
+    /// Results read.
+    count: usize,
+    /// Paths of results and what they found, in the order of reading, by the name of the file without its folder.
+    by_name: HashMap<OsString, Vec<(PathBuf, Finding)>>,
 }
 
-impl ResultFile {
-    /// Reads a result; `None` where it is none of ours.
-    pub fn read(path: &Path) -> Option<Self> {
-        (std::fs::metadata(path).ok()?.len() <= MOST_BYTES).then_some(())?;
-        let document: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-        let findings = findings(&document);
-        (!findings.is_empty()).then(|| Self {
-            path: path.to_owned(),
-            findings,
-        })
-    }
-}
-
-/// Sets the columns of metrics anew. Of two results the later in the list counts, and both more than the record.
-pub fn apply(row: &mut Row, results: &[ResultFile]) {
-    row.retain(|name, _| !name.starts_with("metric_") && name != "result_file" && name != "holds");
-    let recorded = row.get("recorded_metrics").and_then(Value::as_str);
-    let recorded: Value = recorded
-        .and_then(|json| serde_json::from_str(json).ok())
-        .unwrap_or_default();
-    for (name, value) in recorded.as_object().into_iter().flatten() {
-        row.insert(metric_column(name), value.clone());
-    }
-    for result in results {
-        for finding in &result.findings {
-            if belongs(finding, row, &result.path) {
-                let columns = finding.metrics.iter();
-                row.extend(columns.map(|(name, value)| (metric_column(name), json!(value))));
-                row.insert("result_file".into(), json!(result.path.to_string_lossy()));
-                if let Some(holds) = finding.holds {
-                    row.insert("holds".into(), json!(holds));
-                }
+impl Results {
+    /// Reads those of `paths` that are results of ours.
+    pub fn read(paths: &BTreeSet<PathBuf>) -> Self {
+        let mut results = Self::default();
+        for path in paths {
+            if let Some(document) = document(path) {
+                results.add(path, &document);
             }
         }
+        results
+    }
+
+    /// Number of results that found something.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn add(&mut self, path: &Path, document: &Value) {
+        let findings = findings(document);
+        self.count += usize::from(!findings.is_empty());
+        for finding in findings {
+            let name = finding.file.file_name().unwrap_or_default().to_owned();
+            let found = self.by_name.entry(name).or_default();
+            found.push((path.to_owned(), finding));
+        }
+    }
+
+    /// Sets the columns of metrics anew. Of two results the later counts, and both more than the record.
+    pub fn apply(&self, row: &mut Row) {
+        row.retain(|name, _| {
+            !name.starts_with("metric_") && name != "result_file" && name != "holds"
+        });
+        let recorded = row.get("recorded_metrics").and_then(Value::as_str);
+        let recorded: Value = recorded
+            .and_then(|json| serde_json::from_str(json).ok())
+            .unwrap_or_default();
+        for (name, value) in recorded.as_object().into_iter().flatten() {
+            row.insert(metric_column(name), value.clone());
+        }
+        let name = |column: &str| {
+            let path = row.get(column).and_then(Value::as_str)?;
+            Path::new(path).file_name().map(OsString::from)
+        };
+        let names = BTreeSet::from([name("source_file"), name("file")]);
+        let found = names
+            .iter()
+            .flatten()
+            .filter_map(|name| self.by_name.get(name));
+        for (path, finding) in found.flatten() {
+            if belongs(finding, row, path) {
+                insert(row, path, finding);
+            }
+        }
+    }
+}
+
+fn document(path: &Path) -> Option<Value> {
+    (std::fs::metadata(path).ok()?.len() <= MOST_BYTES).then_some(())?;
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn insert(row: &mut Row, path: &Path, finding: &Finding) {
+    let columns = finding.metrics.iter();
+    row.extend(columns.map(|(name, value)| (metric_column(name), json!(value))));
+    row.insert("result_file".into(), json!(path.to_string_lossy()));
+    if let Some(holds) = finding.holds {
+        row.insert("holds".into(), json!(holds));
     }
 }
 
@@ -97,11 +140,11 @@ mod tests {
         columns.as_object().unwrap().clone()
     }
 
-    fn result(path: &str, document: &Value) -> ResultFile {
-        ResultFile {
-            path: path.into(),
-            findings: findings(document),
-        }
+    fn results(found: &[(&str, &Value)]) -> Results {
+        let mut results = Results::default();
+        let mut add = |(path, document): &(&str, &Value)| results.add(Path::new(path), document);
+        found.iter().for_each(&mut add);
+        results
     }
 
     #[test]
@@ -113,11 +156,11 @@ mod tests {
             {"dataset": "/d", "codec": "noise:sigma=2", "metrics": {"dice": 0.5}},
             {"dataset": "/e", "codec": "noise:sigma=1", "metrics": {"dice": 0.4}}]});
         let mut beside = row(copy.clone());
-        apply(&mut beside, &[result("/x/a.json", &document)]);
+        results(&[("/x/a.json", &document)]).apply(&mut beside);
         assert_eq!(beside["metric_dice"], 0.99);
         assert_eq!(beside["metric_psnr"], 30.5);
         let mut elsewhere = row(copy);
-        apply(&mut elsewhere, &[result("/y/a.json", &document)]);
+        results(&[("/y/a.json", &document)]).apply(&mut elsewhere);
         assert!(!elsewhere.contains_key("metric_dice") && elsewhere["metric_psnr"] == 30.5);
     }
 
@@ -128,17 +171,13 @@ mod tests {
             "datasets": [{"dataset": "/d", "codec": "bitshuffle", "metrics": {"ssim": 0.5}}]});
         let verified = json!({"file": "/x/b.h5", "datasets": [{"dataset": "/d", "holds": false,
             "verdicts": [{"value": "dice", "measured": 0.7}]}]});
-        let results = [
-            result("/x/c.json", &compared),
-            result("/z/v.json", &verified),
-        ];
-        apply(&mut stored, &results);
+        results(&[("/x/c.json", &compared), ("/z/v.json", &verified)]).apply(&mut stored);
         assert_eq!(stored["metric_ssim"], 0.5);
         assert_eq!(
             (&stored["metric_dice"], &stored["holds"]),
             (&json!(0.7), &json!(false))
         );
-        apply(&mut stored, &results[..1]);
+        results(&[("/x/c.json", &compared)]).apply(&mut stored);
         assert!(!stored.contains_key("metric_dice") && !stored.contains_key("holds"));
     }
 }

@@ -22,7 +22,7 @@ use crate::catalogue_columns::Kind;
 use crate::catalogue_rows::Row;
 
 /// Rows that a reader has in memory at once.
-const ROWS_A_GROUP: usize = 65_536;
+const ROWS_A_GROUP: usize = 16_384;
 
 /// How a table is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,34 +44,43 @@ impl Form {
     }
 
     /// Writes `rows` to a new file at `path`. A value of another kind than its column is left out.
-    pub fn write(self, path: &Path, columns: &[(String, Kind)], rows: &[Row]) -> Result<()> {
+    pub fn write(
+        self,
+        path: &Path,
+        columns: &[(String, Kind)],
+        rows: &mut dyn Iterator<Item = Row>,
+    ) -> Result<()> {
         match self {
             Self::Parquet => write_parquet(path, columns, rows),
             Self::Lines => {
                 let mut file = BufWriter::new(File::create(path)?);
                 for row in rows {
-                    writeln!(file, "{}", Value::Object(row.clone()))?;
+                    writeln!(file, "{}", Value::Object(row))?;
                 }
                 Ok(file.flush()?)
             }
         }
     }
 
-    /// Reads the rows of the file at `path`.
-    pub fn read(self, path: &Path) -> Result<Vec<Row>> {
+    /// Hands the rows of the file at `path` to `take`, one after the other.
+    pub fn read(self, path: &Path, take: &mut dyn FnMut(Row)) -> Result<()> {
         match self {
-            Self::Parquet => read_parquet(path),
+            Self::Parquet => read_parquet(path, take),
             Self::Lines => {
-                let lines = BufReader::new(File::open(path)?).lines();
-                lines
-                    .map(|line| Ok(serde_json::from_str(&line?)?))
-                    .collect()
+                for line in BufReader::new(File::open(path)?).lines() {
+                    take(serde_json::from_str(&line?)?);
+                }
+                Ok(())
             }
         }
     }
 }
 
-fn write_parquet(path: &Path, columns: &[(String, Kind)], rows: &[Row]) -> Result<()> {
+fn write_parquet(
+    path: &Path,
+    columns: &[(String, Kind)],
+    rows: &mut dyn Iterator<Item = Row>,
+) -> Result<()> {
     let fields = columns.iter().map(|(name, kind)| {
         let (physical, logical) = match kind {
             Kind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
@@ -88,10 +97,14 @@ fn write_parquet(path: &Path, columns: &[(String, Kind)], rows: &[Row]) -> Resul
     let properties = Arc::new(WriterProperties::builder().build());
     let file = File::create(path)?;
     let mut writer = SerializedFileWriter::new(file, Arc::new(schema.build()?), properties)?;
-    for group in rows.chunks(ROWS_A_GROUP) {
+    loop {
+        let group: Vec<Row> = rows.take(ROWS_A_GROUP).collect();
+        if group.is_empty() {
+            break;
+        }
         let mut group_writer = writer.next_row_group()?;
         for (name, _) in columns {
-            write_column(&mut group_writer, name, group)?;
+            write_column(&mut group_writer, name, &group)?;
         }
         group_writer.close()?;
     }
@@ -140,9 +153,9 @@ fn present<T>(cells: impl Iterator<Item = Option<T>>) -> (Vec<T>, Vec<i16>) {
     (values, levels)
 }
 
-fn read_parquet(path: &Path) -> Result<Vec<Row>> {
+fn read_parquet(path: &Path, take: &mut dyn FnMut(Row)) -> Result<()> {
     let reader = SerializedFileReader::new(File::open(path)?)?;
-    let rows = reader.get_row_iter(None)?.map(|row| {
+    for row in reader.get_row_iter(None)? {
         let row = row?;
         let cells = row.get_column_iter().filter_map(|(name, field)| {
             let value = match field {
@@ -154,9 +167,9 @@ fn read_parquet(path: &Path) -> Result<Vec<Row>> {
             };
             Some((name.clone(), value))
         });
-        Ok(cells.collect())
-    });
-    rows.collect()
+        take(cells.collect());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -183,8 +196,11 @@ mod tests {
         for name in ["a.parquet", "a.jsonl"] {
             let path = folder.path().join(name);
             let form = Form::of(&path).unwrap();
-            form.write(&path, &columns, &rows).unwrap();
-            assert_eq!(form.read(&path).unwrap(), rows, "{name}");
+            let mut given = rows.iter().cloned();
+            form.write(&path, &columns, &mut given).unwrap();
+            let mut back = Vec::new();
+            form.read(&path, &mut |row| back.push(row)).unwrap();
+            assert_eq!(back, rows, "{name}");
         }
         assert_eq!(Form::of(Path::new("a.csv")), None);
     }
