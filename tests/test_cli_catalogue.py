@@ -167,6 +167,27 @@ def test_a_signal_ends_the_run_and_the_next_goes_on(archive, tmp_path):
     assert collect(archive)[0]["files"] == 310 and not journal.exists()
 
 
+def test_what_a_scan_chose_is_recorded_in_the_copy_and_found_by_the_catalogue(tmp_path):
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    raw, copy, result = folder / "raw.h5", folder / "copy.h5", folder / "scan.json"
+    with h5py.File(raw, "w") as file:
+        projections = np.random.RandomState(2).normal(1000, 30, (24, 64, 96)).astype("f4")
+        file.create_dataset("exchange/data", data=projections, chunks=(1, 64, 96))
+        file["exchange/theta"] = np.arange(24.0)
+    (tmp_path / "limits.toml").write_text('limits = ["psnr>=30"]')
+    scanned = etalon_json("scan", str(raw) + "::/exchange/data", "--require", tmp_path / "limits.toml")
+    result.write_text(json.dumps(scanned))
+    spec = scanned["chosen"]["spec"]
+    etalon("recompress", raw, copy, "--codec", spec, "--measured", result)
+    with h5py.File(copy) as file:
+        recorded = json.loads(file["exchange/data"].attrs["etalon_metrics"])
+    assert recorded["psnr"] == scanned["verified"]["metrics"]["psnr"] >= 30
+    row = rows(folder)["copy.h5", "/exchange/data"]
+    assert (row["metric_psnr"], row["holds"], row["loss_spec"]) == (recorded["psnr"], True, spec)
+    assert (row["definition"], row["technique"], row["lossy"]) == ("DataExchange", "tomography", True)
+
+
 def test_shards_are_disjoint_and_complete(archive):
     files = []
     for number in (1, 2, 3):

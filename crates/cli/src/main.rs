@@ -36,7 +36,7 @@ mod report_grid;
 mod report_input;
 mod report_page;
 mod report_pictures;
-mod requirement;
+mod scan;
 mod table;
 mod target;
 mod verify;

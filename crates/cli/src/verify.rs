@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use etalon_measure::compare::{Against, Comparison};
 use etalon_measure::dataset::Dataset;
+use etalon_measure::requirement::Requirement;
 use etalon_measure::salvage::{Damaged, salvage};
 use etalon_measure::verify::{Verification, Work, verify};
 use etalon_metrics::Verdict;
@@ -16,7 +17,6 @@ use crate::measure::counterpart;
 use crate::output::Output;
 use crate::progress::{self, BYTES};
 use crate::recompress::stop_on_signals;
-use crate::requirement::Requirement;
 use crate::table::counted;
 use crate::target::Target;
 
@@ -154,7 +154,7 @@ fn verdicts(
     };
     let outcome =
         Comparison::new(first, &against, settings, |_| ())?.evaluate(&metrics, settings)?;
-    let limits = requirement.limits.iter();
+    let limits = requirement.limits();
     Ok(limits.map(|limit| limit.judge(&outcome)).collect())
 }
 

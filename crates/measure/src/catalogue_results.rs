@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::catalogue_columns::metric_column;
-use crate::catalogue_rows::Row;
+use crate::catalogue_rows::{Row, technique};
 use crate::findings::{Finding, findings};
+
+/// Columns that results set, beside those of metrics.
+const OF_RESULTS: [&str; 3] = ["technique", "result_file", "holds"];
 
 /// Larger files are no results of ours.
 const MOST_BYTES: u64 = 256 << 20;
@@ -59,9 +62,11 @@ impl Results {
 
     /// Sets the columns of metrics anew. Of two results the later counts, and both more than the record.
     pub fn apply(&self, row: &mut Row) {
-        row.retain(|name, _| {
-            !name.starts_with("metric_") && name != "result_file" && name != "holds"
-        });
+        row.retain(|name, _| !name.starts_with("metric_") && !OF_RESULTS.contains(&name.as_str()));
+        let definition = row.get("definition").and_then(Value::as_str);
+        if let Some(technique) = definition.and_then(technique) {
+            row.insert("technique".into(), json!(technique));
+        }
         let recorded = row.get("recorded_metrics").and_then(Value::as_str);
         let recorded: Value = recorded
             .and_then(|json| serde_json::from_str(json).ok())
@@ -97,6 +102,9 @@ fn insert(row: &mut Row, path: &Path, finding: &Finding) {
     row.insert("result_file".into(), json!(path.to_string_lossy()));
     if let Some(holds) = finding.holds {
         row.insert("holds".into(), json!(holds));
+    }
+    if let Some(profile) = &finding.profile {
+        row.entry("technique").or_insert_with(|| json!(profile));
     }
 }
 
@@ -162,6 +170,33 @@ mod tests {
         let mut elsewhere = row(copy);
         results(&[("/y/a.json", &document)]).apply(&mut elsewhere);
         assert!(!elsewhere.contains_key("metric_dice") && elsewhere["metric_psnr"] == 30.5);
+    }
+
+    #[test]
+    fn a_technique_is_that_of_the_definition_else_that_of_the_profile() {
+        let row_of = |definition: Option<&str>| {
+            let mut row = row(
+                json!({"file": "/x/b.h5", "dataset": "/d", "source_file": "/x/a.h5",
+                "loss_spec": "noise:sigma=1"}),
+            );
+            row.extend(definition.map(|text| ("definition".to_owned(), json!(text))));
+            row
+        };
+        let chosen = json!({"spec": "noise:sigma=1", "metrics": {"dice": 0.9, "a/b": 1}});
+        let document = json!({"file": "a.h5", "dataset": "/d", "chosen": chosen,
+            "verified": {"holds": true, "metrics": {"dice": 0.8}}, "requirement": {"profile": "xpcs"}});
+        for (definition, technique) in [(None, "xpcs"), (Some("NXtomo"), "tomography")] {
+            let mut row = row_of(definition);
+            results(&[("/x/scan.json", &document)]).apply(&mut row);
+            assert_eq!(row["technique"], technique);
+            assert_eq!(
+                (&row["metric_dice"], &row["holds"]),
+                (&json!(0.8), &json!(true))
+            );
+            assert!(!row.contains_key("metric_a/b"));
+            results(&[]).apply(&mut row);
+            assert_eq!(row.contains_key("technique"), definition.is_some());
+        }
     }
 
     #[test]

@@ -185,9 +185,12 @@ fn surroundings(file: &Id, path: &str) -> Row {
     };
     let first = |paths: &[&str]| paths.iter().find_map(|path| nexus::text(&entry, path));
     let definition = first(&["definition"]);
-    let technique = definition.as_deref().and_then(technique);
+    let definition = definition.or_else(|| {
+        let is_exchange = ["theta", "data_white"].map(|name| format!("/exchange/{name}"));
+        let found = is_exchange.iter().any(|path| open(file, path).is_ok());
+        (path.starts_with("/exchange/") && found).then(|| DATA_EXCHANGE.to_owned())
+    });
     let row = [
-        ("technique", technique.map(str::to_owned)),
         ("definition", definition),
         ("sample_name", first(&["sample/name"])),
         (
@@ -206,10 +209,14 @@ fn surroundings(file: &Id, path: &str) -> Row {
         .collect()
 }
 
+/// The format of tomography at the APS (<https://dxfile.readthedocs.io>), which names itself nowhere.
+const DATA_EXCHANGE: &str = "DataExchange";
+
 /// The technique in one word, from the application definition of NeXus.
-fn technique(definition: &str) -> Option<&'static str> {
+pub(crate) fn technique(definition: &str) -> Option<&'static str> {
     const TECHNIQUES: &[(&str, &str)] = &[
         ("NXtomo", "tomography"),
+        (DATA_EXCHANGE, "tomography"),
         ("NXxpcs", "xpcs"),
         ("NXmx", "mx"),
         ("NXcanSAS", "saxs"),

@@ -17,6 +17,8 @@ pub struct Finding {
     pub metrics: Vec<(String, f64)>,
     /// Whether everything that was asked for holds, where something was.
     pub holds: Option<bool>,
+    /// The shipped requirement that it was held against: a technique, in a word.
+    pub profile: Option<String>,
 }
 
 /// What `document` says; nothing where it is none of these.
@@ -36,6 +38,7 @@ pub fn findings(document: &Value) -> Vec<Finding> {
                 dataset: row["dataset"].as_str().map(str::to_owned),
                 metrics: numbers(row),
                 holds: row["holds"].as_bool(),
+                profile: None,
             }
         })
         .collect();
@@ -46,15 +49,22 @@ pub fn findings(document: &Value) -> Vec<Finding> {
             file,
             codec: Some(spec.to_owned()),
             dataset: document["dataset"].as_str().map(str::to_owned),
-            metrics: numbers(chosen),
+            // On chunks that no point was looked for on, the metrics say more.
+            metrics: [chosen, &document["verified"]]
+                .into_iter()
+                .flat_map(numbers)
+                .collect(),
             holds: document["verified"]["holds"].as_bool(),
+            profile: document["requirement"]["profile"]
+                .as_str()
+                .map(str::to_owned),
         });
     }
     found.retain(|finding| !finding.metrics.is_empty() || finding.holds.is_some());
     found
 }
 
-/// `metrics` of a row, and what was measured for its limits.
+/// `metrics` of a row, and what was measured for its limits. Their names become those of fields and columns.
 fn numbers(row: &Value) -> Vec<(String, f64)> {
     let metrics = row["metrics"].as_object().into_iter().flatten();
     let metrics = metrics.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)));
@@ -63,5 +73,10 @@ fn numbers(row: &Value) -> Vec<(String, f64)> {
         let name = verdict["value"].as_str()?;
         Some((name.to_owned(), verdict["measured"].as_f64()?))
     });
-    metrics.chain(verdicts).collect()
+    let is_name = |name: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        !name.is_empty() && name.bytes().all(plain)
+    };
+    let all = metrics.chain(verdicts);
+    all.filter(|(name, _)| is_name(name)).collect()
 }

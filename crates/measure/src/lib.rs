@@ -12,6 +12,7 @@
 //! * [`verify`], [`salvage`]: whether datasets are what they claim to be, and a copy without damaged chunks;
 //! * [`catalogue`], [`catalogue_rows`], [`catalogue_columns`], [`catalogue_results`], [`findings`], [`table_file`], [`shard`]: what is known of many
 //!   files in one table;
+//! * [`requirement`], [`scan`]: what the science asks, and the smallest way to store a dataset that keeps it;
 //! * [`inspect`]: how datasets are stored, and damaged chunks;
 //! * [`plugins`], [`plugin_probe`], [`known_filters`], [`doctor`]: which filters HDF5 programs find here;
 //! * [`simulate`], [`simulate_4dstem`], [`random`]: detector frames made up for the demo and for tests.
@@ -72,7 +73,9 @@ mod provenance;
 pub mod random;
 mod recode;
 pub mod recompress;
+pub mod requirement;
 pub mod salvage;
+pub mod scan;
 pub mod sha256;
 pub mod shard;
 pub mod simulate;

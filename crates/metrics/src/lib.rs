@@ -82,6 +82,7 @@ mod table;
 mod tomography;
 mod two_time;
 mod value_counts;
+mod virtual_images;
 
 pub use azimuthal::{Azimuthal, azimuthal};
 pub use azimuthal_difference::{AzimuthalDifference, differences};
@@ -105,7 +106,7 @@ pub use merging::{
     Merging, MergingSettings, MergingShell, Reflections, Weights, merging, merging_by_shell,
 };
 pub use merging_table::{MergingColumns, MergingTable};
-pub use metric::{Accumulator, Metric, Pass, Shape, Started};
+pub use metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 pub use moments::Moments;
 pub use ms_ssim::ms_ssim;
 pub use multi_tau::{G2, MultiTau};
@@ -126,3 +127,5 @@ pub use settings::{Noise, Settings};
 pub use sinograms::Tomography;
 pub use ssim_map::{SsimMap, ssim_map};
 pub use table::{METRICS, metric_named, profile};
+
+pub use virtual_images::Stem;

@@ -5,7 +5,7 @@ use crate::{
     g2_by_frame, lossless, mask, max_abs, merging_table, ms_ssim, otsu, peak_intensities,
     peak_matching, peaks, pearson, pointwise_relative, poisson_entropy, power_spectrum, preview,
     psnr, radial_model, range_relative, relaxation, residual_entropy, segmentation, sigma_relative,
-    squared_error, ssim, tomography, two_time,
+    squared_error, ssim, tomography, two_time, virtual_images,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
@@ -49,11 +49,25 @@ pub static METRICS: &[&Metric] = &[
     &ssim::METRIC,
     &tomography::METRIC,
     &two_time::METRIC,
+    &virtual_images::CENTRE_OF_MASS,
+    &virtual_images::DISKS,
+    &virtual_images::VIRTUAL_IMAGE,
 ];
 
 /// Names of metrics that suit a method, by profile.
 const PROFILES: &[(&str, &[&str])] = &[
-    ("4dstem", &["abs", "sigma", "rmse", "sparsity", "mask"]),
+    (
+        "4dstem",
+        &[
+            "abs",
+            "sigma",
+            "rmse",
+            "sparsity",
+            "virtual_image",
+            "centre_of_mass",
+            "mask",
+        ],
+    ),
     (
         "imaging",
         &[
