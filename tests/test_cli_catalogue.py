@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from etalon_command import etalon, etalon_json, program
-from nexus_files import COUNTS, write_nexus
+from nexus_files import write_nexus
 from programs import NOWHERE, REPO, environment
 
 NOISE = "noise:sigma=0.5"
