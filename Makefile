@@ -63,7 +63,7 @@ ifeq ($(FILE),)
 	$(ETALON_COMMAND) report demo-out/science.json -o demo-out/science.html
 endif
 
-test: packages build plugins library daq wheel .venv-h5py114/.stamp .venv-zarr/.stamp
+test: packages build plugins library daq wheel .venv-h5py114/.stamp .venv-zarr/.stamp .venv-icat/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
 	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
@@ -157,6 +157,9 @@ packages: tools
 
 .venv-h5py114/.stamp: requirements/h5py114.txt
 	@scripts/make_venv .venv-h5py114 $< "$(PYTHON)"
+
+.venv-icat/.stamp: requirements/icat.txt requirements/icat-source.txt
+	@scripts/make_venv .venv-icat $< "$(PYTHON)"
 
 .venv-wheel/.stamp: requirements/wheel.txt
 	@scripts/make_venv .venv-wheel $< "$(PYTHON)"

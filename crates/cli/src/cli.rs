@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::{
-    args, bench, bench_options, codecs, completions, demo, doctor, inspect, man, measure, metrics,
-    recompress, report, scan, verify,
+    args, bench, bench_options, catalogue, codecs, completions, demo, doctor, inspect, man,
+    measure, metrics, recompress, report, scan, verify,
 };
 
 /// HDF5 compression for detector data, measured and checked
@@ -91,6 +91,8 @@ enum Command {
     },
     /// Check that a file is what it claims to be, alone or beside its original
     Verify(verify::Arguments),
+    /// Collect what is known of the datasets of many files in one table
+    Catalogue(catalogue::Arguments),
     /// Find out which filter plugins HDF5 programs get here, and whether they can read a file
     Doctor(doctor::Arguments),
     /// List the codecs and their settings
@@ -124,6 +126,7 @@ impl Cli {
             Command::Scan(arguments) => scan::run(&arguments, output, jobs),
             Command::Profiles { name } => scan::profiles(name.as_deref(), output),
             Command::Verify(arguments) => verify::run(&arguments, output, jobs),
+            Command::Catalogue(arguments) => catalogue::run(&arguments, output),
             Command::Doctor(arguments) => doctor::run(&arguments, output),
             Command::Codecs => codecs::run(output),
             Command::Metrics => metrics::run(output),

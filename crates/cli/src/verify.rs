@@ -1,7 +1,7 @@
 //! `etalon verify`: whether a file is what it claims to be.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use etalon_measure::compare::{Against, Comparison};
@@ -63,6 +63,7 @@ pub(crate) struct Arguments {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
+    file: &'a Path,
     holds: bool,
     datasets: &'a [Row],
     /// The copy without damaged chunks.
@@ -93,6 +94,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
     let holds = rows.iter().all(Row::holds);
     if output.json {
         output.document(&Document {
+            file: &arguments.target.file,
             holds,
             datasets: &rows,
             salvaged: arguments.salvage.as_ref(),

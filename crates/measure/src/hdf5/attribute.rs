@@ -205,6 +205,14 @@ pub(crate) fn read_text(object: &Id, name: &str) -> Result<Option<String>> {
     Ok(Values::of_attribute(&attribute, &datatype, &space)?.text())
 }
 
+/// The attribute of this name, where it is one text of any kind.
+pub(crate) fn read_any_text(object: &Id, name: &str) -> Result<Option<String>> {
+    let Some((attribute, datatype, space)) = open(object, name)? else {
+        return Ok(None);
+    };
+    Ok(Values::of_attribute(&attribute, &datatype, &space)?.any_text())
+}
+
 /// The attribute of this name as whole numbers; none where there is no such attribute, or it is not of numbers.
 pub(crate) fn read_counts(object: &Id, name: &str) -> Result<Vec<u64>> {
     let Some((attribute, datatype, space)) = open(object, name)? else {

@@ -43,6 +43,7 @@ pub(crate) mod plist;
 mod rare_files;
 pub(crate) mod reference;
 pub(crate) mod registration;
+pub(crate) mod scalar;
 pub(crate) mod values;
 
 /// HDF5's default property list.
