@@ -36,6 +36,7 @@ from ._measures import Measured, list_metrics, measure
 from ._pipeline import filters_of
 from ._references import references
 from ._register import PLUGIN_PATH, offer_to_children, register, served_by
+from ._scan import Scanned, scan
 from ._verify import Verified, verify
 
 version: str = _version_of("h5etalon")
@@ -59,6 +60,7 @@ __all__ = [
     "PLUGINS_PATH",
     "PLUGIN_PATH",
     "Round",
+    "Scanned",
     "Sparse",
     "Verified",
     "VersionInfo",
@@ -77,6 +79,7 @@ __all__ = [
     "read",
     "references",
     "register",
+    "scan",
     "served_by",
     "to_sparse",
     "verify",

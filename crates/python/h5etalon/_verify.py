@@ -102,20 +102,20 @@ def verify(
     :raises ValueError: for a dataset or a limit that does not exist.
     :raises OSError: for a file that cannot be read. Damaged chunks are no error, but a result.
     """
-    arguments = ["verify", _target(file), "--json"]
+    arguments = ["verify", target_text(file), "--json"]
     for pattern in datasets:
         arguments += ["--dataset", pattern]
     if against is not None:
-        arguments += ["--against", _target(against)]
+        arguments += ["--against", target_text(against)]
     if threads is not None:
         arguments += ["--jobs", str(threads)]
     with ExitStack() as folders:
         if require is not None:
-            arguments += ["--require", _requirement(require, folders)]
+            arguments += ["--require", requirement_file(require, folders)]
         return Verified(json.loads(run(arguments, progress).stdout))
 
 
-def _target(target: "Target") -> str:
+def target_text(target: "Target") -> str:
     if isinstance(target, h5py.Dataset):
         return "%s::%s" % (os.path.abspath(target.file.filename), target.name)
     if isinstance(target, h5py.File):
@@ -123,7 +123,7 @@ def _target(target: "Target") -> str:
     return str(os.fspath(target))
 
 
-def _requirement(require: "Require", folders: ExitStack) -> str:
+def requirement_file(require: "Require", folders: ExitStack) -> str:
     """Path of a requirement; one that is no file is written to one."""
     if isinstance(require, (str, os.PathLike)):
         return os.fspath(require)

@@ -1,6 +1,6 @@
 """Figures with matplotlib, drawn as `etalon report` draws them.
 
-Ratio beside error of several codecs, curves of metrics, histograms of errors, and original, decoded and error side by side.
+Ratio beside error of several codecs, what a scan tried beside its limits, curves of metrics, histograms of errors, and original, decoded and error side by side.
 Each function takes axes to draw into, or makes a figure, and returns the axes.
 """
 
@@ -13,6 +13,7 @@ from . import _native
 
 if TYPE_CHECKING:
     from ._measures import Measured
+    from ._scan import Scanned
 
 # Okabe and Ito's colours, which people with any kind of colour vision tell apart.
 COLOURS = ("#0072b2", "#d55e00", "#009070", "#b8579b", "#3a9bd6", "#b57f00", "#6d4ea3", "#5f6670")
@@ -74,6 +75,69 @@ def _numbers(row: Mapping[str, Any]) -> Dict[str, Any]:
     """The numbers of a row, those of its metrics first."""
     both = {**row, **(row.get("metrics") or {})}
     return {name: value for name, value in both.items() if isinstance(value, (int, float, np.number))}
+
+
+def limit(found: "Scanned", name: Optional[str] = None, axes: Any = None) -> Any:
+    """Draws the number that a limit is on over the ratio of every setting that a scan tried.
+
+    Settings of one codec are joined by a line. The limit is a grey line, settings that break one are hollow, and the chosen
+    one has a ring around it.
+
+    :param name: which number, `"ssim"`; the first that has a limit by default.
+    :raises ValueError: for a number without a limit, naming those that have one.
+    """
+    demands = _limits(found)
+    name = next(iter(demands), "") if name is None else name
+    if name not in demands:
+        raise ValueError("no limit on %s; there are limits on: %s" % (name, ", ".join(demands) or "nothing"))
+    axes = _axes(axes)
+    families: Dict[str, List[Tuple[float, float, bool, bool]]] = {}
+    for point in found["points"]:
+        y = next((one["measured"] for one in point["verdicts"] if one["value"] == name), None)
+        if y is not None and np.isfinite(y):
+            row = (float(point["ratio"]), float(y), bool(point["holds"]), point["spec"] == found.spec)
+            families.setdefault(point["codec"], []).append(row)
+    for index, (codec, rows) in enumerate(families.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        axes.plot(*zip(*[row[:2] for row in sorted(rows)]), color=colour, linewidth=1, linestyle=(0, (3, 4)), zorder=1)
+        axes.plot([], [], "o", color=colour, label=codec)
+        for ratio, y, holds, is_chosen in rows:
+            axes.plot([ratio], [y], "o", color=colour, markerfacecolor=colour if holds else "none", zorder=3)
+            if is_chosen:
+                axes.plot([ratio], [y], "o", color=INK, markerfacecolor="none", markersize=12, zorder=4)
+    axes.plot([], [], "o", color=INK, markerfacecolor="none", markersize=12, label=found.spec)
+    for least, bound in demands[name]:
+        text = "limit %s %.4g" % ("≥" if least else "≤", bound)
+        axes.axhline(bound, label=text, zorder=2, **_style("limit", 0))
+    shown = [row for rows in families.values() for row in rows]
+    if _suits_log([row[0] for row in shown], 12):
+        axes.set_xscale("log")
+    if _suits_log([*(row[1] for row in shown), *(bound for _, bound in demands[name])], 50):
+        axes.set_yscale("log")
+    axes.set(xlabel="ratio, raw / stored", ylabel=with_unit(name), title="ratio and %s" % name.replace("_", " "))
+    axes.legend(fontsize="small")
+    return axes
+
+
+def limit_figures(found: "Scanned") -> Any:
+    """A figure with all limits of a scan."""
+    from matplotlib import pyplot
+
+    names = list(_limits(found))
+    columns = min(len(names), 3) or 1
+    lines = -(-len(names) // columns) or 1
+    figure = pyplot.figure(figsize=(max(5.5, 4.4 * columns), 4 * lines), layout="constrained")
+    for index, name in enumerate(names):
+        limit(found, name, figure.add_subplot(lines, columns, index + 1))
+    return figure
+
+
+def _limits(found: "Scanned") -> Dict[str, List[Tuple[bool, float]]]:
+    """Limits that counted, by number: whether it is a lower one, and the limit."""
+    demands: Dict[str, List[Tuple[bool, float]]] = {}
+    for one in next((point["verdicts"] for point in found["points"] if point["verdicts"]), []):
+        demands.setdefault(one["value"], []).append((bool(one["at_least"]), float(one["limit"])))
+    return demands
 
 
 def curve(measured: "Measured", name: str, axes: Any = None) -> Any:
