@@ -17,6 +17,7 @@ from importlib.metadata import version as _version_of
 from typing import Any, Dict, NamedTuple
 
 from . import plot
+from ._campaign import Campaigned, campaign
 from ._chunks import decode, encode, inspect
 from ._codecs import CODEC_CLASSES as _codec_classes
 from ._config import get_config
@@ -51,6 +52,7 @@ globals().update(_classes)
 __all__ = [
     "BSHUF_ID",
     "Bitshuffle",
+    "Campaigned",
     "ETALON_ID",
     "ETALON_ROUND_ID",
     "Etalon",
@@ -64,6 +66,7 @@ __all__ = [
     "Sparse",
     "Verified",
     "VersionInfo",
+    "campaign",
     "decode",
     "doctor",
     "encode",

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from typing import Optional, Sequence
 
 
@@ -14,23 +15,38 @@ def find_command() -> Optional[str]:
     return shutil.which("etalon", path=os.pathsep.join(folders))
 
 
-def run(arguments: Sequence[str], progress: bool = False) -> "subprocess.CompletedProcess[str]":
+def run(
+    arguments: Sequence[str], progress: bool = False, stdout: Optional[int] = None, keep_open: Sequence[int] = ()
+) -> "subprocess.CompletedProcess[str]":
     """Runs the command to its end, and says in Python's words how it failed.
 
-    Its own process keeps its HDF5 apart from those of this one, and Python goes on meanwhile.
+    Its own process keeps its HDF5 apart from those of this one, and Python goes on meanwhile. With `stdout`, nothing ties the
+    command to this process, and it ends its work where this one is killed.
 
     :param progress: leave it its bar, which it shows where standard error is a terminal.
+    :param stdout: descriptor of a file to print to, instead of into what is returned.
+    :param keep_open: descriptors that the command inherits, for locks.
     :return: the process, of exit code 0 (all holds) or 1 (something does not).
     :raises ValueError: for arguments that make no sense.
-    :raises OSError: for files that cannot be read or written.
+    :raises OSError: for files that cannot be read or written; ChildProcessError, which is one, where a signal ended it.
     """
     command = find_command()
     if command is None:
         raise FileNotFoundError("the command etalon is not found: install h5etalon again")
-    stderr = None if progress and sys.stderr is sys.__stderr__ else subprocess.PIPE
-    done = subprocess.run([command, *arguments], stdout=subprocess.PIPE, stderr=stderr, text=True, encoding="utf-8")
-    if done.returncode in (0, 1):
-        return done
-    said = (done.stderr or "").strip().splitlines()
-    reason = said[-1] if said else "etalon ended with code %d" % done.returncode
+    with tempfile.TemporaryFile() as said:
+        done = subprocess.run(
+            [command, *arguments],
+            stdout=subprocess.PIPE if stdout is None else stdout,
+            stderr=None if progress and sys.stderr is sys.__stderr__ else said,
+            pass_fds=keep_open,
+            text=True,
+            encoding="utf-8",
+        )
+        if done.returncode in (0, 1):
+            return done
+        said.seek(0)
+        lines = said.read().decode(errors="replace").strip().splitlines()
+    if done.returncode < 0:
+        raise ChildProcessError("etalon was ended by signal %d" % -done.returncode)
+    reason = lines[-1] if lines else "etalon ended with code %d" % done.returncode
     raise (ValueError if done.returncode == 2 else OSError)(reason.removeprefix("etalon: ").removeprefix("error: "))
