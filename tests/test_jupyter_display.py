@@ -199,6 +199,48 @@ def bars(monkeypatch):
     return seen
 
 
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory):
+    """What a scan with two limits found."""
+    path = tmp_path_factory.mktemp("scan") / "rings.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", data=ORIGINAL, chunks=(1, *ORIGINAL.shape[1:]))
+    return h5etalon.scan("%s::/data" % path, ["psnr>=35", "max_abs_error<=12"], ["noise", "quantise"], threads=1)
+
+
+def test_a_scan_is_a_table_of_its_front_and_of_all_it_tried(scanned):
+    rows = Cells(scanned._repr_html_()).rows
+    assert rows[0] == ["codec", "ratio", "psnr", "max_abs_error", "encode GB/s", "decode GB/s"]
+    front = {point["spec"] for point in scanned.points if point["on_front"]}
+    assert {row[0].replace("→ ", "") for row in rows[1:]} == front | {scanned.spec}
+    assert [row[0] for row in rows if row[0].startswith("→")] == ["→ " + scanned.spec]
+    tried = scanned.to_pandas()
+    assert len(tried) == len(scanned.points) and list(tried.index[tried["chosen"]]) == [scanned.spec]
+    assert tried.loc[scanned.spec, "psnr"] == scanned.chosen["metrics"]["psnr"] >= 35
+    assert tried.loc[scanned.spec, "ratio"] == scanned.chosen["ratio"] == tried[tried["holds"]]["ratio"].max()
+
+
+def test_limits_are_lines_beside_all_that_a_scan_tried(scanned):
+    for name, bound, sign in (("psnr", 35, "≥"), ("max_abs_error", 12, "≤")):
+        axes = scanned.plot(name)
+        lines = {line.get_label(): line for line in axes.lines}
+        assert lines["limit %s %g" % (sign, bound)].get_ydata()[0] == bound
+        drawn = {(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1}
+        finite = {
+            (point["ratio"], one["measured"])
+            for point in scanned.points
+            for one in point["verdicts"]
+            if one["value"] == name and one["measured"] is not None
+        }
+        assert drawn == finite
+        ring = [line for line in axes.lines if line.get_markersize() == 12 and len(line.get_xdata())]
+        assert [line.get_xdata()[0] for line in ring] == [scanned.chosen["ratio"]] and scanned.spec in lines
+    assert [axes.get_title() for axes in scanned.plot().axes] == ["ratio and psnr", "ratio and max abs error"]
+    assert h5etalon.plot.rate_distortion(scanned).get_title() == "ratio and psnr"
+    with pytest.raises(ValueError, match="no limit on ssim; there are limits on: psnr, max_abs_error"):
+        scanned.plot("ssim")
+
+
 def test_bars_end_where_the_work_does(tmp_path, bars, capsys):
     data = np.random.default_rng(1).integers(0, 9, (40, 600, 500)).astype("u4")
     with h5py.File(tmp_path / "x.h5", "w") as file:
