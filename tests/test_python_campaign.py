@@ -17,6 +17,8 @@ import pytest
 from h5etalon._command import find_command
 from h5etalon._listing import Shard, fnv1a, parse_shard
 
+from programs import REPO
+
 WAIT_S = 60
 
 
@@ -154,7 +156,7 @@ def test_metrics_of_all_files_are_those_of_measure(raw, tmp_path):
     assert row["datasets"][0]["rmse"] == pytest.approx(expected["rmse"], rel=1e-12)
     document = json.loads(Path(row["output"]).read_text())
     assert document["file"] == row["file"] and document["settings"]["noise"]["gain"] == 1.5
-    recompress(raw, tmp_path / "small", codec="noise")
+    recompress(raw, tmp_path / "small", codec="noise:sigma=2")
     pairs = h5etalon.campaign(tmp_path / "small", "measure", "threads", out=tmp_path / "p", against=raw, metrics="rmse")
     beside = h5etalon.measure(frames, read(tmp_path / "small/one.h5"), "rmse")["rmse"]
     assert pairs.rows[-1]["file"].endswith("small/one.h5") and beside > 0
@@ -314,6 +316,21 @@ def test_the_shell_runs_campaigns(raw, tmp_path):
     assert shell(raw, "--codec", "quantize", "--out", tmp_path / "x", *common)[0] == 2
 
 
+def test_the_job_array_of_the_page_does_all_files_once(raw, tmp_path):
+    page = (REPO / "docs/CAMPAIGN.md").read_text()
+    script = page.split("```bash\n")[1].split("```")[0]
+    paths = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    for number in range(1, 5):
+        slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_CPUS_PER_TASK": "1"}
+        environment = {**os.environ, "PATH": paths, **slurm}
+        subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, check=True)
+    rows = [json.loads(line) for path in tmp_path.glob("small/*.jsonl") for line in path.read_text().splitlines()]
+    assert sorted(row["file"] for row in rows) == sorted(
+        str(path) for path in raw.rglob("*.*") if path.suffix != ".txt"
+    )
+    assert {row["status"] for row in rows} == {"done"} and len(list(tmp_path.glob("part-*.parquet"))) == 4
+
+
 def test_mistakes_are_errors_before_anything_is_done(raw, tmp_path):
     out = tmp_path / "small"
     with pytest.raises(ValueError, match="did you mean 'quantise'"):
@@ -324,6 +341,8 @@ def test_mistakes_are_errors_before_anything_is_done(raw, tmp_path):
         recompress(raw, out, codec=None)
     with pytest.raises(ValueError, match="task must be recompress, measure, verify, or a function"):
         h5etalon.campaign(raw, "compress", out=out)
+    with pytest.raises(TypeError, match="it needs one of its own"):
+        h5etalon.campaign(raw, lambda path: {}, "threads", out=out)
     with pytest.raises(ValueError, match="no file is called"):
         recompress(str(raw / "*.cxi"), out)
     with pytest.raises(ValueError, match="name a folder above both"):

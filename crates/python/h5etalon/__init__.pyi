@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Type, Union
 
+from ._campaign import Campaigned as Campaigned, campaign as campaign
 from ._chunks import decode as decode, encode as encode, inspect as inspect
 from ._config import get_config as get_config
 from ._doctor import doctor as doctor
@@ -12,6 +13,7 @@ from ._measures import Measured as Measured, list_metrics as list_metrics, measu
 from ._pipeline import filters_of as filters_of
 from ._references import references as references
 from ._register import offer_to_children as offer_to_children, register as register, served_by as served_by
+from ._scan import Scanned as Scanned, scan as scan
 from ._verify import Verified as Verified, verify as verify
 from ._codecs import Codec as Codec
 from . import plot as plot

@@ -45,7 +45,9 @@ def main(words: Optional[List[str]] = None) -> int:
     """Runs a campaign and prints a line of JSON with its counts; errors of files go to standard error."""
     given = vars(_parser().parse_args(words))
     options = {name: given[name] for name in _SINGLE if name != "codec" and given[name] is not None}
-    options.update({name: given[flag] for name, flag in _SEVERAL.items() if name != "codecs" and given[flag] is not None})
+    options.update(
+        {name: given[flag] for name, flag in _SEVERAL.items() if name != "codecs" and given[flag] is not None}
+    )
     codecs = given["codec"] or []
     if given["task"] == "measure":
         options["codecs"] = codecs

@@ -3,9 +3,11 @@
 import json
 import os
 import uuid
+from asyncio import CancelledError
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import as_completed as threads_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ._command import run
@@ -130,7 +132,7 @@ def campaign(
     :param workers: processes or threads on this machine; as many as there are cores by default.
     :param threads: threads of each task.
     :param shard: part `"2/8"` of the files, as `etalon catalogue --shard` divides them.
-    :param retries: how often a file is given to another worker when workers die with it.
+    :param retries: how often a file is tried by itself after several dask workers died that had it.
     :param force: do everything again, and replace results that are not of this function.
     :param progress: show a bar of tqdm.
     :raises TypeError: for options that the task has not.
@@ -166,7 +168,7 @@ def _places(task: Task, files: "Files", part: Shard, listed: Sequence[Source]) -
 
 def _write_results(task: Task, part: Shard, rows: List[Row]) -> str:
     """Writes the rows as JSON lines, as a whole."""
-    suffix = "-%d-of-%d" % part if part.count > 1 else ""
+    suffix = "-%d-of-%d" % part if part.parts > 1 else ""
     path = os.path.join(task.out, "%s%s.jsonl" % (task.kind, suffix))
     unfinished = "%s.%s.tmp" % (path, task.campaign)
     with open(unfinished, "w", encoding="utf-8") as file:
@@ -182,20 +184,25 @@ def _runner(scheduler: Any, workers: Optional[int]) -> "Iterator[Runner]":
     if scheduler == "threads":
         yield lambda task, listed, _: _on_threads(task, listed, count)
         return
+    distributed = _distributed()
+    if isinstance(scheduler, distributed.Client):
+        yield lambda task, listed, retries: _on_dask(scheduler, task, listed, retries)
+        return
+    with ExitStack() as started:
+        if scheduler is None:
+            local = distributed.LocalCluster(count, threads_per_worker=1, processes=True, dashboard_address=None)
+            scheduler = started.enter_context(local)
+        client = started.enter_context(distributed.Client(scheduler))
+        yield lambda task, listed, retries: _on_dask(client, task, listed, retries)
+
+
+def _distributed() -> Any:
+    """The module of dask, which nothing else here needs."""
     try:
-        from distributed import Client, LocalCluster
+        return import_module("distributed")
     except ImportError as error:
         text = "a campaign on dask needs distributed: pip install h5etalon[campaign], or scheduler='threads'"
         raise ImportError(text) from error
-    if isinstance(scheduler, Client):
-        yield lambda task, listed, retries: _on_dask(scheduler, task, listed, retries)
-    elif scheduler is not None:
-        with Client(scheduler) as client:
-            yield lambda task, listed, retries: _on_dask(client, task, listed, retries)
-    else:
-        with LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-            with Client(cluster) as client:
-                yield lambda task, listed, retries: _on_dask(client, task, listed, retries)
 
 
 def _on_threads(task: Task, listed: Sequence[Source], count: int) -> Iterator[Tuple[int, Row]]:
@@ -210,35 +217,53 @@ def _on_threads(task: Task, listed: Sequence[Source], count: int) -> Iterator[Tu
 
 
 def _on_dask(client: Any, task: Task, listed: Sequence[Source], retries: int) -> Iterator[Tuple[int, Row]]:
-    """Dask gives the files of a worker that died to others, a few times; here they are handed out again after that."""
-    from distributed import as_completed
+    """Dask gives what a dead worker had to others, a few times, and then blames every file that was there each time.
 
+    Those are tried again one by one, so that a file that kills its workers takes no other with it.
+    """
     keys = ["etalon-%s-%s-%d" % (task.kind, task.campaign, index) for index in range(len(listed))]
     indices = dict(zip(keys, range(len(listed))))
-    tries = [0] * len(listed)
+    lost: Dict[int, str] = {}
     # Nobody keeps what was computed once it is here, or dask would make it anew where its worker dies.
-    waiting = as_completed(client.map(work, [task] * len(listed), listed, key=keys, pure=False) if listed else [])
-    for future in waiting:
+    futures = client.map(work, [task] * len(listed), listed, key=keys, pure=False) if listed else []
+    completed = _distributed().as_completed(futures)
+    del futures
+    for future in completed:
         index = indices[future.key]
-        if future.status == "finished":
-            yield index, future.result()
-        elif tries[index] < retries:
-            tries[index] += 1
-            again = client.submit(work, task, listed[index], key="%s-%d" % (keys[index], tries[index]), pure=False)
-            indices[again.key] = index
-            waiting.add(again)
+        row = _arrived(client, future)
+        if isinstance(row, dict):
+            yield index, row
         else:
-            yield index, _lost(task, listed[index], future)
+            lost[index] = row
+    for index, error in lost.items():
+        row = error
+        for attempt in range(retries):
+            if isinstance(row, str):
+                key = "%s-%d" % (keys[index], attempt)
+                row = _arrived(client, client.submit(work, task, listed[index], key=key, pure=False))
+        yield index, row if isinstance(row, dict) else _lost(task, listed[index], row)
 
 
-def _lost(task: Task, source: Source, future: Any) -> Row:
-    error = future.exception() if future.status == "error" else future.status
-    text = "no worker came to the end of it: %s" % error
+def _arrived(client: Any, future: Any) -> Union[Row, str]:
+    """The row that a worker made, or why there is none.
+
+    :raises ConnectionError: where the scheduler is gone.
+    """
+    try:
+        row: Row = future.result()
+        return row
+    except (Exception, CancelledError) as error:  # noqa: BLE001 - of dask's machinery: `work` raises nothing.
+        if client.status != "running":
+            raise ConnectionError("the scheduler is gone; the same campaign, run again, goes on from here") from error
+        return str(error).split(". ")[0] or type(error).__name__
+
+
+def _lost(task: Task, source: Source, error: str) -> Row:
     return {
         "file": source.path,
         "output": task.output(source.name),
         "status": "failed",
-        "error": text,
+        "error": "no worker came to the end of it: %s" % error,
         "seconds": 0.0,
         "worker": None,
     }

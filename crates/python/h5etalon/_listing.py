@@ -27,15 +27,15 @@ class Source(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """Part `index` of `count`, the first being 1. Every file belongs to one part, whoever asks."""
+    """Part `part` of `parts`, the first being 1. Every file belongs to one part, whoever asks."""
 
-    index: int
-    count: int
+    part: int
+    parts: int
 
     def takes(self, name: str) -> bool:
         """Whether the file of this name belongs to this part."""
         text = os.fsencode(name).decode("utf-8", "replace").encode()
-        return fnv1a(text) % self.count == self.index - 1
+        return fnv1a(text) % self.parts == self.part - 1
 
 
 def fnv1a(data: bytes) -> int:
@@ -52,10 +52,10 @@ def parse_shard(text: Union[str, Tuple[int, int]]) -> Shard:
     :raises ValueError: for what is no part.
     """
     found = re.fullmatch(r"(\d+)/(\d+)", text) if isinstance(text, str) else None
-    index, count = map(int, found.groups()) if found else text if isinstance(text, tuple) else (0, 0)
-    if not 1 <= index <= count:
+    part, parts = map(int, found.groups()) if found else text if isinstance(text, tuple) else (0, 0)
+    if not 1 <= part <= parts:
         raise ValueError("%r is no part: the second of four is 2/4" % (text,))
-    return Shard(index, count)
+    return Shard(part, parts)
 
 
 def sources(files: "Files", shard: Shard, left_out: str) -> List[Source]:
@@ -72,7 +72,8 @@ def sources(files: "Files", shard: Shard, left_out: str) -> List[Source]:
             if path.startswith(out) or not shard.takes(name):
                 continue
             if found.setdefault(name, path) != path:
-                raise ValueError("%s and %s would have results of one name: name a folder above both" % (found[name], path))
+                both = "%s and %s" % (found[name], path)
+                raise ValueError("%s would have results of one name: name a folder above both" % both)
     return [Source(path, name) for name, path in sorted(found.items())]
 
 

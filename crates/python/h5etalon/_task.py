@@ -84,11 +84,14 @@ def make_task(
 ) -> Task:
     """The task of these keyword arguments.
 
-    :raises TypeError: for keyword arguments that the task has not, and for a missing codec.
+    :raises TypeError: for keyword arguments that the task has not, a missing codec, and a function without a name.
     """
     common: Dict[str, Any] = {"out": os.path.abspath(out), "threads": threads, "campaign": campaign, "force": force}
     if callable(kind):
-        return Task(getattr(kind, "__name__", "function"), function=kind, options=options, **common)
+        name = getattr(kind, "__name__", "<nameless>")
+        if not name.isidentifier():
+            raise TypeError("the function is called %s: results have its name, so it needs one of its own" % name)
+        return Task(name, function=kind, options=options, **common)
     if kind not in _FLAGS:
         raise ValueError("task must be %s, or a function, not %r" % (", ".join(_FLAGS), kind))
     flags = _FLAGS[kind]
