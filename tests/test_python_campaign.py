@@ -15,7 +15,10 @@ import h5py
 import numpy as np
 import pytest
 from h5etalon._command import find_command
-from h5etalon._listing import Shard, fnv1a, parse_shard
+from h5etalon import _work
+from h5etalon._journal import Journal
+from h5etalon._listing import Shard, Source, fnv1a, parse_shard
+from h5etalon._task import make_task
 
 from programs import REPO
 
@@ -117,6 +120,16 @@ def test_a_result_of_somebody_else_is_not_replaced(raw, tmp_path):
     assert counts(recompress(raw, tmp_path / "small")) == (0, 3, 1)
 
 
+def test_a_copy_whose_journal_a_crash_cut_short_is_made_again(raw, tmp_path):
+    recompress(raw / "one.h5", tmp_path / "small")
+    journal = next(tmp_path.rglob("*.journal"))
+    lines = [line for line in journal.read_text().splitlines() if '"begin"' in line]
+    journal.write_text("\n".join(lines) + '\n{"event": "en')
+    found = recompress(raw / "one.h5", tmp_path / "small")
+    assert counts(found) == (1, 0, 0) and found.rows[0]["begins"] == 2
+    assert counts(recompress(raw / "one.h5", tmp_path / "small")) == (0, 1, 0)
+
+
 def test_a_damaged_file_is_a_row_and_is_tried_again(raw, tmp_path):
     good = (raw / "a/one.h5").read_bytes()
     (raw / "a/one.h5").write_bytes(good[: len(good) // 2])
@@ -127,6 +140,9 @@ def test_a_damaged_file_is_a_row_and_is_tried_again(raw, tmp_path):
     assert not (tmp_path / "small/a/one.h5").exists()
     with pytest.raises(OSError, match="one.h5: "):
         found.raise_for_failures()
+    mine = write(tmp_path / "small/a/one.h5", 70)
+    assert counts(recompress(raw, tmp_path / "small")) == (0, 3, 1) and np.array_equal(read(mine), frames_of(70))
+    mine.unlink()
     write(raw / "a/one.h5", 1)
     assert counts(recompress(raw, tmp_path / "small")) == (1, 3, 0)
 
@@ -290,6 +306,63 @@ def test_a_command_that_a_signal_ends_is_begun_again(tmp_path):
     assert len(read(out / "slow.h5")) == SLOW["shape"][0]
 
 
+STEPS = ["begin written", "result without its name", "end not written", "end written"]
+# The command itself gives a copy its name.
+KILLS = [(kind, step) for kind in ("recompress", "measure", "function") for step in STEPS]
+KILLS.remove(("recompress", "result without its name"))
+
+
+@pytest.mark.parametrize("kind, killed_at", KILLS)
+def test_wherever_a_worker_is_killed_the_work_is_done_once(raw, tmp_path, monkeypatch, kind, killed_at):
+    """The kill is an exception that nothing catches; each step has been on the disk before it."""
+    calls = []
+
+    def size(path):
+        calls.append(path)
+        return {"bytes": os.path.getsize(path)}
+
+    out = tmp_path / "out"
+    options = {"recompress": {"codec": "dictionary"}, "measure": {"metrics": "entropy"}, "function": {}}[kind]
+    task = make_task(size if kind == "function" else kind, str(out), 1, "first", False, options)
+    add, replace = Journal.add, os.replace
+
+    def killing_add(journal, entry):
+        if entry["event"] == "end" and killed_at == "end not written":
+            raise KeyboardInterrupt
+        add(journal, entry)
+        if (entry["event"], killed_at) in (("begin", "begin written"), ("end", "end written")):
+            raise KeyboardInterrupt
+
+    def killing_replace(source, target):
+        if killed_at == "result without its name":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    source = Source(str(raw / "one.h5"), "one.h5")
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "add", killing_add)
+        patched.setattr(_work.os, "replace", killing_replace)
+        with pytest.raises(KeyboardInterrupt):
+            _work.work(task, source)
+    before = identities(out)
+    second = task._replace(campaign="second")
+    row = _work.work(second, source)
+    begins = 2 if killed_at == "begin written" else 1
+    assert row["error"] is None and row["begins"] == begins
+    assert row["status"] == ("skipped" if killed_at == "end written" else "done")
+    assert len(calls) == (kind == "function")
+    if killed_at not in ("begin written", "result without its name"):
+        assert identities(out) == before
+    assert not list(out.rglob("*.out")) and _work.work(second, source)["begins"] == begins
+    if kind == "recompress":
+        assert np.array_equal(read(out / "one.h5"), frames_of(0)) and row["ratio"] > 1
+    elif kind == "measure":
+        document = json.loads(Path(row["output"]).read_text())
+        assert row["datasets"][0]["entropy_bits"] == document["datasets"][0]["metrics"]["entropy_bits"] > 0
+    else:
+        assert row["bytes"] == os.path.getsize(source.path)
+
+
 def shell(*words):
     done = subprocess.run(
         [sys.executable, "-m", "h5etalon", "campaign", *map(str, words)],
@@ -348,3 +421,9 @@ def test_mistakes_are_errors_before_anything_is_done(raw, tmp_path):
     with pytest.raises(ValueError, match="name a folder above both"):
         recompress([raw / "one.h5", raw / "a/one.h5"], out)
     assert not out.exists()
+
+
+def test_a_campaign_on_dask_says_what_is_missing(raw, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r"pip install h5etalon\[campaign\], or scheduler='threads'"):
+        recompress(raw, tmp_path / "small", scheduler=None)

@@ -54,6 +54,7 @@ def _locked(task: Task, source: Source, output: str) -> Row:
             last = {}
         elsewhere = task.force and last.get("campaign") != task.campaign
         if last.get("event") == "end" and last["output"] == identity(output) and not elsewhere:
+            _remove(task.state(source.name) + ".out")
             # What was done by this very campaign was done for a worker that is gone.
             status = "done" if last["campaign"] == task.campaign else "skipped"
             return _row(status, entries, last["numbers"])
@@ -80,7 +81,7 @@ def _left_behind(task: Task, source: Source, begin: Entry) -> Optional[Row]:
             text = file.read()
         if task.copies:
             return _copied(text, output) if is_new else None
-        numbers = _numbers(json.loads(text))
+        numbers = _parsed(task, text)
     except (OSError, ValueError, LookupError):
         return None
     if os.path.exists(printed):
@@ -93,8 +94,7 @@ def _begin(task: Task, source: Source, journal: Journal, entries: List[Entry], f
     """Does the work."""
     output, printed = task.output(source.name), task.state(source.name) + ".out"
     before = identity(output)
-    ours = [entry.get("output" if entry.get("event") == "end" else "before") for entry in entries]
-    if before is not None and before not in ours and not task.force:
+    if before is not None and not task.force and not _is_ours(before, entries):
         raise FileExistsError("%s exists, and is not as this campaign left it; force=True replaces it" % output)
     os.makedirs(os.path.dirname(output), exist_ok=True)
     for attempt in range(_STARTS):
@@ -103,10 +103,20 @@ def _begin(task: Task, source: Source, journal: Journal, entries: List[Entry], f
         journal.add({"event": "begin", **fits, "campaign": task.campaign, "before": before, "unix_s": time.time()})
         try:
             return _result(task, source, printed, output, journal.descriptor, before is not None)
-        except ChildProcessError:
-            if attempt == _STARTS - 1:
+        except Exception as error:  # noqa: BLE001 - it is raised again.
+            journal.add({"event": "failed", "error": str(error)})
+            if attempt == _STARTS - 1 or not isinstance(error, ChildProcessError):
                 raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def _is_ours(found: List[int], entries: List[Entry]) -> bool:
+    """Whether a result is as it was left, or was there when a campaign that might replace it began, or is of a campaign that
+    the machine did not let come to its end.
+    """
+    left = [entry["output"] for entry in entries if entry["event"] == "end"]
+    before = [entry["before"] for entry in entries if entry["event"] == "begin"]
+    return found in left + before or (bool(entries) and entries[-1]["event"] == "begin")
 
 
 def _result(task: Task, source: Source, printed: str, output: str, lock: int, replaces: bool) -> Row:
@@ -122,9 +132,9 @@ def _result(task: Task, source: Source, printed: str, output: str, lock: int, re
         text = file.read()
     if task.copies:
         return _copied(text, output)
-    numbers = _numbers(json.loads(text)) if task.function is None else json.loads(text)
+    numbers = _parsed(task, text)
     os.replace(printed, output)
-    return dict(numbers)
+    return numbers
 
 
 def _plain(value: Any) -> Any:
@@ -157,8 +167,11 @@ def _copied(text: bytes, output: str) -> Row:
     }
 
 
-def _numbers(document: Row) -> Row:
-    """Numbers of a result of `etalon measure` or `etalon verify`."""
+def _parsed(task: Task, text: bytes) -> Row:
+    """Numbers of a result that is JSON: all of a function's, and those of `etalon measure` or `etalon verify`."""
+    document: Row = json.loads(text)
+    if task.function is not None:
+        return document
     rows = document["datasets"]
     kept = [one["holds"] for row in rows for one in row.get("verdicts", [])]
     holds = document.get("holds", all(kept) if kept else None)
