@@ -114,11 +114,16 @@ fn the_choice_is_within_a_hundredth_of_the_smallest() {
         let least = lens.into_iter().min().unwrap() as f64;
         let small = len_of("auto:speed=small", context, set).unwrap() as f64;
         eprintln!("{name}: {lens:?}, auto:speed=small {small}");
-        assert!(small <= 1.01 * least, "{name}: {small} of {least}");
+        // Of chunks that are nearly nothing, a thousandth of what they were is near enough.
+        let nearly_nothing = set.1.len() as f64 / 1000.0;
+        assert!(
+            small <= (1.01 * least).max(least + nearly_nothing),
+            "{name}: {small} of {least}"
+        );
         // Balanced, a faster codec may take 2 % more in `counts`, and 1 % more for each step of slowness.
         let balanced = len_of("auto", context, set).unwrap() as f64;
         assert!(
-            balanced <= 1.01 * 1.02 * 1.01 * least,
+            balanced <= (1.01 * 1.02 * 1.01 * least).max(least + nearly_nothing),
             "{name}: {balanced} of {least}"
         );
     }

@@ -29,8 +29,16 @@ pub(crate) static CODEC: Codec = Codec {
     decode,
 };
 
-/// Where bit planes take more than this times a model of noise, there are no runs that `dictionary` could use.
-const RUNS: f64 = 1.1;
+/// Where bit planes take more than this times a model of noise, `dictionary` is hardly better.
+const NOISE: f64 = 1.1;
+/// Unless the model takes more bits than these for every element that is neither like the one to the left nor like the
+/// one above: then there are regions of equal elements.
+const REGION_BITS: f64 = 24.0;
+
+/// Only where a sample gets so many times smaller, a header weighs.
+const COMPRESSIBLE: f64 = 50.0;
+/// What grows with the chunk is at least this part of a sample: its halves may be unlike.
+const LEAST_GROWTH: f64 = 0.5;
 
 /// What there is to choose from.
 struct Candidates {
@@ -124,29 +132,64 @@ fn weigh(
         order.push((choice.bytes * candidates.step, spec));
     }
     let layout = &sample.layout(chunk.layout);
-    let chunk = |spec| Chunk {
-        spec,
+    let of_sample = Chunk {
+        spec: &candidates.predict,
         layout,
         bytes: &sample.bytes,
     };
-    if !is_plain && let Some(estimate) = predict::estimate(context, &chunk(&candidates.predict))? {
+    if !is_plain && let Some(estimate) = predict::estimate(context, &of_sample)? {
         let len = estimate.of_chunk(sample.part);
         order.push((len * candidates.step.powi(2), &candidates.predict));
     }
     let noise = order
         .iter()
         .fold(f64::INFINITY, |least, (len, _)| least.min(*len));
+    let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
+    let has_regions = 8.0 * noise > REGION_BITS * novel;
     for spec in [&candidates.bitshuffle, &candidates.dictionary] {
-        let dst = &mut dst[..sample.bytes.len()];
-        if let Some(encoded) = (spec.codec().encode)(context, &chunk(spec), dst)? {
-            let len = encoded.len as f64 * sample.part;
+        if let Some(len) = trial(context, spec, chunk.layout, sample, dst)? {
             order.push((len, spec));
-            if len > RUNS * noise {
+            if len > NOISE * noise && !has_regions {
                 break;
             }
         }
     }
     Ok(order)
+}
+
+/// About how many bytes a codec takes that has to encode the sample for that. What half of the sample adds to the other
+/// is what the rest of the chunk will take, and what is left does not grow with it.
+fn trial(
+    context: &mut Context,
+    spec: &Spec,
+    layout: &Layout,
+    sample: &Sample,
+    dst: &mut [u8],
+) -> Result<Option<f64>, Error> {
+    let mut len_of = |layout: &Layout, bytes: &[u8]| {
+        let chunk = Chunk {
+            spec,
+            layout,
+            bytes,
+        };
+        let encoded = (spec.codec().encode)(context, &chunk, &mut dst[..bytes.len()])?;
+        Ok(encoded.map(|encoded| encoded.len as f64))
+    };
+    let Some(all) = len_of(&sample.layout(layout), &sample.bytes)? else {
+        return Ok(None);
+    };
+    let proportional = all * sample.part;
+    if all * COMPRESSIBLE > sample.bytes.len() as f64 {
+        return Ok(Some(proportional));
+    }
+    let Some((half_layout, half)) = sample.half(layout) else {
+        return Ok(Some(proportional));
+    };
+    let Some(half) = len_of(&half_layout, half)? else {
+        return Ok(Some(proportional));
+    };
+    let grown = all + (all - half) * 2.0 * (sample.part - 1.0);
+    Ok(Some(grown.clamp(LEAST_GROWTH * proportional, proportional)))
 }
 
 fn decode(

@@ -26,10 +26,10 @@ pub(super) const SMALL: Size = Size {
 };
 /// For all others.
 pub(super) const LARGE: Size = Size {
-    least: 48 << 10,
+    least: 64 << 10,
     most: 256 << 10,
-    part: 20,
-    band_rows: 16,
+    part: 16,
+    band_rows: 24,
 };
 /// Frames, where there are so many: at least, and where they are small.
 const FRAMES: std::ops::RangeInclusive<usize> = 3..=8;
@@ -95,6 +95,36 @@ impl Sample {
         self.part = chunk.bytes.len() as f64 / self.bytes.len() as f64;
     }
 
+    /// The first half of the frames or rows of a sample that is not all of the chunk, with its layout.
+    pub(super) fn half(&self, of_chunk: &Layout) -> Option<(Layout, &[u8])> {
+        let &[frames, rows, columns] = &self.shape[..] else {
+            return None;
+        };
+        if self.part == 1.0 || frames * rows < 2 {
+            return None;
+        }
+        let mut layout = self.layout(of_chunk);
+        layout.shape = match frames {
+            1 => vec![1, rows / 2, columns],
+            _ => vec![frames / 2, rows, columns],
+        };
+        let bytes = &self.bytes[..layout.chunk_bytes()?];
+        Some((layout, bytes))
+    }
+
+    /// How many elements of so many bytes equal neither the one to the left nor the one above. Regions of equal elements
+    /// have few.
+    pub(super) fn novel_elements(&self, element_bytes: usize) -> usize {
+        let columns = self.shape.last().copied().unwrap_or(0).max(1);
+        match element_bytes {
+            1 => novel(self.bytes.as_chunks::<1>().0, columns),
+            2 => novel(self.bytes.as_chunks::<2>().0, columns),
+            4 => novel(self.bytes.as_chunks::<4>().0, columns),
+            8 => novel(self.bytes.as_chunks::<8>().0, columns),
+            _ => self.bytes.len(),
+        }
+    }
+
     /// The layout of the sample of a chunk with this layout.
     pub(super) fn layout(&self, of_chunk: &Layout) -> Layout {
         Layout {
@@ -103,6 +133,18 @@ impl Sample {
             fill: of_chunk.fill.clone(),
         }
     }
+}
+
+fn novel<const N: usize>(elements: &[[u8; N]], columns: usize) -> usize {
+    let mut novel = 0;
+    for rows in elements.windows(2 * columns).step_by(columns) {
+        let (above, row) = rows.split_at(columns);
+        let lefts = row.iter().zip(&row[1..]);
+        for ((left, element), above) in lefts.zip(&above[1..]) {
+            novel += usize::from((element != left) & (element != above));
+        }
+    }
+    novel
 }
 
 /// Where a band begins. Distances from the middle of the frame are as far apart as can be, on both sides in turn:

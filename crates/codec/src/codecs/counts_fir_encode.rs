@@ -41,6 +41,8 @@ pub(crate) struct Memory {
     words: Vec<u16>,
     scratch: Vec<u8>,
     counts: Vec<u32>,
+    /// Those of every second pixel.
+    others: Vec<u32>,
     tables: EncodeTables,
     sample: Sample,
     learning: learning::Memory,
@@ -380,6 +382,8 @@ fn count_symbols(
     };
     histograms.counts.clear();
     histograms.counts.resize(symbols * BINS, 0);
+    own.others.clear();
+    own.others.resize(symbols * BINS, 0);
     let columns = places.len();
     let level = Level::best();
     let direct = learnt.direct as u8;
@@ -408,11 +412,30 @@ fn count_symbols(
                 made[x] = put_long(numbers[x], bits, learnt.direct, &mut own.extra);
             }
         }
-        for (&bin, &symbol) in bins.iter().zip(&*made) {
-            histograms.counts[usize::from(bin) * symbols + usize::from(symbol)] += 1;
-        }
+        count_in_turns(
+            symbols,
+            bins,
+            made,
+            [&mut histograms.counts, &mut own.others],
+        );
+    }
+    for (count, &other) in histograms.counts.iter_mut().zip(&own.others) {
+        *count += other;
     }
     histograms
+}
+
+/// Counts the symbols of bins, every second one apart: one that is like the one before would wait for its count.
+fn count_in_turns(symbols: usize, bins: &[u8], made: &[u8], [first, second]: [&mut [u32]; 2]) {
+    let place = |bin: u8, symbol: u8| usize::from(bin) * symbols + usize::from(symbol);
+    let ((bin_pairs, last_bin), (pairs, last)) = (bins.as_chunks(), made.as_chunks());
+    for (&[bin, next_bin], &[symbol, next]) in bin_pairs.iter().zip(pairs) {
+        first[place(bin, symbol)] += 1;
+        second[place(next_bin, next)] += 1;
+    }
+    for (&bin, &symbol) in last_bin.iter().zip(last) {
+        first[place(bin, symbol)] += 1;
+    }
 }
 
 /// Makes the symbol of a difference with low bits, and writes these.

@@ -156,7 +156,7 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
     let kinds = specials.kinds(numbers.len());
     let level = Level::best();
     histograms.clear();
-    histograms.resize(BINS, [0; SYMBOLS]);
+    histograms.resize(2 * BINS, [0; SYMBOLS]);
     large.clear();
     let mut large = BitWriter::new(large);
     let Some(mut predictor) = Predictor::new(model, extent, history) else {
@@ -215,19 +215,43 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
         }
     }
     large.finish();
+    add_halves(histograms);
     // Special pixels were counted as symbol 0 of the bin that is theirs modulo the number of bins.
     histograms[usize::from(SPECIAL) % BINS][0] -= (done - coded) as u32;
     coded
 }
 
+/// Counts the symbols of bins, every second one apart: one that is like the one before would wait for its count.
 fn count(histograms: &mut [Histogram], bins: &[u8], symbols: &[u8]) {
-    let Some(histograms) = histograms.first_chunk_mut::<BINS>() else {
+    let Some((first, rest)) = histograms.split_first_chunk_mut::<BINS>() else {
         return;
     };
-    for (&bin, &symbol) in bins.iter().zip(symbols) {
-        // Symbols are below their limit, and so are bins, but for the one of special pixels: remainders save a check.
-        histograms[usize::from(bin) % BINS][usize::from(symbol) % SYMBOLS] += 1;
+    let Some(second) = rest.first_chunk_mut::<BINS>() else {
+        return;
+    };
+    // Symbols are below their limit, and so are bins, but for the one of special pixels: remainders save a check.
+    let place = |bin: u8, symbol: u8| (usize::from(bin) % BINS, usize::from(symbol) % SYMBOLS);
+    let ((bin_pairs, last_bin), (pairs, last)) = (bins.as_chunks(), symbols.as_chunks());
+    for (&[bin, next_bin], &[symbol, next]) in bin_pairs.iter().zip(pairs) {
+        let (bin, symbol) = place(bin, symbol);
+        first[bin][symbol] += 1;
+        let (bin, symbol) = place(next_bin, next);
+        second[bin][symbol] += 1;
     }
+    for (&bin, &symbol) in last_bin.iter().zip(last) {
+        let (bin, symbol) = place(bin, symbol);
+        first[bin][symbol] += 1;
+    }
+}
+
+/// Adds up what was counted apart.
+fn add_halves(histograms: &mut Vec<Histogram>) {
+    let (first, second) = histograms.split_at_mut(BINS);
+    let counts = first.as_flattened_mut().iter_mut();
+    for (count, &other) in counts.zip(second.as_flattened()) {
+        *count += other;
+    }
+    histograms.truncate(BINS);
 }
 
 /// Stores the low bits of pixels that are not special, in `width` bytes each; returns their number.
