@@ -70,6 +70,8 @@ const FEW: f64 = 0.01;
 const MANY: f64 = 0.5;
 /// Part of a payload that neighbours might save and are not worth a try.
 const LITTLE: f64 = 0.004;
+/// Part that they might save of what is no noise.
+const MUCH: f64 = 0.05;
 
 /// Takes a sample of a chunk and chooses the model. `None` where the sample has an element without a word.
 pub(super) fn choose(
@@ -89,7 +91,7 @@ pub(super) fn choose(
         let is_possible = match model {
             Model::Bbp => seen.from_4 < MANY,
             Model::Fir => seen.from_128 < MANY,
-            Model::Variance => seen.from_16 > FEW,
+            Model::Variance => seen.from_16 > FEW || (seen.from_4 > FEW && gain > MUCH),
         };
         if !is_possible {
             continue;
