@@ -25,7 +25,7 @@ const SPECS: [&str; 12] = [
 ];
 const MEANS: [f64; 3] = [0.05, 1.0, 20.0];
 const SHAPE: [usize; 2] = [1024, 1024];
-const RUNS: usize = 15;
+const RUNS: usize = 40;
 const STEPS: u64 = 1_000_000;
 const CYCLES_PER_STEP: f64 = 4.0;
 
