@@ -14,8 +14,9 @@ const FIRST_ROWS: usize = 5;
 const BANDS: usize = 8;
 /// Words of the frames that are looked at.
 const WORDS: usize = 1 << 18;
-/// Equations that suffice.
+/// Equations that suffice; of a sample, one for so many pixels does.
 const EQUATIONS: usize = 4096;
+const PIXELS_PER_EQUATION: usize = 16;
 /// Weights are this of the feature's scale: Q8 for roots of 1/64, and the fraction of values.
 const ROOT_ONE: f64 = 256.0;
 const LARGEST_WEIGHT: f64 = 30_000.0;
@@ -95,7 +96,8 @@ pub(super) fn learn<W: Word>(
     };
     let mut sums = [[0.0; FEATURES + 2]; FEATURES + 1];
     let bands = frames * pixels.rows.div_ceil(every);
-    let step = bands * (BAND - FIRST_ROWS) * pixels.columns / EQUATIONS;
+    let wanted = (pixels.len() / PIXELS_PER_EQUATION).clamp(1, EQUATIONS);
+    let step = bands * (BAND - FIRST_ROWS) * pixels.columns / wanted;
     let step = step.clamp(2, 7);
     for frame in 0..frames {
         for start in (0..pixels.rows).step_by(every) {

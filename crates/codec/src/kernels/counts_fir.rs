@@ -35,28 +35,44 @@ pub(crate) struct Weights {
 }
 
 /// The sum of 14 averages around each pixel, the middle one twice, over 128.
-///
-/// Sums of three in succession are formed first, as each is a part of four of those sums.
 #[inline(always)]
 fn around_kernel(columns: &[i32], around: &mut [i32]) {
-    const BLOCK: usize = 256;
-    let columns = &columns[..around.len() + 2 * HALO];
-    let mut triples = [0i32; BLOCK + 9];
-    for (block, around) in around.chunks_mut(BLOCK).enumerate() {
-        let len = around.len();
-        let columns = &columns[BLOCK * block..][..len + 2 * HALO];
-        let (a, b, c) = (&columns[..len + 9], &columns[1..], &columns[2..]);
-        let (b, c) = (&b[..len + 9], &c[..len + 9]);
-        for (i, triple) in triples[..len + 9].iter_mut().enumerate() {
-            *triple = a[i].wrapping_add(b[i]).wrapping_add(c[i]);
-        }
-        let [first, second, third, fourth] = [0, 3, 6, 9].map(|at| &triples[at..at + len]);
-        let (middle, last) = (&columns[6..6 + len], &columns[12..12 + len]);
-        for (i, around) in around.iter_mut().enumerate() {
-            let sum = first[i].wrapping_add(second[i]).wrapping_add(third[i]);
-            let sum = sum.wrapping_add(fourth[i]).wrapping_add(last[i]);
-            *around = sum.wrapping_add(middle[i]) >> 7;
-        }
+    let pixels = around.len();
+    let columns = &columns[..pixels + 2 * HALO];
+    let (a, b, c, d) = (
+        &columns[..pixels],
+        &columns[1..1 + pixels],
+        &columns[2..2 + pixels],
+        &columns[3..3 + pixels],
+    );
+    let (e, f, g, h) = (
+        &columns[4..4 + pixels],
+        &columns[5..5 + pixels],
+        &columns[6..6 + pixels],
+        &columns[7..7 + pixels],
+    );
+    let (i, j, k, l) = (
+        &columns[8..8 + pixels],
+        &columns[9..9 + pixels],
+        &columns[10..10 + pixels],
+        &columns[11..11 + pixels],
+    );
+    let m = &columns[12..12 + pixels];
+    for x in 0..pixels {
+        let first = a[x]
+            .wrapping_add(b[x])
+            .wrapping_add(c[x])
+            .wrapping_add(d[x]);
+        let second = e[x]
+            .wrapping_add(f[x])
+            .wrapping_add(g[x])
+            .wrapping_add(g[x]);
+        let third = h[x]
+            .wrapping_add(i[x])
+            .wrapping_add(j[x])
+            .wrapping_add(k[x]);
+        let sum = first.wrapping_add(second).wrapping_add(third);
+        around[x] = sum.wrapping_add(l[x]).wrapping_add(m[x]) >> 7;
     }
 }
 levels!(pub(crate) fn around(columns: &[i32], around: &mut [i32]) = around_kernel);
