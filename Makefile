@@ -10,7 +10,10 @@ export ETALON_COMMAND := $(TARGET)/release/etalon
 PLUGIN_NAMES := $(patsubst h5plugins/%/Cargo.toml,%,$(wildcard h5plugins/*/Cargo.toml))
 # Crates without HDF5 are tested with overflow checks; the others share the release build of HDF5.
 PLAIN_CRATES := -p etalon -p etalon-codec -p etalon-filter -p etalon-metrics
-HDF5_CRATES := -p etalon-measure -p etalon-cli
+HDF5_CRATES := -p etalon-measure -p etalon-cli -p etalon-daq
+# Length of `make soak`, and a folder on the disk to be tested.
+SECONDS_OF_SOAK := 120
+SOAK_FOLDER := $(TARGET)/soak
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 export PREFIX LIBDIR DESTDIR
 LEVELS := scalar baseline avx2 avx512
@@ -19,11 +22,13 @@ MUTATIONS := 1000000
 OTHER_TARGETS := aarch64-unknown-linux-gnu s390x-unknown-linux-gnu
 # The package h5etalon is tested as users have it: installed from the wheel.
 PYTHON_TESTS := $(wildcard tests/test_python_*.py)
+# What Zarr, xarray and notebooks do with it takes packages of its own.
+ZARR_TESTS := $(wildcard tests/test_zarr_*.py tests/test_jupyter_*.py)
 OTHER_WHEEL_VENVS := .venv-wheel-oldest .venv-wheel-middle
 install_wheel = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(TARGET)/wheels/h5etalon-*.whl
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier build plugins library install tools packages wheel licences clean
+.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier soak build plugins library install daq install-daq tools packages wheel licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -38,6 +43,9 @@ help:
 	@echo "make build      the etalon command: target/release/etalon"
 	@echo "make library    libetalon for C and C++: target/release/libetalon.{so,a}"
 	@echo "make install    libetalon with headers, pkg-config and CMake files: PREFIX=/usr/local, LIBDIR=lib, DESTDIR="
+	@echo "make daq        libetalon_daq, the writer for detectors: target/release/libetalon_daq.so; make install-daq"
+	@echo "make soak       frames of a 4-Mpixel detector as fast as they can be written, all read back:"
+	@echo "                SECONDS_OF_SOAK=120 SOAK_FOLDER=/data OPTIONS='--element u2 --encoders 2'"
 	@echo "make lint       formatting, clippy, licences"
 	@echo "make licences   write THIRD_PARTY_LICENSES anew, after a dependency changed"
 	@echo "make bench      speed beside hdf5plugin and bitshuffle"
@@ -55,12 +63,14 @@ ifeq ($(FILE),)
 	$(ETALON_COMMAND) report demo-out/science.json -o demo-out/science.html
 endif
 
-test: packages build plugins library wheel .venv-h5py114/.stamp
+test: packages build plugins library daq wheel .venv-h5py114/.stamp .venv-zarr/.stamp .venv-icat/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
 	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
 	$(call install_wheel,.venv-wheel)
 	.venv-wheel/bin/python -m pytest $(PYTHON_TESTS) -q -rs
+	$(call install_wheel,.venv-zarr)
+	.venv-zarr/bin/python -m pytest $(ZARR_TESTS) -q -rs
 
 test-long: tools wheel .venv-metrics/.stamp $(OTHER_WHEEL_VENVS:=/.stamp) test-references
 	set -e; for venv in $(OTHER_WHEEL_VENVS); do \
@@ -93,12 +103,13 @@ lint: tools
 licences: tools
 	.venv/bin/python scripts/licences.py write
 
-bench: build plugins library wheel
+bench: build plugins library daq wheel
 	$(CARGO) bench -p etalon-codec --bench bittranspose
 	.venv/bin/python bench/bench_transposition.py
 	.venv/bin/python bench/bench_h5py.py
 	.venv/bin/python bench/bench_recompress.py
 	.venv/bin/python bench/bench_capi.py
+	$(TARGET)/release/examples/daq_scaling
 	$(call install_wheel,.venv-wheel)
 	.venv-wheel/bin/python bench/bench_python.py
 
@@ -119,6 +130,15 @@ plugins:
 library:
 	$(CARGO) build --release -p etalon
 
+daq: tools
+	$(CARGO) build --release -p etalon-daq --lib --examples
+
+install-daq: daq
+	@scripts/install_daq "$(TARGET)" "$(VERSION)"
+
+soak: daq
+	.venv/bin/python tests/daq_soak.py --folder $(SOAK_FOLDER) --seconds $(SECONDS_OF_SOAK) $(OPTIONS)
+
 install: library
 	@scripts/install_library "$(TARGET)" "$(VERSION)"
 
@@ -138,8 +158,14 @@ packages: tools
 .venv-h5py114/.stamp: requirements/h5py114.txt
 	@scripts/make_venv .venv-h5py114 $< "$(PYTHON)"
 
+.venv-icat/.stamp: requirements/icat.txt requirements/icat-source.txt
+	@scripts/make_venv .venv-icat $< "$(PYTHON)"
+
 .venv-wheel/.stamp: requirements/wheel.txt
 	@scripts/make_venv .venv-wheel $< "$(PYTHON)"
+
+.venv-zarr/.stamp: requirements/zarr.txt
+	@scripts/make_venv .venv-zarr $< "$(PYTHON)"
 
 $(OTHER_WHEEL_VENVS:=/.stamp): .venv-%/.stamp: requirements/%.txt
 	@scripts/make_venv .venv-$* $< "$(PYTHON)"

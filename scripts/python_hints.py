@@ -32,6 +32,7 @@ def reexports():
     for module, names in sorted(by_module.items()):
         yield "from .%s import %s" % (module, ", ".join("%s as %s" % (name, name) for name in sorted(names)))
     yield "from ._codecs import Codec as Codec"
+    yield "from . import plot as plot"
 
 
 def constants():

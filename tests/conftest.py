@@ -7,8 +7,10 @@ import pytest
 from libetalon import install
 from programs import PYTHONS, REPO, require_python
 
-# The package is tested where its wheel is installed: in .venv-wheel, by `make test`.
+# The package is tested where its wheel is installed, by `make test`: in .venv-wheel, and in .venv-zarr beside its users.
 collect_ignore_glob = [] if find_spec("h5etalon") else ["test_python_*.py"]
+if not (find_spec("h5etalon") and find_spec("zarr")):
+    collect_ignore_glob += ["test_zarr_*.py", "test_jupyter_*.py"]
 
 
 @pytest.fixture(scope="session")

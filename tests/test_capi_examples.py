@@ -36,7 +36,7 @@ def writer(installed, tmp_path_factory):
 
 
 def test_the_examples_are_short():
-    for path in REPO.glob("examples/**/*.c*"):
+    for path in [*REPO.glob("examples/**/*.c*"), *REPO.glob("examples/*.rs")]:
         assert len(path.read_text().splitlines()) <= 80, path
 
 

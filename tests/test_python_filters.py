@@ -133,3 +133,42 @@ def test_filters_of_hdf5plugin_are_hdf5plugins():
 def test_the_hints_are_those_of_the_table():
     script = Path(__file__).resolve().parent.parent / "scripts/python_hints.py"
     subprocess.run([sys.executable, script, "check"], check=True)
+
+
+@pytest.mark.parametrize("settings, codec, worst", [
+    ({}, ("counts", "dictionary", "predict", "bitshuffle"), 0),
+    ({"speed": "fast"}, ("counts", "dictionary", "predict", "bitshuffle"), 0),
+    ({"abs": 2}, ("quantise",), 2),
+    ({"rel": 0.1, "speed": "small"}, ("quantise",), 0.1 * int(FRAMES.max())),
+    ({"sigma": 1.5, "gain": 2.0}, ("noise",), 1.5 * np.sqrt(np.maximum(1, 2.0 * FRAMES))),
+    ({"sigma": 1, "mask": [0]}, ("noise",), np.sqrt(np.maximum(1, FRAMES))),
+], ids=lambda value: str(value) if isinstance(value, dict) else "")  # fmt: skip
+def test_auto_is_lossless_or_keeps_the_bound_that_it_is_given(settings, codec, worst):
+    made = h5etalon.Auto(**settings)
+    values, again, _ = stored(made)
+    error = np.abs(values.astype(int) - FRAMES)
+    worst, is_lossy = np.broadcast_to(worst, error.shape), np.any(worst)
+    assert (error <= worst).all() and error.any() == is_lossy
+    assert again.spec.split(":")[0] in (*codec, "auto") and (again.spec.split(":")[0] == "auto") != is_lossy
+    assert h5etalon.inspect(h5etalon.encode(FRAMES, made))["codec"] in codec
+    assert h5etalon.Etalon("auto:" + ",".join("%s=%s" % (key, _spec_text(value)) for key, value in settings.items())) == made
+    assert h5etalon.Auto(**made.get_config()) == made
+    if "mask" in settings:
+        assert (values[FRAMES == 0] == 0).all()
+
+
+def _spec_text(value):
+    return ";".join(map(str, value)) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("settings, error, words", [
+    ({"abs": 1, "sigma": 2}, ValueError, "noise: unknown key 'abs'"),
+    ({"abs": 1, "rel": 0.2}, ValueError, "exactly one of"),
+    ({"abs": -1}, ValueError, "abs=-1 is not a number from"),
+    ({"gain": 2}, ValueError, "auto: unknown key 'gain'"),
+    ({"sigm": 2}, TypeError, "did you mean sigma"),
+    ({"speed": "slow"}, ValueError, "known: balanced, fast, small"),
+], ids=str)  # fmt: skip
+def test_auto_says_which_bounds_go_together(settings, error, words):
+    with pytest.raises(error, match=words):
+        h5etalon.Auto(**settings)

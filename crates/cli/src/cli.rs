@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::{
-    args, bench, bench_options, codecs, completions, demo, doctor, inspect, man, measure, metrics,
-    recompress, report, verify,
+    args, bench, bench_options, catalogue, codecs, completions, demo, doctor, inspect, man,
+    measure, metrics, recompress, report, scan, verify,
 };
 
 /// HDF5 compression for detector data, measured and checked
@@ -81,8 +81,18 @@ enum Command {
     Recompress(recompress::Arguments),
     /// Show how the datasets of a file are stored, and check their chunks
     Inspect(inspect::Arguments),
+    /// Find the smallest way to store a dataset that keeps a requirement
+    Scan(scan::Arguments),
+    /// List the requirements that come with the program, or print one
+    Profiles {
+        /// Name of a profile, as in saxs
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Check that a file is what it claims to be, alone or beside its original
     Verify(verify::Arguments),
+    /// Collect what is known of the datasets of many files in one table
+    Catalogue(catalogue::Arguments),
     /// Find out which filter plugins HDF5 programs get here, and whether they can read a file
     Doctor(doctor::Arguments),
     /// List the codecs and their settings
@@ -113,7 +123,10 @@ impl Cli {
             Command::Report(arguments) => report::run(&arguments, output),
             Command::Recompress(arguments) => recompress::run(&arguments, output, jobs),
             Command::Inspect(arguments) => inspect::run(&arguments, output),
+            Command::Scan(arguments) => scan::run(&arguments, output, jobs),
+            Command::Profiles { name } => scan::profiles(name.as_deref(), output),
             Command::Verify(arguments) => verify::run(&arguments, output, jobs),
+            Command::Catalogue(arguments) => catalogue::run(&arguments, output),
             Command::Doctor(arguments) => doctor::run(&arguments, output),
             Command::Codecs => codecs::run(output),
             Command::Metrics => metrics::run(output),

@@ -1,5 +1,6 @@
 //! `etalon demo`: frames, codecs, a stock h5py that reads them back through the plugin, a table and a page to look at.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -363,6 +364,9 @@ impl Demo {
             // The reader checks what is in the file.
             verify: false,
             force: true,
+            provenance: false,
+            measures: BTreeMap::new(),
+            icat: None,
         };
         let start = Instant::now();
         let stop = stop_on_signals();

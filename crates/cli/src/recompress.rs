@@ -1,5 +1,6 @@
 //! `etalon recompress`: a copy of a file in which datasets are stored by another codec.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +12,8 @@ use etalon_measure::recompress::{Options, recompress};
 use indicatif::ProgressBar;
 
 use crate::failure::{Failure, Outcome};
+use crate::icat_options::IcatOptions;
+use crate::measured::measured;
 use crate::output::Output;
 use crate::progress::{self, BYTES};
 use crate::table::{Table, counted, extents, size};
@@ -28,10 +31,12 @@ Examples:
   etalon recompress run42.h5 small.h5 -c bitshuffle --json | tail -1 | jq .ratio
   etalon recompress run42.h5 small.h5 -c noise:sigma=0.5 --mode standard
   etalon recompress run42.h5 forxds.h5 -c noise:sigma=0.5 --mode standard --stream bitshuffle
+  etalon recompress raw/run42.h5 small/run42.h5 -c noise:sigma=0.5 --icat small.xml --icat-field proposal=hg123
 
 Programs that read DST need the plugin: export HDF5_PLUGIN_PATH=…/h5plugins (`etalon doctor DST` checks). \
 With --mode standard any plugin for bitshuffle will do, such as hdf5plugin's: the loss is in the values. \
-What was lost stands in attributes etalon_… of the dataset (docs/FORMAT.md), and `etalon inspect` shows it.")]
+What was lost stands in attributes etalon_… of the dataset (docs/FORMAT.md), and `etalon inspect` shows it. \
+Who did it, when and to what stands in the group `compression` of the NXentry (docs/PROVENANCE.md).")]
 pub(crate) struct Arguments {
     /// The file to copy
     #[arg(value_name = "SRC")]
@@ -64,6 +69,15 @@ pub(crate) struct Arguments {
     /// Replace DST where it exists
     #[arg(short, long)]
     force: bool,
+    /// Write no NXprocess group that says what was done; attributes that say what was lost are written all the same
+    #[arg(long)]
+    no_provenance: bool,
+    /// Metrics to record beside the loss, for the datasets and the codec that they are of: what `measure SRC --codec SPEC
+    /// --json` printed
+    #[arg(long, value_name = "RESULT.json")]
+    measured: Option<PathBuf>,
+    #[command(flatten)]
+    icat: IcatOptions,
 }
 
 /// Where a loss is recorded. A lossless codec stores the same in both.
@@ -112,6 +126,12 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
         jobs,
         verify: !arguments.no_verify,
         force: arguments.force,
+        provenance: !arguments.no_provenance,
+        measures: match &arguments.measured {
+            Some(path) => measured(path, &spec)?,
+            None => BTreeMap::new(),
+        },
+        icat: arguments.icat.request(arguments.force)?,
     };
     let mut follower = Follower::new(output, options.verify);
     output.detail(&format!("{jobs} threads"));
@@ -191,6 +211,11 @@ impl Follower {
     }
 
     fn show(&mut self, event: &Event) -> Result<(), Failure> {
+        if let Event::Done { warnings, .. } = event {
+            for warning in warnings {
+                self.output.note(&format!("warning: {warning}"));
+            }
+        }
         if self.output.json {
             return self.output.json_line(event);
         }
@@ -228,15 +253,11 @@ impl Follower {
             file_bytes,
             seconds,
             raw_bytes,
-            warnings,
             ..
         } = event
         else {
             return Ok(());
         };
-        for warning in warnings {
-            self.output.note(&format!("warning: {warning}"));
-        }
         if *datasets > 0 {
             self.table
                 .lines()

@@ -1,11 +1,12 @@
 //! `etalon verify`: whether a file is what it claims to be.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use etalon_measure::compare::{Against, Comparison};
 use etalon_measure::dataset::Dataset;
+use etalon_measure::requirement::Requirement;
 use etalon_measure::salvage::{Damaged, salvage};
 use etalon_measure::verify::{Verification, Work, verify};
 use etalon_metrics::Verdict;
@@ -16,7 +17,6 @@ use crate::measure::counterpart;
 use crate::output::Output;
 use crate::progress::{self, BYTES};
 use crate::recompress::stop_on_signals;
-use crate::requirement::Requirement;
 use crate::table::counted;
 use crate::target::Target;
 
@@ -63,6 +63,7 @@ pub(crate) struct Arguments {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
+    file: &'a Path,
     holds: bool,
     datasets: &'a [Row],
     /// The copy without damaged chunks.
@@ -93,6 +94,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
     let holds = rows.iter().all(Row::holds);
     if output.json {
         output.document(&Document {
+            file: &arguments.target.file,
             holds,
             datasets: &rows,
             salvaged: arguments.salvage.as_ref(),
@@ -152,7 +154,7 @@ fn verdicts(
     };
     let outcome =
         Comparison::new(first, &against, settings, |_| ())?.evaluate(&metrics, settings)?;
-    let limits = requirement.limits.iter();
+    let limits = requirement.limits();
     Ok(limits.map(|limit| limit.judge(&outcome)).collect())
 }
 

@@ -18,7 +18,7 @@ use crate::recompress::{LEAST_BYTES, Options};
 use crate::source_file::SourceFile;
 
 /// HDF5's filter with a checksum.
-const FLETCHER32: i32 = 3;
+pub(crate) const FLETCHER32: i32 = 3;
 /// The largest chunk that HDF5 1.10 reads.
 const LARGEST_CHUNK_BYTES: u64 = u32::MAX as u64;
 

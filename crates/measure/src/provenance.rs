@@ -1,8 +1,7 @@
 //! The record of a loss: attributes of the dataset that say what was done to its values, and what it cost.
 //!
 //! docs/FORMAT.md has the table. A dataset that loses a second time keeps the earlier record under other names:
-//! `etalon_parameters` becomes `etalon_1_parameters`, and so on. There is no date, so that the same input gives the same
-//! file.
+//! `etalon_parameters` becomes `etalon_1_parameters`, and so on. The date is in the group that `etalon_process` names.
 
 use std::path::Path;
 
@@ -11,17 +10,19 @@ use etalon_codec::{BoundUnit, Certificate, Filter, Guarantee, Spec, Tally};
 use crate::chunk_encoder::ChunkEncoder;
 use crate::chunk_source::ChunkSource;
 use crate::claim::Claim;
+use crate::compression_record::{Measures, ratio};
 use crate::dataset::Dataset;
 use crate::fault::{Blame, Fault};
 use crate::hdf5::dataset::OpenDataset;
 use crate::hdf5::{Id, Result as H5Result, attribute, file};
 use crate::inspect::Inspection;
+use crate::known_filters::{filter_name, is_lossless};
 use crate::loss::DatasetLoss;
 use crate::plan::Loss;
 use crate::source_digest::{dataset_digest, hexadecimal};
 
 /// Names without prefix, in the order of writing.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 21] = [
     "codec",
     "version",
     "parameters",
@@ -38,9 +39,22 @@ const NAMES: [&str; 16] = [
     "source_file",
     "source_sha256",
     "source_sha256_chunk",
+    "raw_bytes",
+    "stored_bytes",
+    "ratio",
+    "metrics",
+    PROCESS,
 ];
+/// Path of the group that has date and configuration.
+const PROCESS: &str = "process";
 /// The one that every record has.
 const PARAMETERS: &str = "parameters";
+/// What netCDF's writers say of values that they rounded.
+const NETCDF_QUANTISED: [&str; 3] = [
+    "_QuantizeBitGroomNumberOfSignificantDigits",
+    "_QuantizeGranularBitRoundNumberOfSignificantDigits",
+    "_QuantizeBitRoundNumberOfSignificantBits",
+];
 
 /// What happened to a dataset.
 pub(crate) struct Provenance {
@@ -58,6 +72,11 @@ pub(crate) struct Provenance {
     /// As `source_digest` says.
     pub(crate) source_sha256: String,
     pub(crate) source_sha256_chunk: Vec<u64>,
+    /// Decoded size of the chunks written, and their size in the file.
+    pub(crate) raw_bytes: u64,
+    pub(crate) stored_bytes: u64,
+    /// What was measured of this dataset and codec before.
+    pub(crate) measures: Measures,
 }
 
 /// What is to be recorded of a dataset whose chunks lost `loss`.
@@ -66,6 +85,7 @@ pub(crate) fn record(
     dataset: &Dataset,
     chunks: &ChunkSource<'_>,
     loss: &mut DatasetLoss,
+    stored_bytes: u64,
 ) -> Result<Provenance, Fault> {
     let file = file::name(&dataset.file).input(|| "the source has no name".into())?;
     let file = Path::new(&file).file_name().unwrap_or_default();
@@ -82,6 +102,11 @@ pub(crate) fn record(
         source_file: file.to_string_lossy().into_owned(),
         source_sha256: hexadecimal(&digest),
         source_sha256_chunk: chunks.chunk_shape().to_vec(),
+        raw_bytes: (0..chunks.len())
+            .map(|index| chunks.inside_bytes(index))
+            .sum(),
+        stored_bytes,
+        measures: Measures::new(),
     })
 }
 
@@ -96,12 +121,47 @@ pub(crate) fn write(
         Ok(earlier)
     });
     let earlier = earlier.output(|| format!("{}: the record of its loss", source.path))?;
-    Ok(earlier.map(|(number, spec)| {
-        format!(
+    Ok(match earlier {
+        Some((number, spec)) => Some(format!(
             "{} had lost values before, to {spec}: the errors add up, and that record is kept as etalon_{number}_…",
             source.path
+        )),
+        None => foreign_loss(source).map(|reason| {
+            format!(
+                "{} may have lost values before, and nobody recorded how many: {reason}",
+                source.path
+            )
+        }),
+    })
+}
+
+/// What of others' doing tells that values may have lost.
+fn foreign_loss(source: &Dataset) -> Option<String> {
+    let doubtful =
+        (source.filters.iter()).find(|filter| !is_lossless(filter.id, &filter.cd_values));
+    let by_filter = doubtful.map(|filter| {
+        format!(
+            "it is stored with {}, which can lose",
+            filter_name(filter.id, &filter.name)
         )
-    }))
+    });
+    by_filter.or_else(|| {
+        let id = source.open.id();
+        let said = |name: &&&str| attribute::exists(id, name).unwrap_or(false);
+        let name = NETCDF_QUANTISED.iter().find(said)?;
+        Some(format!("it has the attribute {name}"))
+    })
+}
+
+/// How often the values of a dataset lost, as far as its records tell.
+pub(crate) fn losses(dataset: &OpenDataset) -> H5Result<u32> {
+    let latest = attribute::exists(dataset.id(), &name(None, PARAMETERS))?;
+    Ok(records(dataset.id())? - 1 + u32::from(latest))
+}
+
+/// Names the group that has date and configuration, in a dataset that has a record.
+pub(crate) fn write_process(dataset: &OpenDataset, path: &str) -> H5Result<()> {
+    attribute::write_text(dataset.id(), &name(None, PROCESS), path)
 }
 
 impl Provenance {
@@ -134,7 +194,15 @@ impl Provenance {
         text("source_file", &self.source_file)?;
         text("source_sha256", &self.source_sha256)?;
         let chunk = name(None, "source_sha256_chunk");
-        attribute::write_counts(id, &chunk, &self.source_sha256_chunk)
+        attribute::write_counts(id, &chunk, &self.source_sha256_chunk)?;
+        count("raw_bytes", self.raw_bytes)?;
+        count("stored_bytes", self.stored_bytes)?;
+        number("ratio", ratio(self.raw_bytes, self.stored_bytes))?;
+        if !self.measures.is_empty() {
+            let json = serde_json::to_string(&self.measures).unwrap_or_default();
+            text("metrics", &json)?;
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! and only then gets its name (`staged_file`). Links that lead out of the file (soft, external, virtual datasets) are
 //! copied as they are, so relative ones hold if the copy stands in the source's folder.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
@@ -11,25 +12,29 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use etalon_codec::Spec;
+use etalon_codec::{Certificate, Spec};
 
 use crate::chunk_encoder::ChunkEncoder;
 use crate::chunk_source::ChunkSource;
+use crate::compression_record::{CompressedDataset, CompressionRecord, Measures, ratio};
 use crate::dataset::Dataset;
 use crate::disk_space::free_bytes;
 use crate::events::{Event, Observer, Phase};
 use crate::fault::{Blame, Fault};
+use crate::hdf5::dataset::OpenDataset;
 use crate::hdf5::object::Token;
-use crate::hdf5::{BySide, Id, file};
+use crate::hdf5::{BySide, Id, Result as H5Result, file};
+use crate::known_filters::filter_name;
 use crate::loss::DatasetLoss;
 use crate::pipeline::Pipeline;
-use crate::plan::{Plan, Recoding, Treatment};
-use crate::provenance;
+use crate::plan::{FLETCHER32, Plan, Recoding, Treatment};
+use crate::process_group::{self, Process};
 use crate::recode::{Crew, Written, compare, encode};
 use crate::source_file::SourceFile;
 use crate::staged_file::StagedFile;
 use crate::tree_copy::TreeCopy;
 use crate::value_copy::{check, copy_chunks, copy_values};
+use crate::{icat, nexus, provenance, timestamp};
 
 /// How to recompress.
 #[derive(Debug, Clone)]
@@ -48,6 +53,12 @@ pub struct Options {
     pub verify: bool,
     /// Replace a destination that exists.
     pub force: bool,
+    /// Write an NXprocess group: wherever values may have lost, and otherwise into entries of NeXus.
+    pub provenance: bool,
+    /// What was measured before of this codec, by the path of the dataset; an empty path is all of them.
+    pub measures: BTreeMap<String, Measures>,
+    /// A record for ICAT to write.
+    pub icat: Option<icat::Request>,
 }
 
 /// Datasets below this decoded size stay as they are, unless named.
@@ -99,9 +110,8 @@ struct Recoded<'a> {
     dataset: &'a Dataset,
     recoding: &'a Recoding,
     chunks: usize,
-    raw_bytes: u64,
-    stored_bytes: u64,
     seconds: f64,
+    summary: CompressedDataset,
     /// Known from the chunks' certificates, or from reading back.
     max_abs_error: Option<f64>,
     loss: Option<DatasetLoss>,
@@ -112,6 +122,10 @@ impl Run<'_> {
         let source = SourceFile::open(source_path)?;
         let staged = StagedFile::new(source_path, destination, self.options.force)?;
         let plan = Plan::new(&source, self.spec, self.options)?;
+        let process = self.process(&source)?;
+        let request = self.options.icat.as_ref();
+        let icat = request.map(|icat| icat.complete(&source, destination, &process.source));
+        let icat = icat.transpose()?;
         check_space(source_path, &staged)?;
         self.observer.event(&Event::Start {
             source: source_path.display().to_string(),
@@ -126,7 +140,7 @@ impl Run<'_> {
             source_bytes: plan.source_bytes,
         });
         let mut warnings = plan.warnings.clone();
-        let mut recoded = self.write(&source, &plan, &staged, &mut warnings)?;
+        let mut recoded = self.write(&source, &plan, &staged, &process, &mut warnings)?;
         copy_userblock(&source, &staged)?;
         staged.sync()?;
         if self.options.verify {
@@ -138,7 +152,33 @@ impl Run<'_> {
         check(self.stop)?;
         let done = self.done(&recoded, source_path, &staged, warnings)?;
         staged.finish()?;
+        if let Some(icat) = icat {
+            let summaries = recoded.iter().map(|recoded| recoded.summary.clone());
+            icat.write(&self.record(summaries.collect()), &process)?;
+        }
         Ok(done)
+    }
+
+    /// What the run says of itself.
+    fn process(&self, source: &SourceFile) -> Result<Process, Fault> {
+        let path = fs::canonicalize(source.path());
+        Ok(Process {
+            date: timestamp::now(),
+            sequence_index: nexus::last_sequence_index(source) + 1,
+            source: path.input(|| "the source is gone".into())?,
+            stream: self.options.stream.clone(),
+        })
+    }
+
+    fn record(&self, datasets: Vec<CompressedDataset>) -> CompressionRecord {
+        CompressionRecord {
+            spec: self.spec.to_string(),
+            mode: match self.options.stream {
+                Some(_) => "standard",
+                None => "max",
+            },
+            datasets,
+        }
     }
 
     fn write<'p>(
@@ -146,6 +186,7 @@ impl Run<'_> {
         source: &SourceFile,
         plan: &'p Plan,
         staged: &StagedFile,
+        process: &Process,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Recoded<'p>>, Fault> {
         let destination = file::create_like(staged.path(), &source.id)
@@ -174,8 +215,37 @@ impl Run<'_> {
             warnings.push("no dataset was recompressed".into());
         }
         drop(copy);
+        if self.options.provenance {
+            self.write_process(&destination, process, &recoded)
+                .output(|| "the record of what was done cannot be written".into())?;
+        }
         file::close(destination).output(|| format!("cannot write {}", staged.path().display()))?;
         Ok(recoded)
+    }
+
+    /// Writes the NXprocess groups, and the way to them to datasets that have a record of loss.
+    fn write_process(&self, file: &Id, process: &Process, recoded: &[Recoded<'_>]) -> H5Result<()> {
+        let mut holders: BTreeMap<String, Vec<CompressedDataset>> = BTreeMap::new();
+        for recoded in recoded {
+            let holder = nexus::entry_of(file, &recoded.dataset.path);
+            if holder != "/" || recoded.loss.is_some() {
+                holders
+                    .entry(holder)
+                    .or_default()
+                    .push(recoded.summary.clone());
+            }
+        }
+        for (holder, datasets) in holders {
+            let record = self.record(datasets);
+            let path = process_group::write(file, &holder, process, &record)?;
+            for dataset in recoded.iter().filter(|recoded| recoded.loss.is_some()) {
+                if record.holds(&dataset.summary.path) {
+                    let copy = OpenDataset::open(file, &dataset.summary.path, None)?;
+                    provenance::write_process(&copy, &path)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn copy_untouched(
@@ -237,26 +307,31 @@ impl Run<'_> {
             jobs: self.options.jobs,
             stop: self.stop,
         };
+        let mut written = Written::default();
+        let mut summary = self.summary(dataset, recoding, &chunks);
         let observer = &mut *self.observer;
         let mut progress = |bytes| observer.advance(Phase::Encode, &dataset.path, bytes);
-        let mut written = Written::default();
         copy.copy_values(token, |destination, _| {
             written = encode(&chunks, destination, &encoder, crew, &mut progress)
                 .map_err(|fault| fault.context(dataset.path.clone()))?;
+            summary.stored_bytes = written.stored_bytes;
             if let Some(loss) = &mut written.loss {
-                let record = provenance::record(&encoder, dataset, &chunks, loss)?;
+                let mut record =
+                    provenance::record(&encoder, dataset, &chunks, loss, written.stored_bytes)?;
+                record.measures.clone_from(&summary.measures);
                 warnings.extend(provenance::write(&record, dataset, destination)?);
+                summary.certificate = record.certificate;
+                summary.source_sha256 = record.source_sha256;
             }
+            let losses = provenance::losses(destination);
+            summary.losses = losses.output(|| format!("{}: its records", dataset.path))?;
             Ok(())
         })?;
         Ok(Recoded {
             dataset,
             recoding,
             chunks: chunks.len(),
-            raw_bytes: (0..chunks.len())
-                .map(|index| chunks.inside_bytes(index))
-                .sum(),
-            stored_bytes: written.stored_bytes,
+            summary,
             seconds: began.elapsed().as_secs_f64(),
             max_abs_error: written
                 .loss
@@ -264,6 +339,40 @@ impl Run<'_> {
                 .map(|loss| loss.certificate.loss.max_abs_error),
             loss: written.loss,
         })
+    }
+
+    /// What is known of a dataset before it is written.
+    fn summary(
+        &self,
+        dataset: &Dataset,
+        recoding: &Recoding,
+        chunks: &ChunkSource<'_>,
+    ) -> CompressedDataset {
+        let units = nexus::text_attribute(dataset.open.id(), "units");
+        // A checksum is no codec.
+        let filters = (recoding.filters.iter()).filter(|filter| filter.id != FLETCHER32);
+        CompressedDataset {
+            path: dataset.path.clone(),
+            raw_bytes: (0..chunks.len())
+                .map(|index| chunks.inside_bytes(index))
+                .sum(),
+            stored_bytes: 0,
+            elements: dataset.raw_bytes() / dataset.open.element_bytes as u64,
+            certificate: Certificate::default(),
+            losses: 0,
+            source_sha256: String::new(),
+            units: units.ok().flatten(),
+            filters: filters
+                .map(|filter| filter_name(filter.id, &filter.name))
+                .collect(),
+            measures: self.measures(&dataset.path),
+        }
+    }
+
+    fn measures(&self, dataset: &str) -> Measures {
+        let known = &self.options.measures;
+        let found = known.get(dataset).or_else(|| known.get(""));
+        found.cloned().unwrap_or_default()
     }
 
     /// Opens the copy anew and compares what was recoded with the source.
@@ -317,8 +426,8 @@ impl Run<'_> {
         warnings: Vec<String>,
     ) -> Result<Event, Fault> {
         let size = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
-        let raw_bytes = recoded.iter().map(|dataset| dataset.raw_bytes).sum();
-        let stored_bytes = recoded.iter().map(|dataset| dataset.stored_bytes).sum();
+        let raw_bytes = recoded.iter().map(|each| each.summary.raw_bytes).sum();
+        let stored_bytes = recoded.iter().map(|each| each.summary.stored_bytes).sum();
         let mut errors = recoded.iter().map(|dataset| dataset.max_abs_error);
         Ok(Event::Done {
             datasets: recoded.len(),
@@ -342,24 +451,15 @@ impl Recoded<'_> {
     fn event(&self) -> Event {
         Event::Dataset {
             dataset: self.dataset.path.clone(),
-            raw_bytes: self.raw_bytes,
+            raw_bytes: self.summary.raw_bytes,
             source_bytes: self.dataset.stored_bytes,
-            stored_bytes: self.stored_bytes,
-            ratio: ratio(self.raw_bytes, self.stored_bytes),
+            stored_bytes: self.summary.stored_bytes,
+            ratio: ratio(self.summary.raw_bytes, self.summary.stored_bytes),
             chunks: self.chunks,
             chunk: self.recoding.chunk.clone(),
             seconds: self.seconds,
             max_abs_error: self.max_abs_error,
         }
-    }
-}
-
-/// 0 where nothing is stored.
-fn ratio(raw_bytes: u64, stored_bytes: u64) -> f64 {
-    if stored_bytes == 0 {
-        0.0
-    } else {
-        raw_bytes as f64 / stored_bytes as f64
     }
 }
 

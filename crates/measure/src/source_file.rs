@@ -9,6 +9,7 @@ use crate::fault::{Blame, Fault};
 use crate::glob::is_match;
 use crate::hdf5::object::{Kind, Token};
 use crate::hdf5::{Id, file};
+use crate::nexus;
 use crate::tree::Tree;
 
 /// A file opened for reading.
@@ -39,7 +40,8 @@ impl SourceFile {
     }
 
     /// The datasets whose path matches one of the glob `patterns` (see [`crate::glob`]; all of them where there is no
-    /// pattern), each object once. A pattern that matches nothing is [`Fault::Arguments`].
+    /// pattern), each object once. A pattern that matches nothing is [`Fault::Arguments`]. Fields of records that this
+    /// program wrote are left out unless they are named: they are no data.
     pub fn datasets(&self, patterns: &[String]) -> Result<Vec<Dataset>, Fault> {
         for pattern in patterns {
             if !self.tokens().any(|token| self.matches(&token, pattern)) {
@@ -49,9 +51,16 @@ impl SourceFile {
                 )));
             }
         }
+        let records = nexus::own_records(self);
         self.tokens()
             .filter(|token| {
-                patterns.is_empty() || patterns.iter().any(|pattern| self.matches(token, pattern))
+                let path = self.tree.path(token).unwrap_or_default();
+                let of_record = |path: &str| records.iter().any(|record| path.starts_with(record));
+                let is_record = of_record(path);
+                let asked_for = |pattern: &String| {
+                    (!is_record || of_record(pattern)) && self.matches(token, pattern)
+                };
+                patterns.is_empty() && !is_record || patterns.iter().any(asked_for)
             })
             .map(|token| self.dataset(&token))
             .collect()

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::frames::{Sample, for_values};
 use crate::geometry::{Bin, RadialBins};
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::outcome::Curve;
 use crate::settings::Noise;
 use crate::{Error, Frames, Outcome, Settings, azimuthal_difference};
@@ -34,6 +34,7 @@ pub(crate) static PASS: Pass = Pass {
     name: "azimuthal",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: false,
     splits: false,
     start,

@@ -6,7 +6,7 @@ use std::any::Any;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Accumulator, Pass, Shape, Started};
+use crate::metric::{Accumulator, Part, Pass, Shape, Started};
 use crate::multi_tau::{G2, MultiTau};
 use crate::region_frames::{RegionFrames, Use};
 use crate::{Error, Frames, Outcome, Settings, g2, g2_by_frame, relaxation};
@@ -16,6 +16,7 @@ pub(crate) static PASS: Pass = Pass {
     name: "correlation",
     mergeable: false,
     per_chunk: false,
+    sample: Part::Run,
     needs_range: false,
     splits: false,
     start,

@@ -9,7 +9,7 @@
 use std::any::Any;
 
 use crate::frames::for_values;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::order_key::{KeyKind, Ordered};
 use crate::sum::Sum;
 use crate::value_counts::{Entry, ValueCounts, walk};
@@ -41,6 +41,7 @@ static PASS: Pass = Pass {
     name: "distribution",
     mergeable: true,
     per_chunk: true,
+    sample: Part::Elements,
     needs_range: false,
     splits: false,
     start,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::edge_fit::{EdgeProfile, OVERSAMPLING, edge_profile, unsuitable};
 use crate::fit::fit;
 use crate::mean_frame::MeanFrame;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::ring_threshold::first_down_crossing;
 use crate::{Curve, Error, Frames, Outcome, Settings};
 
@@ -91,6 +91,7 @@ static PASS: Pass = Pass {
     name: "edge",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: false,
     splits: false,
     start,

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::outcome::Curve;
 use crate::{Error, Frames, Outcome, Settings};
 
@@ -39,6 +39,7 @@ static PASS: Pass = Pass {
     name: "error_acf",
     mergeable: false,
     per_chunk: false,
+    sample: Part::Run,
     needs_range: false,
     splits: false,
     start,

@@ -133,7 +133,7 @@ impl<'a> Frames<'a> {
     }
 
     /// Some of the frames, counted from the first of these.
-    pub(crate) fn part(&self, frames: Range<usize>) -> Self {
+    pub fn part(&self, frames: Range<usize>) -> Self {
         let elements = frames.start * self.frame_len()..frames.end * self.frame_len();
         Self {
             original: self.original.part(elements.clone()),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fourier::{Spectra, Window};
 use crate::mean_frame::MeanFrame;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::ring_correlation::{RingCorrelation, four_fold, within};
 use crate::ring_threshold::RingThreshold;
 use crate::{Curve, Error, Frames, Outcome, Settings};
@@ -83,6 +83,7 @@ static PASS: Pass = Pass {
     name: "frc",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: false,
     splits: false,
     start,

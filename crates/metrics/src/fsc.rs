@@ -12,7 +12,7 @@ use rustfft::num_complex::Complex64;
 
 use crate::fourier::Spectra;
 use crate::frc::{FrcSettings, describe, thresholds};
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::ring_correlation::within;
 use crate::{Error, Frames, Outcome, Settings};
 
@@ -45,6 +45,7 @@ static PASS: Pass = Pass {
     name: "fsc",
     mergeable: false,
     per_chunk: false,
+    sample: Part::Whole,
     needs_range: false,
     splits: false,
     start,

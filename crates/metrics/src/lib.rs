@@ -17,6 +17,7 @@ mod block_sums;
 mod blocks;
 mod components;
 mod correlation;
+mod disks;
 mod distribution;
 mod edge;
 mod edge_fit;
@@ -82,6 +83,7 @@ mod table;
 mod tomography;
 mod two_time;
 mod value_counts;
+mod virtual_images;
 
 pub use azimuthal::{Azimuthal, azimuthal};
 pub use azimuthal_difference::{AzimuthalDifference, differences};
@@ -105,7 +107,7 @@ pub use merging::{
     Merging, MergingSettings, MergingShell, Reflections, Weights, merging, merging_by_shell,
 };
 pub use merging_table::{MergingColumns, MergingTable};
-pub use metric::{Accumulator, Metric, Pass, Shape, Started};
+pub use metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 pub use moments::Moments;
 pub use ms_ssim::ms_ssim;
 pub use multi_tau::{G2, MultiTau};
@@ -126,3 +128,5 @@ pub use settings::{Noise, Settings};
 pub use sinograms::Tomography;
 pub use ssim_map::{SsimMap, ssim_map};
 pub use table::{METRICS, metric_named, profile};
+
+pub use virtual_images::Stem;

@@ -10,7 +10,7 @@ use std::any::Any;
 
 use crate::distribution::count_values;
 use crate::frames::for_values;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::order_key::KeyKind;
 use crate::sum::Sum;
 use crate::value_counts::{Entry, ValueCounts};
@@ -58,6 +58,7 @@ static PASS: Pass = Pass {
     name: "lossless",
     mergeable: true,
     per_chunk: true,
+    sample: Part::Elements,
     needs_range: false,
     splits: false,
     start,

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::{Error, Frames, Outcome, Settings, Values};
 
 /// The row of the table.
@@ -26,6 +26,7 @@ static PASS: Pass = Pass {
     name: "mask",
     mergeable: true,
     per_chunk: true,
+    sample: Part::Elements,
     needs_range: false,
     splits: true,
     start,

@@ -9,7 +9,7 @@ use std::any::Any;
 use serde::{Deserialize, Serialize};
 
 use crate::laue_group::LaueGroup;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::{
     Error, Frames, Merging, MergingSettings, Outcome, Reflections, Settings, Weights, merging,
 };
@@ -59,6 +59,7 @@ static PASS: Pass = Pass {
     name: "merging",
     mergeable: false,
     per_chunk: false,
+    sample: Part::Whole,
     needs_range: false,
     splits: false,
     start,

@@ -43,6 +43,8 @@ pub struct Pass {
     pub mergeable: bool,
     /// Whether the numbers mean something for a single chunk.
     pub per_chunk: bool,
+    /// Of what part of a dataset the numbers are, up to chance, those of the whole.
+    pub sample: Part,
     /// Whether it begins with `Settings::data_range`, which [`evaluate`](crate::evaluate) finds where none is given.
     pub needs_range: bool,
     /// Whether [`evaluate_on`](crate::evaluate_on) may give runs of frames to partial results of their own, on several
@@ -50,6 +52,21 @@ pub struct Pass {
     pub splits: bool,
     /// Begins, after looking at the settings: whatever is missing or contradictory is said here, not after hours.
     pub start: fn(&Settings, Shape) -> Started,
+}
+
+/// A part of a dataset from which the whole can be estimated. Later ones are larger or more connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Any elements.
+    Elements,
+    /// Any frames.
+    Frames,
+    /// Frames that follow each other.
+    Run,
+    /// Slices of a tomographic scan: some rows of all frames, or some frames where these are sinograms.
+    Slices,
+    /// Nothing less than everything.
+    Whole,
 }
 
 /// A partial result of nothing yet, or why there cannot be one.

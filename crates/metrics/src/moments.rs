@@ -9,7 +9,7 @@ use std::any::Any;
 
 use crate::block_sums::{BlockSums, block_sums, larger, smaller};
 use crate::blocks::for_each_block;
-use crate::metric::{Accumulator, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Part, Pass, Shape, Started, same};
 use crate::settings::Noise;
 use crate::small_integers::for_each_sums;
 use crate::sum::Sum;
@@ -21,6 +21,7 @@ pub(crate) static PASS: Pass = Pass {
     name: "moments",
     mergeable: true,
     per_chunk: true,
+    sample: Part::Elements,
     needs_range: false,
     splits: true,
     start,

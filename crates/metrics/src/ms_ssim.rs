@@ -10,7 +10,7 @@
 
 use std::any::Any;
 
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::ssim::{has_damage, mean};
 use crate::ssim_map::{EXTENT, ssim_map};
 use crate::{Curve, Error, Frames, Outcome, Settings};
@@ -34,6 +34,7 @@ static PASS: Pass = Pass {
     name: "ms_ssim",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: true,
     splits: true,
     start,

@@ -12,7 +12,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use crate::frames::{Sample, for_values};
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::{Error, Frames, Outcome, Settings, Values};
 
 /// The row of the table.
@@ -31,6 +31,7 @@ pub(crate) static METRIC: Metric = Metric {
         name: "otsu",
         mergeable: true,
         per_chunk: false,
+        sample: Part::Frames,
         needs_range: false,
         splits: false,
         start,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::outcome::Curve;
 use crate::peak_finder::{Peak, PeakFinder};
 use crate::{Error, Frames, Outcome, Settings, peak_intensities, peak_matching};
@@ -35,6 +35,7 @@ pub(crate) static PASS: Pass = Pass {
     name: "peaks",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: false,
     splits: false,
     start,

@@ -14,7 +14,7 @@ use std::f64::consts::{E, LN_2, TAU};
 use crate::frames::for_values;
 use crate::lossless::size_of_element;
 use crate::mean_frame::MeanFrame;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::sum::Sum;
 use crate::{Error, Frames, Noise, Outcome, Settings};
 
@@ -33,6 +33,7 @@ static PASS: Pass = Pass {
     name: "poisson_bound",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: false,
     splits: false,
     start,

@@ -12,7 +12,7 @@ use std::any::Any;
 use crate::fourier::{Spectra, Window};
 use crate::frequency_rings::FrequencyRings;
 use crate::mean_frame::fill;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::{Curve, Error, Frames, Outcome, Settings};
 
 /// The row of the table.
@@ -34,6 +34,7 @@ static PASS: Pass = Pass {
     name: "power_spectrum",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: false,
     splits: false,
     start,

@@ -6,7 +6,7 @@
 use std::any::Any;
 
 use crate::frames::Frame;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::{Error, Frames, Image, Outcome, Settings};
 
 /// Longest side of a picture, in pixels.
@@ -27,6 +27,7 @@ static PASS: Pass = Pass {
     name: "preview",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: false,
     splits: false,
     start,

@@ -10,7 +10,7 @@
 use std::any::Any;
 
 use crate::blocks::for_each_block;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::sum::Sum;
 use crate::{Error, Frames, Outcome, Settings};
 
@@ -29,6 +29,7 @@ static PASS: Pass = Pass {
     name: "psnr",
     mergeable: true,
     per_chunk: true,
+    sample: Part::Elements,
     needs_range: true,
     splits: true,
     start,

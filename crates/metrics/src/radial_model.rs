@@ -12,7 +12,7 @@ use std::any::Any;
 
 use crate::azimuthal::azimuthal;
 use crate::geometry::RadialBins;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::settings::Noise;
 use crate::{Error, Frames, Outcome, Settings};
 
@@ -38,6 +38,7 @@ static PASS: Pass = Pass {
     name: "radial_model",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: false,
     splits: false,
     start,

@@ -12,7 +12,7 @@ use std::any::Any;
 
 use crate::frames::for_values;
 use crate::lossless::{entropy, size_of_element};
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::order_key::Ordered;
 use crate::value_counts::ValueCounts;
 use crate::{Error, Frames, Outcome, Settings};
@@ -37,6 +37,7 @@ static PASS: Pass = Pass {
     name: "residual_entropy",
     mergeable: false,
     per_chunk: true,
+    sample: Part::Run,
     needs_range: false,
     splits: false,
     start,

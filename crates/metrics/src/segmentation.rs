@@ -11,7 +11,7 @@ use std::any::Any;
 use serde::{Deserialize, Serialize};
 
 use crate::components::Components;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::otsu::Histograms;
 use crate::outcome::{Curve, Image};
 use crate::{Error, Frames, Outcome, Settings};
@@ -39,6 +39,7 @@ pub(crate) static METRIC: Metric = Metric {
         name: "segmentation",
         mergeable: false,
         per_chunk: false,
+        sample: Part::Run,
         needs_range: false,
         splits: false,
         start,

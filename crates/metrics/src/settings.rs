@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Correlation, EdgeSettings, ErrorAcf, FrcSettings, Geometry, MergingTable, PeakSettings, Region,
-    Segmentation, Tomography,
+    Segmentation, Stem, Tomography,
 };
 
 /// Everything that metrics can be told. All of it is optional; a metric says what it misses.
@@ -37,6 +37,8 @@ pub struct Settings {
     pub correlation: Correlation,
     /// Foreground and background.
     pub segmentation: Segmentation,
+    /// Layout of a scan with an electron beam.
+    pub stem: Stem,
     /// Layout of a tomographic scan.
     pub tomography: Tomography,
 }

@@ -13,7 +13,7 @@ use std::any::Any;
 
 use multiversion::multiversion;
 
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started, same};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started, same};
 use crate::ssim_map::{EXTENT, SsimMap, ssim_by_line};
 use crate::{Curve, Error, Frames, Image, Outcome, Settings};
 
@@ -40,6 +40,7 @@ static PASS: Pass = Pass {
     name: "ssim",
     mergeable: true,
     per_chunk: false,
+    sample: Part::Frames,
     needs_range: true,
     splits: true,
     start,

@@ -17,7 +17,7 @@
 use std::any::Any;
 
 use crate::filtered_back_projection::FilteredBackProjection;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::outcome::Image;
 use crate::robust_range::range_of_values;
 use crate::sinograms::{Sinograms, Tomography};
@@ -43,6 +43,7 @@ pub(crate) static METRIC: Metric = Metric {
         name: "tomography",
         mergeable: false,
         per_chunk: false,
+        sample: Part::Slices,
         needs_range: false,
         splits: false,
         start,

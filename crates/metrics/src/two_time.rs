@@ -9,7 +9,7 @@
 use std::any::Any;
 
 use crate::correlation::check_memory;
-use crate::metric::{Accumulator, Metric, Pass, Shape, Started};
+use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::outcome::Image;
 use crate::region_frames::{RegionFrames, Use};
 use crate::region_pixels::RegionPixels;
@@ -27,6 +27,7 @@ pub(crate) static METRIC: Metric = Metric {
         name: "two_time",
         mergeable: false,
         per_chunk: false,
+        sample: Part::Run,
         needs_range: false,
         splits: false,
         start,

@@ -12,9 +12,11 @@ HDF5 libraries that start later (netCDF4, PyTables).
 where it is installed.
 """
 
+from importlib import import_module
 from importlib.metadata import version as _version_of
 from typing import Any, Dict, NamedTuple
 
+from . import plot
 from ._chunks import decode, encode, inspect
 from ._codecs import CODEC_CLASSES as _codec_classes
 from ._config import get_config
@@ -32,7 +34,9 @@ from ._filters import (
 from ._lookup import FILTER_CLASSES, from_filter_options, get_filters
 from ._measures import Measured, list_metrics, measure
 from ._pipeline import filters_of
+from ._references import references
 from ._register import PLUGIN_PATH, offer_to_children, register, served_by
+from ._verify import Verified, verify
 
 version: str = _version_of("h5etalon")
 __version__ = version
@@ -56,6 +60,7 @@ __all__ = [
     "PLUGIN_PATH",
     "Round",
     "Sparse",
+    "Verified",
     "VersionInfo",
     "decode",
     "doctor",
@@ -68,10 +73,13 @@ __all__ = [
     "list_metrics",
     "measure",
     "offer_to_children",
+    "plot",
     "read",
+    "references",
     "register",
     "served_by",
     "to_sparse",
+    "verify",
     "version",
     "version_info",
     "write",
@@ -83,6 +91,10 @@ _OF_HDF5PLUGIN = (
     "BLOSC_ID", "BLOSC2_ID", "BZIP2_ID", "FCIDECOMP_ID", "HTJ2K_ID", "LZ4_ID", "SPERR_ID", "SZ_ID", "SZ3_ID", "ZFP_ID",
     "ZSTD_ID",
 )  # fmt: skip
+
+
+# Modules that need the packages after which they are called.
+_FOR_OTHERS = ("numcodecs", "virtualizarr", "zarr")
 
 
 class VersionInfo(NamedTuple):
@@ -104,6 +116,11 @@ version_info: VersionInfo = _version_info()
 
 
 def __getattr__(name: str) -> Any:
+    if name in _FOR_OTHERS:
+        try:
+            return import_module("." + name, __name__)
+        except ImportError as error:
+            raise AttributeError("h5etalon.%s needs pip install h5etalon[zarr]: %s" % (name, error)) from error
     if name in _OF_HDF5PLUGIN:
         try:
             import hdf5plugin

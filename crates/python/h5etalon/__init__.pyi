@@ -10,8 +10,11 @@ from ._filters import Bitshuffle as Bitshuffle, Etalon as Etalon, Round as Round
 from ._lookup import from_filter_options as from_filter_options, get_filters as get_filters
 from ._measures import Measured as Measured, list_metrics as list_metrics, measure as measure
 from ._pipeline import filters_of as filters_of
+from ._references import references as references
 from ._register import offer_to_children as offer_to_children, register as register, served_by as served_by
+from ._verify import Verified as Verified, verify as verify
 from ._codecs import Codec as Codec
+from . import plot as plot
 
 BSHUF_ID: int
 ETALON_ID: int
@@ -50,6 +53,6 @@ class Predict(Codec):
     def __init__(self, *, model: Optional[str] = None, speed: Optional[str] = None, mask: Optional[Sequence[Any]] = None) -> None: ...
 
 class Auto(Codec):
-    def __init__(self, *, speed: Optional[str] = None, mask: Optional[Sequence[Any]] = None) -> None: ...
+    def __init__(self, *, speed: Optional[str] = None, mask: Optional[Sequence[Any]] = None, abs: Optional[float] = None, rel: Optional[float] = None, pw: Optional[float] = None, psnr: Optional[float] = None, levels: Optional[int] = None, bits: Optional[int] = None, range: Optional[str] = None, otsu: Optional[float] = None, sigma: Optional[float] = None, gain: Optional[float] = None, offset: Optional[float] = None, read: Optional[float] = None, mode: Optional[str] = None, seed: Optional[int] = None) -> None: ...
 
 def __getattr__(name: str) -> Any: ...

@@ -41,7 +41,7 @@ def decode(
     chunk: Buffer,
     codec: Union[FilterBase, str, None] = None,
     *,
-    dtype: DTypeLike = None,
+    dtype: Optional[DTypeLike] = None,
     shape: Optional[Sequence[int]] = None,
     out: Optional[NDArray[Any]] = None,
 ) -> NDArray[Any]:

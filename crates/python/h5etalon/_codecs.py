@@ -96,8 +96,23 @@ def _docstring(row: Dict[str, Any], params: Dict[str, Dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+# With a bound, `auto` is one of these.
+_OF_AUTO = ("quantise", "noise")
+
+
+def _params(row: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+    """The keys that a codec takes, by keyword argument."""
+    rows = [row]
+    if row["name"] == "auto":
+        rows += [other for other in _native.codecs() if other["name"] in _OF_AUTO]
+    params: Dict[str, Dict[str, Any]] = {}
+    for param in (param for one in rows for param in one["params"]):
+        params.setdefault(python_name(param["name"]), param)
+    return params
+
+
 def _make_class(row: Dict[str, Any]) -> Type[Codec]:
-    params = {python_name(param["name"]): param for param in row["params"]}
+    params = _params(row)
     arguments = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_TYPES[param["kind"]])
         for key, param in params.items()

@@ -1,13 +1,12 @@
 """What a user has to know when a filter is not found, or is somebody else's."""
 
 import os
-import shutil
-import sys
 from typing import Any, Dict, List
 
 import h5py
 
 from . import _register
+from ._command import find_command
 from ._filters import FILTERS
 
 
@@ -40,16 +39,11 @@ def doctor() -> Diagnosis:
         hdf5=h5py.version.hdf5_version,
         libraries=_hdf5_libraries(),
         HDF5_PLUGIN_PATH=os.environ.get("HDF5_PLUGIN_PATH", ""),
-        command=shutil.which("etalon", path=_search_path()) or "",
+        command=find_command() or "",
         filters=filters,
     )
     found["problems"] = list(_problems(found))
     return found
-
-
-def _search_path() -> str:
-    """PATH, and the folder of scripts of this environment, which need not be on it."""
-    return os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
 
 
 def _hdf5_libraries() -> List[str]:

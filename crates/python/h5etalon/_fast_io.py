@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from . import _native
 from ._chunks import as_bytes
-from ._storage import Selection, chunk_lists, select, storage_of
+from ._progress import bar
+from ._storage import Selection, chunk_lists, count_touched, select, storage_of
 
 # Chunks that are encoded before HDF5 writes them, in bytes of memory.
 _BATCH_BYTES = 32 << 20
@@ -37,12 +38,14 @@ def read(
     *,
     out: Optional[NDArray[Any]] = None,
     threads: Optional[int] = None,
+    progress: bool = False,
 ) -> Any:
     """Reads a dataset, or a part of it; the same values as `dataset[selection]`.
 
     :param selection: integers, slices, an ellipsis, as in `dataset[…]`. Only the chunks that it touches are decoded.
     :param out: an array of the selection's shape to read into.
     :param threads: threads that decode; as many as this process has cores by default.
+    :param progress: show a bar of tqdm, where chunks are not read by h5py.
     :return: the array (`out` where given), or a scalar where all dimensions are integers.
     :raises OSError: for a damaged chunk, saying which.
     """
@@ -52,7 +55,7 @@ def read(
         return _read_through_h5py(dataset, selection, out)
     array = np.empty(selected.shape, dataset.dtype) if out is None else out
     if not selected.is_empty:
-        _decode_into(dataset, selected, stored[0], array, threads)
+        _decode_into(dataset, selected, stored[0], array, threads or _cores(), progress)
     return array if out is not None or selected.shape else array[()]
 
 
@@ -73,11 +76,22 @@ def _read_through_h5py(dataset: h5py.Dataset, selection: Any, out: Optional[NDAr
 
 
 def _decode_into(
-    dataset: h5py.Dataset, selected: Selection, storage: _native.Storage, array: NDArray[Any], threads: Optional[int]
+    dataset: h5py.Dataset,
+    selected: Selection,
+    storage: _native.Storage,
+    array: NDArray[Any],
+    threads: int,
+    progress: bool,
 ) -> None:
     target = as_bytes(array)
-    for chunks in chunk_lists(dataset, selected):
-        _native.read_chunks(storage, chunks, selected.sides, target, threads or _cores())
+    chunk_bytes = int(np.prod(dataset.chunks)) * dataset.dtype.itemsize
+    # A call reads all chunks where nobody looks on.
+    at_a_time = max(threads, _BATCH_BYTES // chunk_bytes) if progress else None
+    with bar(progress, count_touched(dataset, selected) * chunk_bytes, "read") as move:
+        for chunks in chunk_lists(dataset, selected):
+            for some in chunks.batches(at_a_time):
+                _native.read_chunks(storage, some, selected.sides, target, threads)
+                move(len(some.origins) * chunk_bytes)
 
 
 def to_sparse(dataset: h5py.Dataset, selection: Any = (), *, threads: Optional[int] = None) -> Sparse:
@@ -107,13 +121,14 @@ def to_sparse(dataset: h5py.Dataset, selection: Any = (), *, threads: Optional[i
 
 
 def write(
-    dataset: h5py.Dataset, array: Any, selection: Any = (), *, threads: Optional[int] = None
+    dataset: h5py.Dataset, array: Any, selection: Any = (), *, threads: Optional[int] = None, progress: bool = False
 ) -> None:
     """Writes an array to a dataset, or to whole chunks of it; the same as `dataset[selection] = array`.
 
     :param array: of the dataset's type and the selection's shape; anything else is h5py's to convert and broadcast.
     :param selection: integers and slices that take whole chunks, such as frames; h5py writes parts of chunks.
     :param threads: threads that encode; as many as this process has cores by default.
+    :param progress: show a bar of tqdm, where chunks are not written by h5py.
     :raises OSError: where a codec refuses the data, saying which chunk.
     """
     selected = select(dataset.shape or (), selection)
@@ -129,7 +144,7 @@ def write(
         dataset[selection] = array
         return
     if not selected.is_empty:
-        _encode_all(dataset, selected, stored, np.ascontiguousarray(source), threads or _cores())
+        _encode_all(dataset, selected, stored, np.ascontiguousarray(source), threads or _cores(), progress)
 
 
 def _takes_whole_chunks(dataset: h5py.Dataset, selected: Selection) -> bool:
@@ -146,6 +161,7 @@ def _encode_all(
     stored: Tuple[_native.Storage, int],
     source: NDArray[Any],
     threads: int,
+    progress: bool,
 ) -> None:
     """One batch is encoded while HDF5 writes the one before."""
     storage, mask = stored
@@ -164,8 +180,8 @@ def _encode_all(
         target = memory[number % 2][: len(batch) * bound]
         return _native.encode_chunks(storage, bytes_of_source, shape, batch, target, threads)
 
-    with ThreadPoolExecutor(1) as pool:
-        waiting: Future = pool.submit(encode, 0)
+    with ThreadPoolExecutor(1) as pool, bar(progress, source.nbytes, "write") as move:
+        waiting: "Future[List[int]]" = pool.submit(encode, 0)
         for number, batch in enumerate(batches):
             lens = waiting.result()
             if number + 1 < len(batches):
@@ -174,6 +190,7 @@ def _encode_all(
             for index, (origin, length) in enumerate(zip(batch, lens)):
                 place = tuple((first + origin.astype(np.int64)).tolist())
                 dataset.id.write_direct_chunk(place, target[index * bound : index * bound + length], mask)
+            move(source.nbytes * (number + 1) // len(batches) - source.nbytes * number // len(batches))
 
 
 def _cores() -> int:

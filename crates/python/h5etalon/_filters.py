@@ -1,7 +1,7 @@
 """Filters as h5py takes them: `create_dataset(…, **Bitshuffle())` or `create_dataset(…, compression=Bitshuffle())`."""
 
 import logging
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import h5py
 
@@ -159,7 +159,7 @@ def spec_of(codec: Union[FilterBase, str]) -> str:
     return codec if isinstance(codec, str) else codec.spec
 
 
-def split_spec(spec: str) -> Tuple[str, list]:
+def split_spec(spec: str) -> Tuple[str, List[Tuple[str, str]]]:
     """Codec and pairs of `codec:key=value,…`; a key alone means true."""
     codec, _, rest = spec.partition(":")
     pairs = [pair.partition("=") for pair in rest.split(",") if pair]

@@ -1,48 +1,64 @@
 """What a loss does to the science: metrics of two arrays."""
 
 import json
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from types import MappingProxyType
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _native
+from . import _native, plot
+from ._progress import bar
+from ._show import number, table
 
 
 class Measured(Dict[str, float]):
-    """Numbers by name; those that are not defined for the data are NaN."""
+    """Numbers by name; those that are not defined for the data are NaN. Jupyter shows it as a table."""
 
     curves: Dict[str, Dict[str, Any]]
     """By name: x_label, y_label, x, and y, a dictionary of arrays."""
+    images: Dict[str, Dict[str, Any]]
+    """By name: label, and values, an array of rows × columns."""
     notes: List[str]
     """What a reader of the numbers has to know."""
 
-    def to_frame(self) -> Any:
+    def __init__(self, values: Mapping[str, float] = MappingProxyType({})) -> None:
+        super().__init__(values)
+        self.curves, self.images, self.notes = {}, {}, []
+
+    def to_pandas(self) -> Any:
         """A pandas DataFrame with a row for each number: value, unit, metric. Needs pandas."""
         import pandas
 
-        rows = {name: row for row in _native.metrics() for name, _ in row["values"]}
-        units = {name: unit for row in _native.metrics() for name, unit in row["values"]}
-        table = [
-            {"name": name, "value": value, "unit": units.get(name, ""), "metric": rows[name]["name"] if name in rows else ""}
+        rows = [
+            {"name": name, "value": value, **dict(zip(("unit", "metric"), _origin(name)))}
             for name, value in self.items()
         ]
-        return pandas.DataFrame(table).set_index("name")
+        return pandas.DataFrame(rows, columns=["name", "value", "unit", "metric"]).set_index("name")
 
-    def plot(self, name: str, axes: Any = None) -> Any:
-        """Draws a curve with matplotlib; returns the axes."""
-        if name not in self.curves:
-            raise ValueError("no curve %s; there are: %s" % (name, ", ".join(self.curves) or "none"))
-        if axes is None:
-            from matplotlib import pyplot
+    to_frame = to_pandas
 
-            axes = pyplot.subplots()[1]
-        curve = self.curves[name]
-        for label, values in curve["y"].items():
-            axes.plot(curve["x"], values, label=label)
-        axes.set(xlabel=curve["x_label"], ylabel=curve["y_label"], title=name)
-        axes.legend()
-        return axes
+    def plot(self, name: Optional[str] = None, axes: Any = None) -> Any:
+        """Draws with matplotlib: a curve into axes, which it returns, or all curves and pictures into a new figure.
+
+        :raises ValueError: for a curve that is not there, naming those that are.
+        """
+        return plot.figures(self) if name is None else plot.curve(self, name, axes)
+
+    def _repr_html_(self) -> str:
+        rows = [(name, number(value), *_origin(name)) for name, value in self.items()]
+        drawn = [*self.curves, *self.images]
+        more = ["Drawn by .plot(): " + ", ".join(drawn)] if drawn else []
+        return table(("number", "value", "unit", "metric"), rows, [*self.notes, *more])
+
+
+def _origin(name: str) -> Tuple[str, str]:
+    """Unit and metric of a number."""
+    for row in _native.metrics():
+        for value, unit in row["values"]:
+            if value == name:
+                return unit, row["name"]
+    return "", ""
 
 
 def list_metrics() -> List[Dict[str, Any]]:
@@ -55,6 +71,8 @@ def measure(
     decoded: Optional[ArrayLike] = None,
     metrics: Union[str, Sequence[str]] = ("abs", "rmse", "psnr"),
     settings: Optional[Mapping[str, Any]] = None,
+    *,
+    progress: bool = False,
 ) -> Measured:
     """Compares what was decoded with the original.
 
@@ -63,7 +81,8 @@ def measure(
     :param metrics: names of metrics or of profiles, as `etalon metrics` lists them.
     :param settings: as in the TOML file of `etalon measure`: `{"geometry": {"center": [512.3, 498.1]}, "mask": [-1]}`.
         Masked values and NaN in the original are left out of every metric.
-    :return: numbers by name, with `.curves`, `.notes`, `.to_frame()` (pandas) and `.plot(curve)` (matplotlib).
+    :param progress: show a bar of tqdm, which counts frames; some metrics go over them more than once.
+    :return: numbers by name, with `.curves`, `.images`, `.notes`, `.to_pandas()` and `.plot()` (matplotlib).
     :raises ValueError: for a metric that is unknown or refuses the data, saying why.
     """
     first = _frames(original)
@@ -73,9 +92,18 @@ def measure(
     settings = dict(settings or {})
     names = [metrics] if isinstance(metrics, str) else list(metrics)
     valid = _valid(first, settings.get("mask", ()))
-    values, rest = _native.compare(
-        first.reshape(-1), second.reshape(-1), first.shape, names, json.dumps(settings), valid
-    )
+    done = 0
+
+    with bar(progress, len(first), "measure", "frame") as move:
+
+        def tell(frames: int) -> None:
+            nonlocal done
+            move(frames - done)
+            done = frames
+
+        values, rest = _native.compare(
+            first.reshape(-1), second.reshape(-1), first.shape, names, json.dumps(settings), valid, tell
+        )
     return _measured(values, json.loads(rest))
 
 
@@ -104,6 +132,7 @@ def _valid(original: NDArray[Any], mask: Sequence[float]) -> Optional[NDArray[np
 def _measured(values: Dict[str, float], rest: Dict[str, Any]) -> Measured:
     measured = Measured(values)
     measured.curves = {name: _curve(curve) for name, curve in rest.get("curves", {}).items()}
+    measured.images = {name: _image(image) for name, image in rest.get("images", {}).items()}
     measured.notes = rest.get("notes", [])
     return measured
 
@@ -111,3 +140,8 @@ def _measured(values: Dict[str, float], rest: Dict[str, Any]) -> Measured:
 def _curve(curve: Dict[str, Any]) -> Dict[str, Any]:
     arrays = {name: np.array(values, float) for name, values in curve["y"].items()}
     return {**curve, "x": np.array(curve["x"], float), "y": arrays}
+
+
+def _image(image: Dict[str, Any]) -> Dict[str, Any]:
+    values = np.array(image["values"], float).reshape(image["rows"], image["columns"])
+    return {"label": image["label"], "values": values}

@@ -1,6 +1,6 @@
 """What crates/python/src exports. Arrays of bytes are one-dimensional and in one piece."""
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,4 +44,5 @@ def compare(
     names: Sequence[str],
     settings: str,
     valid: Optional[NDArray[np.bool_]] = None,
+    progress: Optional[Callable[[int], Any]] = None,
 ) -> Tuple[Dict[str, float], str]: ...

@@ -4,7 +4,7 @@ import ctypes
 import logging
 import os
 from pathlib import Path
-from typing import Dict, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 import h5py
 
@@ -109,5 +109,5 @@ def offer_to_children() -> None:
         os.environ["HDF5_PLUGIN_PATH"] = os.pathsep.join([PLUGIN_PATH, *folders])
 
 
-def _folders_of_hdf5() -> list:
+def _folders_of_hdf5() -> List[str]:
     return [os.fsdecode(h5py.h5pl.get(index)) for index in range(h5py.h5pl.size())]

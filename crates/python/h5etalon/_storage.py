@@ -38,6 +38,15 @@ class ChunkList(NamedTuple):
     path: Optional[str]
     streams: Optional[List[bytes]]
 
+    def batches(self, at_a_time: Optional[int]) -> Iterator["ChunkList"]:
+        """The same chunks, so many at a time; all at once for None."""
+        count = len(self.origins)
+        for first in range(0, count, at_a_time or max(1, count)):
+            part = slice(first, first + (at_a_time or count))
+            streams = None if self.streams is None else self.streams[part]
+            places = self.origins[part], self.offsets[part], self.sizes[part]
+            yield ChunkList(*places, self.masks[part], self.path, streams)
+
 
 def select(shape: Sequence[int], selection: Any) -> Optional[Selection]:
     """Integers, slices with a positive step and an ellipsis; None for anything else, which is h5py's to read."""
@@ -95,11 +104,7 @@ def storage_of(dataset: h5py.Dataset) -> Optional[Tuple[_native.Storage, int]]:
 
 def chunk_lists(dataset: h5py.Dataset, selection: Selection) -> Iterator[ChunkList]:
     """The chunks that a selection touches, in C order: all at once where we can read the file, else by batches."""
-    touched = [
-        np.unique((start + step * np.arange(count)) // extent) if step > extent
-        else np.arange(start // extent, (start + step * (count - 1)) // extent + 1)
-        for (start, step, count), extent in zip(selection.sides, dataset.chunks)
-    ]  # fmt: skip
+    touched = _touched(dataset, selection)
     grid = np.stack(np.meshgrid(*touched, indexing="ij"), axis=-1).reshape(-1, len(touched))
     origins = (grid * np.array(dataset.chunks)).astype(np.uint64)
     path = _readable_path(dataset)
@@ -115,6 +120,20 @@ def chunk_lists(dataset: h5py.Dataset, selection: Selection) -> Iterator[ChunkLi
             for origin, offset in zip(origins[part], offsets[part])
         ]
         yield ChunkList(origins[part], offsets[part], sizes[part], masks[part], None, streams)
+
+
+def count_touched(dataset: h5py.Dataset, selection: Selection) -> int:
+    """The number of chunks that a selection touches."""
+    return int(np.prod([len(side) for side in _touched(dataset, selection)]))
+
+
+def _touched(dataset: h5py.Dataset, selection: Selection) -> List[NDArray[Any]]:
+    """Along each dimension, the chunks that a selection touches."""
+    return [
+        np.unique((start + step * np.arange(count)) // extent) if step > extent
+        else np.arange(start // extent, (start + step * (count - 1)) // extent + 1)
+        for (start, step, count), extent in zip(selection.sides, dataset.chunks)
+    ]  # fmt: skip
 
 
 def _readable_path(dataset: h5py.Dataset) -> Optional[str]:

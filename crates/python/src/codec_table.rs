@@ -84,6 +84,13 @@ pub(crate) fn user_values(
 }
 
 fn spec_from(codec: &str, pairs: &[(String, String)]) -> Result<Spec, Error> {
+    // Which codec a bound of `auto` means is the parser's to say.
+    if codec == "auto" {
+        let pairs: Vec<String> = (pairs.iter())
+            .map(|(key, text)| format!("{key}={text}"))
+            .collect();
+        return format!("{codec}:{}", pairs.join(",")).parse();
+    }
     // Parsing the bare name finds the codec, or says which there are.
     let codec = match CODECS.iter().find(|row| row.name == codec) {
         Some(codec) => codec,

@@ -1,5 +1,6 @@
 //! Metrics of two arrays.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use etalon_metrics::{
@@ -71,6 +72,30 @@ struct Arrays<'a> {
     decoded: Values<'a>,
     valid: Option<&'a [bool]>,
     shape: Shape,
+    told: Told,
+}
+
+/// Who is told of frames that are done: a Python function of their number, from 0 again where frames are gone over again.
+struct Told {
+    function: Option<Py<PyAny>>,
+    /// What it raised, which ends the work.
+    raised: RefCell<Option<PyErr>>,
+}
+
+impl Told {
+    fn of(&self, frames: usize) -> Result<(), Error> {
+        let Some(function) = &self.function else {
+            return Ok(());
+        };
+        let told = Python::attach(|py| {
+            py.check_signals()?;
+            function.call1(py, (frames,)).map(drop)
+        });
+        told.map_err(|error| {
+            *self.raised.borrow_mut() = Some(error);
+            Error::Source("progress".into())
+        })
+    }
 }
 
 /// Elements of a piece: metrics keep some numbers for each.
@@ -92,6 +117,7 @@ impl FrameSource for Arrays<'_> {
         } = self.shape;
         let at_a_time = (PIECE_ELEMENTS / (rows * columns).max(1)).max(1);
         for first in (0..frames).step_by(at_a_time) {
+            self.told.of(first)?;
             let count = at_a_time.min(frames - first);
             let range = first * rows * columns..(first + count) * rows * columns;
             take(&Frames {
@@ -104,7 +130,7 @@ impl FrameSource for Arrays<'_> {
                 columns,
             })?;
         }
-        Ok(())
+        self.told.of(frames)
     }
 }
 
@@ -121,9 +147,10 @@ part_of!(I8 U8 I16 U16 I32 U32 I64 U64 F32 F64);
 
 /// The numbers of the metrics (or profiles) named, and the rest as JSON: curves, images, notes. Both arrays are
 /// one-dimensional, of `frames × rows × columns` elements of one type; `settings` is JSON as well, and `valid` says which
-/// elements count.
+/// elements count. `progress` is called with the number of frames that are done.
 #[pyfunction]
-#[pyo3(signature = (original, decoded, shape, names, settings, valid=None))]
+#[pyo3(signature = (original, decoded, shape, names, settings, valid=None, progress=None))]
+#[expect(clippy::too_many_arguments, reason = "Python's half calls it")]
 pub(crate) fn compare(
     py: Python<'_>,
     original: &Bound<'_, PyUntypedArray>,
@@ -132,6 +159,7 @@ pub(crate) fn compare(
     names: Vec<String>,
     settings: &str,
     valid: Option<PyReadonlyArray1<'_, bool>>,
+    progress: Option<Py<PyAny>>,
 ) -> PyResult<(BTreeMap<String, f64>, String)> {
     let asked = named(&names).map_err(|error| PyValueError::new_err(error.to_string()))?;
     let settings: Settings = serde_json::from_str(settings)
@@ -147,15 +175,21 @@ pub(crate) fn compare(
             rows,
             columns,
         },
+        told: Told {
+            function: progress,
+            raised: RefCell::default(),
+        },
     };
     let elements = frames * rows * columns;
     let valid_len = source.valid.map_or(elements, <[bool]>::len);
     if [source.original.len(), source.decoded.len(), valid_len] != [elements; 3] {
         return Err(PyValueError::new_err("arrays of another shape"));
     }
-    let mut outcome = py
-        .detach(|| evaluate(&asked, &settings, &mut source))
-        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let outcome = py.detach(|| evaluate(&asked, &settings, &mut source));
+    if let Some(raised) = source.told.raised.take() {
+        return Err(raised);
+    }
+    let mut outcome = outcome.map_err(|error| PyValueError::new_err(error.to_string()))?;
     // JSON has no infinity, which the PSNR of a lossless copy is.
     let values = std::mem::take(&mut outcome.values);
     let rest = serde_json::to_string(&outcome)

@@ -246,7 +246,9 @@ mod tests {
 
     #[test]
     fn six_values_read_what_seven_have_written() {
-        let src: Vec<u8> = (0..400_000u32).map(|i| (i * i % 251 / 249) as u8).collect();
+        let src: Vec<u8> = (0..400_000u32)
+            .map(|i| (i.wrapping_mul(i) % 251 / 249) as u8)
+            .collect();
         let values = values("bitshuffle:planes", &layout(2, &[200_000])).unwrap();
         let chunk = encoded(&values, &src);
         for others in [&values[..6], &values[..5], &[0, 4, 2, 0, 3]] {
@@ -260,7 +262,7 @@ mod tests {
     #[test]
     fn a_block_unlike_the_one_tried_is_tried_itself() {
         let noise = |i: u64| {
-            let z = (i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let z = i.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             ((z ^ (z >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 56) as u8
         };
         let counts = (0..1u64 << 18).map(|i| noise(i) & noise(!i) & noise(i ^ 0xff_ffff) & 1);

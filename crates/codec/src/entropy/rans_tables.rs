@@ -347,7 +347,9 @@ mod tests {
         for direct in [1usize, 2, 5, 104] {
             for specials in [0usize, 1, 16, 32] {
                 for seed in 0..20u32 {
-                    let draw = |i: u32| (i * 2_654_435_761 + seed * 40_503) >> 13 & 63;
+                    let draw = |i: u32| {
+                        (i.wrapping_mul(2_654_435_761).wrapping_add(seed * 40_503) >> 13) & 63
+                    };
                     let histogram: Vec<u32> = (0..(direct + specials) as u32)
                         .map(|i| if draw(i) < 3 * seed { draw(i) } else { 0 })
                         .collect();

@@ -4,8 +4,8 @@ use std::ffi::{c_char, c_void};
 
 use hdf5_metno_sys::h5::{H5_index_t, H5_iter_order_t};
 use hdf5_metno_sys::h5a::{
-    H5A_info_t, H5Acreate2, H5Aexists, H5Aget_info, H5Aget_name, H5Aget_space, H5Aget_type,
-    H5Aopen, H5Aopen_by_idx, H5Aread, H5Arename, H5Awrite,
+    H5A_info_t, H5Acreate2, H5Adelete, H5Aexists, H5Aget_info, H5Aget_name, H5Aget_space,
+    H5Aget_type, H5Aopen, H5Aopen_by_idx, H5Aread, H5Arename, H5Awrite,
 };
 use hdf5_metno_sys::h5i::hid_t;
 use hdf5_metno_sys::h5t::{
@@ -15,7 +15,7 @@ use hdf5_metno_sys::h5t::{
 use super::object::{Kind, attribute_count, creation_plist};
 use super::reference::Remap;
 use super::values::Values;
-use super::{DEFAULT, Id, Result, c_string, dataspace, datatype, plist, text};
+use super::{DEFAULT, H5Error, Id, Result, c_string, dataspace, datatype, plist, text};
 
 /// Copies all attributes of an object. `datatype_for` gives the destination's datatype for one of the source.
 pub(crate) fn copy_all(
@@ -124,6 +124,44 @@ pub(crate) fn write_counts(object: &Id, name: &str, values: &[u64]) -> Result<()
     )
 }
 
+/// Gives a text of any length another value, without moving the attribute.
+pub(crate) fn rewrite_text(object: &Id, name: &str, value: &str) -> Result<()> {
+    let text = c_string(value)?;
+    let pointer: *const c_char = text.as_ptr();
+    let buffer: *const *const c_char = &pointer;
+    let datatype = datatype::text()?;
+    rewrite(object, name, datatype.raw(), buffer.cast())
+}
+
+/// Gives a number another value.
+pub(crate) fn rewrite_number(object: &Id, name: &str, value: f64) -> Result<()> {
+    let buffer: *const f64 = &value;
+    rewrite(object, name, *H5T_NATIVE_DOUBLE, buffer.cast())
+}
+
+/// Gives a whole number another value.
+pub(crate) fn rewrite_count(object: &Id, name: &str, value: u64) -> Result<()> {
+    let buffer: *const u64 = &value;
+    rewrite(object, name, *H5T_NATIVE_UINT64, buffer.cast())
+}
+
+/// `value` is one element of `datatype`, of the class that the attribute has.
+fn rewrite(object: &Id, name: &str, datatype: hid_t, value: *const c_void) -> Result<()> {
+    let Some((attribute, _, space)) = open(object, name)? else {
+        return Err(H5Error::new(format!("there is no attribute '{name}'")));
+    };
+    if dataspace::elements(&space)? != 1 {
+        return Err(H5Error::new(format!("attribute '{name}' is a list")));
+    }
+    h5!(H5Awrite(attribute.raw(), datatype, value)).map(drop)
+}
+
+/// Takes an attribute away.
+pub(crate) fn delete(object: &Id, name: &str) -> Result<()> {
+    let name = c_string(name)?;
+    h5!(H5Adelete(object.raw(), name.as_ptr())).map(drop)
+}
+
 /// `space` has as many elements as there are values.
 fn write_counts_in(object: &Id, name: &str, values: &[u64], space: &Id) -> Result<()> {
     let attribute = create(object, name, *H5T_STD_U64LE, space)?;
@@ -165,6 +203,14 @@ pub(crate) fn read_text(object: &Id, name: &str) -> Result<Option<String>> {
         return Ok(None);
     };
     Ok(Values::of_attribute(&attribute, &datatype, &space)?.text())
+}
+
+/// The attribute of this name, where it is one text of any kind.
+pub(crate) fn read_any_text(object: &Id, name: &str) -> Result<Option<String>> {
+    let Some((attribute, datatype, space)) = open(object, name)? else {
+        return Ok(None);
+    };
+    Ok(Values::of_attribute(&attribute, &datatype, &space)?.any_text())
 }
 
 /// The attribute of this name as whole numbers; none where there is no such attribute, or it is not of numbers.

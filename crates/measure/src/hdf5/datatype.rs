@@ -3,10 +3,10 @@
 use etalon_codec::{ByteOrder, Element, ElementClass};
 use hdf5_metno_sys::h5t::{
     H5T_C_S1, H5T_STD_REF, H5T_STD_REF_DSETREG, H5T_STD_REF_OBJ, H5T_VARIABLE, H5T_class_t,
-    H5T_cset_t, H5T_order_t, H5T_sign_t, H5Tcommitted, H5Tcopy, H5Tequal, H5Tget_array_dims2,
-    H5Tget_array_ndims, H5Tget_class, H5Tget_ebias, H5Tget_fields, H5Tget_member_offset,
-    H5Tget_member_type, H5Tget_nmembers, H5Tget_order, H5Tget_sign, H5Tget_size, H5Tget_super,
-    H5Tis_variable_str, H5Tset_cset, H5Tset_size,
+    H5T_cset_t, H5T_order_t, H5T_sign_t, H5T_str_t, H5Tcommitted, H5Tcopy, H5Tequal,
+    H5Tget_array_dims2, H5Tget_array_ndims, H5Tget_class, H5Tget_ebias, H5Tget_fields,
+    H5Tget_member_offset, H5Tget_member_type, H5Tget_nmembers, H5Tget_order, H5Tget_sign,
+    H5Tget_size, H5Tget_super, H5Tis_variable_str, H5Tset_cset, H5Tset_size, H5Tset_strpad,
 };
 
 use super::{H5Error, Id, Result};
@@ -203,6 +203,15 @@ pub(crate) fn element(datatype: &Id) -> Result<(String, Element)> {
 pub(super) fn text() -> Result<Id> {
     let text = Id::own(h5!(H5Tcopy(*H5T_C_S1))?);
     h5!(H5Tset_size(text.raw(), H5T_VARIABLE))?;
+    h5!(H5Tset_cset(text.raw(), H5T_cset_t::H5T_CSET_UTF8))?;
+    Ok(text)
+}
+
+/// Text of so many bytes, in UTF-8.
+pub(super) fn fixed_text(bytes: usize) -> Result<Id> {
+    let text = Id::own(h5!(H5Tcopy(*H5T_C_S1))?);
+    h5!(H5Tset_size(text.raw(), bytes))?;
+    h5!(H5Tset_strpad(text.raw(), H5T_str_t::H5T_STR_NULLPAD))?;
     h5!(H5Tset_cset(text.raw(), H5T_cset_t::H5T_CSET_UTF8))?;
     Ok(text)
 }

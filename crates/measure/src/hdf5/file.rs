@@ -70,7 +70,8 @@ pub(crate) fn userblock(file: &Id) -> Result<u64> {
     Ok(bytes)
 }
 
-fn access_plist() -> Result<Id> {
+/// How files are opened.
+pub(super) fn access_plist() -> Result<Id> {
     let access = Id::own(h5!(H5Pcreate(*H5P_CLS_FILE_ACCESS))?);
     // Objects that an error left open must not keep the file open.
     h5!(H5Pset_fclose_degree(

@@ -20,6 +20,16 @@ pub(crate) struct Name {
     pub(super) encoding: H5T_cset_t,
 }
 
+impl Name {
+    /// A name of this program's own, in ASCII.
+    pub(crate) fn ascii(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            encoding: H5T_cset_t::H5T_CSET_ASCII,
+        }
+    }
+}
+
 /// Where a link leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {

@@ -35,6 +35,7 @@ pub(crate) mod dataset;
 pub(crate) mod dataspace;
 pub(crate) mod datatype;
 pub(crate) mod file;
+pub(crate) mod growing;
 pub(crate) mod link;
 pub(crate) mod object;
 pub(crate) mod plist;
@@ -42,6 +43,7 @@ pub(crate) mod plist;
 mod rare_files;
 pub(crate) mod reference;
 pub(crate) mod registration;
+pub(crate) mod scalar;
 pub(crate) mod values;
 
 /// HDF5's default property list.

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use hdf5_metno_sys::h5d::H5Dget_create_plist;
 use hdf5_metno_sys::h5g::{H5Gcreate2, H5Gget_create_plist};
+use hdf5_metno_sys::h5l::H5Lexists;
 use hdf5_metno_sys::h5o::{
     H5O_INFO_BASIC, H5O_INFO_NUM_ATTRS, H5O_info2_t, H5O_type_t, H5Ocopy, H5Oget_comment,
     H5Oget_info3, H5Olink, H5Oopen,
@@ -100,6 +101,17 @@ pub(crate) fn create_group(parent: &Id, link: &super::link::Name, source: &Id) -
         creation.raw(),
         DEFAULT
     ))?))
+}
+
+/// Creates the group `name` in `parent`, which remembers the order of links where `parent` does.
+pub(crate) fn create_group_in(parent: &Id, name: &str) -> Result<Id> {
+    create_group(parent, &super::link::Name::ascii(name), parent)
+}
+
+/// Whether `group` has a link of this name.
+pub(crate) fn has_link(group: &Id, name: &str) -> Result<bool> {
+    let name = c_string(name)?;
+    Ok(h5!(H5Lexists(group.raw(), name.as_ptr(), DEFAULT))? > 0)
 }
 
 /// Commits a copy of the committed datatype `source` in `file`, without a link to it yet.

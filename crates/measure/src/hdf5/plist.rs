@@ -4,15 +4,15 @@ use std::ffi::c_uint;
 
 use hdf5_metno_sys::h5d::{H5D_alloc_time_t, H5D_layout_t};
 use hdf5_metno_sys::h5p::{
-    H5P_CLS_ATTRIBUTE_CREATE, H5P_CLS_GROUP_CREATE, H5P_CLS_LINK_CREATE, H5P_CLS_OBJECT_COPY,
-    H5Pcopy, H5Pcreate, H5Pfill_value_defined, H5Pget_attr_creation_order,
+    H5P_CLS_ATTRIBUTE_CREATE, H5P_CLS_DATASET_CREATE, H5P_CLS_GROUP_CREATE, H5P_CLS_LINK_CREATE,
+    H5P_CLS_OBJECT_COPY, H5Pcopy, H5Pcreate, H5Pfill_value_defined, H5Pget_attr_creation_order,
     H5Pget_attr_phase_change, H5Pget_chunk, H5Pget_chunk_opts, H5Pget_est_link_info,
     H5Pget_external_count, H5Pget_fill_value, H5Pget_filter2, H5Pget_layout,
     H5Pget_link_creation_order, H5Pget_link_phase_change, H5Pget_nfilters, H5Pget_obj_track_times,
     H5Premove_filter, H5Pset_alloc_time, H5Pset_attr_creation_order, H5Pset_attr_phase_change,
     H5Pset_char_encoding, H5Pset_chunk, H5Pset_chunk_opts, H5Pset_copy_object,
-    H5Pset_est_link_info, H5Pset_filter, H5Pset_link_creation_order, H5Pset_link_phase_change,
-    H5Pset_obj_track_times,
+    H5Pset_est_link_info, H5Pset_filter, H5Pset_layout, H5Pset_link_creation_order,
+    H5Pset_link_phase_change, H5Pset_obj_track_times,
 };
 use hdf5_metno_sys::h5t::H5T_cset_t;
 use hdf5_metno_sys::h5z::{H5Z_FILTER_ALL, H5Z_FLAG_MANDATORY, H5Z_FLAG_OPTIONAL};
@@ -73,6 +73,17 @@ pub(super) fn link_plist(cset: H5T_cset_t) -> Result<Id> {
     let links = Id::own(h5!(H5Pcreate(*H5P_CLS_LINK_CREATE))?);
     h5!(H5Pset_char_encoding(links.raw(), cset))?;
     Ok(links)
+}
+
+/// A list for fields, in their object header where they are short. They do not tell when they were made: the same input
+/// gives the same file.
+pub(super) fn field_plist(is_compact: bool) -> Result<Id> {
+    let creation = Id::own(h5!(H5Pcreate(*H5P_CLS_DATASET_CREATE))?);
+    if is_compact {
+        h5!(H5Pset_layout(creation.raw(), H5D_layout_t::H5D_COMPACT))?;
+    }
+    h5!(H5Pset_obj_track_times(creation.raw(), 0))?;
+    Ok(creation)
 }
 
 /// A list for attributes whose names have the encoding `cset`.

@@ -1,5 +1,6 @@
 //! Tests with files that h5py cannot write: references of HDF5 1.12, edge chunks without filters, types without a name.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -100,6 +101,9 @@ fn copy_of(fill: impl FnOnce(&Id)) -> (tempfile::TempDir, Id) {
         jobs: 2,
         verify: true,
         force: false,
+        provenance: false,
+        measures: BTreeMap::new(),
+        icat: None,
     };
     let (spec, stop) = ("bitshuffle".parse().unwrap(), AtomicBool::new(false));
     recompress(&source, &destination, &spec, &options, &stop, &mut ()).unwrap();

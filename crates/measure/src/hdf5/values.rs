@@ -114,6 +114,25 @@ impl Values {
         Some(text.to_string_lossy().into_owned())
     }
 
+    /// The value, where it is one text: of any length, or of a fixed one, which ends at the first zero.
+    pub(crate) fn any_text(&self) -> Option<String> {
+        if self.elements != 1 || !datatype::is_text(&self.datatype).ok()? {
+            return None;
+        }
+        if let Some(text) = self.text() {
+            return Some(text);
+        }
+        if datatype::anatomy(&self.datatype).ok()? != Anatomy::Plain {
+            return None;
+        }
+        let bytes = self.words.iter().flat_map(|word| word.to_ne_bytes());
+        let text: Vec<u8> = bytes
+            .take(self.element_bytes)
+            .take_while(|&byte| byte != 0)
+            .collect();
+        Some(String::from_utf8_lossy(&text).trim_end().to_owned())
+    }
+
     fn pointer(&mut self) -> *mut c_void {
         self.words.as_mut_ptr().cast()
     }
