@@ -17,6 +17,7 @@ mod block_sums;
 mod blocks;
 mod components;
 mod correlation;
+mod disks;
 mod distribution;
 mod edge;
 mod edge_fit;

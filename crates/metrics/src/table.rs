@@ -1,8 +1,8 @@
 //! All metrics, and the profiles that name several.
 
 use crate::{
-    Error, Metric, azimuthal, azimuthal_difference, distribution, edge, error_acf, frc, fsc, g2,
-    g2_by_frame, lossless, mask, max_abs, merging_table, ms_ssim, otsu, peak_intensities,
+    Error, Metric, azimuthal, azimuthal_difference, disks, distribution, edge, error_acf, frc, fsc,
+    g2, g2_by_frame, lossless, mask, max_abs, merging_table, ms_ssim, otsu, peak_intensities,
     peak_matching, peaks, pearson, pointwise_relative, poisson_entropy, power_spectrum, preview,
     psnr, radial_model, range_relative, relaxation, residual_entropy, segmentation, sigma_relative,
     squared_error, ssim, tomography, two_time, virtual_images,
@@ -12,6 +12,7 @@ use crate::{
 pub static METRICS: &[&Metric] = &[
     &azimuthal::METRIC,
     &azimuthal_difference::METRIC,
+    &disks::METRIC,
     &distribution::EARTH_MOVER,
     &distribution::KS,
     &edge::KNIFE_EDGE,
@@ -50,7 +51,6 @@ pub static METRICS: &[&Metric] = &[
     &tomography::METRIC,
     &two_time::METRIC,
     &virtual_images::CENTRE_OF_MASS,
-    &virtual_images::DISKS,
     &virtual_images::VIRTUAL_IMAGE,
 ];
 

@@ -1,4 +1,4 @@
-//! V1 to V3: what a loss does to four-dimensional scanning transmission electron microscopy, whose frames are the diffraction
+//! V1 and V2: what a loss does to four-dimensional scanning transmission electron microscopy, whose frames are the diffraction
 //! patterns of the places of a scan.
 //!
 //! * Virtual image: the sum over a region of the pattern (a virtual detector; the whole frame where `regions` is empty).
@@ -6,8 +6,6 @@
 //! * Centre of mass: (Σ (A − offset) x / Σ (A − offset), likewise y) over the whole frame. Its standard deviation by the
 //!   same noise is √(Σ σ² (x − x̄)²)/Σ (A − offset), and z is the shift over it, x and y counted alike. Patterns without
 //!   intensity are left out.
-//! * Disks: the centres of mass within `stem.disks`, windows about a disk each, and how far they move in pixels: the root
-//!   mean square and the largest over all disks and patterns. A disk without intensity in either is left out.
 //!
 //! With `stem.scan` = [rows, columns] there are pictures of the virtual images. The closed forms: an error of a bin of width
 //! ε σ in every pixel, independent of the others, yields z of rms ε/√12.
@@ -62,17 +60,6 @@ pub(crate) static CENTRE_OF_MASS: Metric = Metric {
     pass: &PASS,
 };
 
-/// The row of the table.
-pub(crate) static DISKS: Metric = Metric {
-    id: "V3",
-    name: "disks",
-    about: "places of diffraction disks: how far the centres of mass in their windows move",
-    values: &[("disk_shift_rms", "px"), ("disk_shift_max", "px")],
-    curves: &[],
-    needs: &["stem.disks"],
-    pass: &PASS,
-};
-
 static PASS: Pass = Pass {
     name: "virtual images",
     mergeable: false,
@@ -85,16 +72,13 @@ static PASS: Pass = Pass {
 
 #[derive(Debug)]
 struct Patterns {
-    shape: Shape,
     noise: Noise,
     scan: Option<[usize; 2]>,
     detectors: Selection,
     whole: Selection,
-    disks: Option<Selection>,
     z: Spread,
     shift: Spread,
     shift_z: Spread,
-    disk_shift: Spread,
     largest_sum: f64,
     largest_change: f64,
     /// By detector: the virtual images of original and decoded, where they are to be shown.
@@ -103,25 +87,25 @@ struct Patterns {
 
 /// Root mean square and largest of numbers.
 #[derive(Debug, Default)]
-struct Spread {
+pub(crate) struct Spread {
     count: f64,
     squares: f64,
     largest: f64,
 }
 
 impl Spread {
-    fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         self.count += 1.0;
         self.squares += value * value;
         self.largest = self.largest.max(value.abs());
     }
 
     /// NaN where there is nothing.
-    fn rms(&self) -> f64 {
+    pub(crate) fn rms(&self) -> f64 {
         (self.squares / self.count).sqrt()
     }
 
-    fn max(&self) -> f64 {
+    pub(crate) fn max(&self) -> f64 {
         if self.count > 0.0 {
             self.largest
         } else {
@@ -132,7 +116,7 @@ impl Spread {
 
 /// Sums over some pixels of a pattern.
 #[derive(Debug, Default, Clone, Copy)]
-struct Moments {
+pub(crate) struct Moments {
     sum: f64,
     variance: f64,
     x: f64,
@@ -141,7 +125,7 @@ struct Moments {
 
 impl Moments {
     /// The centre of mass; `None` where there is no intensity.
-    fn centre(&self) -> Option<[f64; 2]> {
+    pub(crate) fn centre(&self) -> Option<[f64; 2]> {
         (self.sum > 0.0).then(|| [self.x / self.sum, self.y / self.sum])
     }
 }
@@ -163,33 +147,46 @@ fn start(settings: &Settings, shape: Shape) -> Started {
     let select = |regions: &[Region]| Selection::new(regions, shape, &usable);
     let detectors = select(&settings.regions);
     Ok(Box::new(Patterns {
-        shape,
         noise: settings.noise,
         scan: stem.scan,
         images: vec![Default::default(); detectors.bounds.len() - 1],
         whole: select(&[]),
-        disks: (!stem.disks.is_empty()).then(|| select(&stem.disks)),
         detectors,
         z: Spread::default(),
         shift: Spread::default(),
         shift_z: Spread::default(),
-        disk_shift: Spread::default(),
         largest_sum: 0.0,
         largest_change: 0.0,
     }))
 }
 
 /// One pattern, original and decoded.
-struct Pattern<'a> {
-    values: [&'a [f64]; 2],
-    valid: Option<&'a [bool]>,
-    columns: usize,
-    noise: Noise,
+pub(crate) struct Pattern<'a> {
+    pub(crate) values: [&'a [f64]; 2],
+    pub(crate) valid: Option<&'a [bool]>,
+    pub(crate) columns: usize,
+    pub(crate) noise: Noise,
 }
 
 impl Pattern<'_> {
+    /// Calls `take` with every pattern.
+    pub(crate) fn each(frames: &Frames<'_>, noise: Noise, mut take: impl FnMut(&Pattern<'_>)) {
+        let len = frames.rows * frames.columns;
+        for at in 0..frames.count {
+            let range = at * len..(at + 1) * len;
+            let original = frames.original.to_f64(range.clone());
+            let decoded = frames.decoded.to_f64(range.clone());
+            take(&Pattern {
+                values: [&original, &decoded],
+                valid: frames.valid.map(|valid| &valid[range]),
+                columns: frames.columns,
+                noise,
+            });
+        }
+    }
+
     /// Sums over `pixels` of the original and of what was decoded; variances are those of the original.
-    fn moments(&self, pixels: &[usize]) -> [Moments; 2] {
+    pub(crate) fn moments(&self, pixels: &[usize]) -> [Moments; 2] {
         let mut both = [Moments::default(); 2];
         for &pixel in pixels {
             if self.valid.is_some_and(|valid| !valid[pixel]) {
@@ -263,17 +260,6 @@ impl Patterns {
             .add((after[0] - before[0]).hypot(after[1] - before[1]));
     }
 
-    fn places_of_disks(&mut self, pattern: &Pattern<'_>) {
-        let Some(disks) = &self.disks else { return };
-        for bounds in disks.bounds.windows(2) {
-            let [original, decoded] = pattern.moments(&disks.pixels[bounds[0]..bounds[1]]);
-            if let (Some(before), Some(after)) = (original.centre(), decoded.centre()) {
-                self.disk_shift
-                    .add((after[0] - before[0]).hypot(after[1] - before[1]));
-            }
-        }
-    }
-
     fn pictures(&mut self, outcome: &mut Outcome) {
         let Some([rows, columns]) = self.scan else {
             return;
@@ -298,21 +284,10 @@ impl Patterns {
 
 impl Accumulator for Patterns {
     fn add(&mut self, frames: &Frames<'_>) -> Result<(), Error> {
-        let len = self.shape.rows * self.shape.columns;
-        for at in 0..frames.count {
-            let range = at * len..(at + 1) * len;
-            let original = frames.original.to_f64(range.clone());
-            let decoded = frames.decoded.to_f64(range.clone());
-            let pattern = Pattern {
-                values: [&original, &decoded],
-                valid: frames.valid.map(|valid| &valid[range]),
-                columns: self.shape.columns,
-                noise: self.noise,
-            };
-            self.virtual_images(&pattern);
-            self.centre_of_mass(&pattern);
-            self.places_of_disks(&pattern);
-        }
+        Pattern::each(frames, self.noise, |pattern| {
+            self.virtual_images(pattern);
+            self.centre_of_mass(pattern);
+        });
         Ok(())
     }
 
@@ -329,10 +304,6 @@ impl Accumulator for Patterns {
         outcome.value("centre_of_mass_shift_rms", self.shift.rms());
         outcome.value("centre_of_mass_shift_max", self.shift.max());
         outcome.value("centre_of_mass_z_rms", self.shift_z.rms());
-        if self.disks.is_some() {
-            outcome.value("disk_shift_rms", self.disk_shift.rms());
-            outcome.value("disk_shift_max", self.disk_shift.max());
-        }
         self.pictures(&mut outcome);
         Ok(outcome)
     }
@@ -372,11 +343,11 @@ mod tests {
     }
 
     #[test]
-    fn sums_centres_and_disks_are_the_definitions() {
+    fn sums_and_centres_are_the_definitions() {
         let settings = Settings {
             stem: Stem {
                 scan: Some([1, 2]),
-                disks: vec![Region::Rectangle([1, 0, 3, 2])],
+                ..Stem::default()
             },
             ..Settings::default()
         };
@@ -387,11 +358,9 @@ mod tests {
         close(found.values["virtual_image_z_max"], 1.0);
         close(found.values["virtual_image_z_rms"], 0.5_f64.sqrt());
         close(found.values["virtual_image_max_relative_change"], 0.25);
-        // From (2, 0.5) to (36/20, 8/20).
+        // From (2, 1/2) to (36/20, 12/20).
         let shift = 0.2_f64.hypot(0.1);
         close(found.values["centre_of_mass_shift_max"], shift);
-        close(found.values["disk_shift_max"], shift);
-        close(found.values["disk_shift_rms"], shift / 2.0_f64.sqrt());
         // σ of y: √(16 · 0.25)/16; the other pattern has no spread, and x of this one has none.
         close(found.values["centre_of_mass_z_rms"], 0.1 / 0.125);
         assert_eq!(found.images["virtual_image_0_error"].values, [0.0, 4.0]);

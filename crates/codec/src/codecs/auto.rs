@@ -4,14 +4,16 @@
 //! `quantise` or `noise`, whose indices go to the smallest back end by the same rule: `auto:abs=0.1` is
 //! `quantise:abs=0.1`.
 //!
-//! The choice is made on a sample of rows from a few frames of the chunk (`auto_sample.rs`), which every candidate
-//! encodes. One that stores tables encodes half of the sample as well; what the other half added is what the rest of the
-//! chunk will take, and what is left are the tables. A small chunk is its own sample. The length is weighted with what decoding takes: at `fast` a
-//! slow codec has to save 6 % for every step of slowness, at `balanced` 1 %, at `small` nothing.
+//! The choice is made on a sample of rows from a few frames of the chunk (`auto_sample.rs`); a small chunk is its own
+//! sample. `bitshuffle` and `dictionary` encode it. The models of `counts` and `predict` are learnt on it and say how
+//! long the code of its symbols would be: most of what coding takes is left out, and so are tables, whose length does
+//! not grow with the chunk. The length is weighted with what decoding takes: at `fast` a slow codec has to save 6 % for
+//! every step of slowness, at `balanced` 1 %, at `small` nothing.
 
 use std::sync::LazyLock;
 
 use super::auto_sample::Sample;
+use super::{counts_choice, predict};
 use crate::params::{MASK, SPEED, Speed};
 use crate::{Chunk, Codec, Context, Encoded, Error, Layout, Spec, etalon_filter};
 
@@ -27,62 +29,56 @@ pub(crate) static CODEC: Codec = Codec {
     decode,
 };
 
-/// A codec to choose from.
-struct Candidate {
-    name: &'static str,
-    /// Steps of slowness.
-    slowness: i32,
-    /// Whether tables are a part of a small chunk that matters.
-    has_tables: bool,
+/// Where bit planes take more than this times a model of noise, `dictionary` is hardly better.
+const NOISE: f64 = 1.1;
+/// Unless the model takes more bits than these for every element that is neither like the one to the left nor like the
+/// one above: then there are regions of equal elements.
+const REGION_BITS: f64 = 24.0;
+
+/// Only where a sample gets so many times smaller, a header weighs.
+const COMPRESSIBLE: f64 = 50.0;
+/// What grows with the chunk is at least this part of a sample: its halves may be unlike.
+const LEAST_GROWTH: f64 = 0.5;
+
+/// What there is to choose from.
+struct Candidates {
+    bitshuffle: Spec,
+    dictionary: Spec,
+    /// Every model of `counts`.
+    counts: [Spec; 3],
+    predict: Spec,
+    /// Weight of the length, for each step of slowness.
+    step: f64,
 }
 
-const CANDIDATES: [Candidate; 4] = [
-    candidate("bitshuffle", 0, false),
-    candidate("dictionary", 0, false),
-    candidate("counts", 1, true),
-    candidate("predict", 2, true),
-];
-
-const fn candidate(name: &'static str, slowness: i32, has_tables: bool) -> Candidate {
-    Candidate {
-        name,
-        slowness,
-        has_tables,
-    }
-}
-
-/// Part of a sample that is not tables, at least: two samples may be encoded in different ways.
-const LEAST_DATA: f64 = 0.6;
-
-/// A candidate with its settings, and the weight of its length.
-struct Weighted {
-    spec: Spec,
-    weight: f64,
-    has_tables: bool,
-}
-
-/// The candidates' settings, for each speed.
-static SPECS: LazyLock<[Vec<Weighted>; 3]> = LazyLock::new(|| {
+/// The candidates, for each speed.
+static CANDIDATES: LazyLock<[Option<Candidates>; 3]> = LazyLock::new(|| {
     Speed::ALL.map(|speed| {
-        let step: f64 = match speed {
-            Speed::Fast => 1.06,
-            Speed::Balanced => 1.01,
-            Speed::Small => 1.0,
-        };
-        let spec = |name: &str| {
-            let with_speed = format!("{name}:speed={}", speed.name());
+        let spec = |name: &str| -> Option<Spec> {
+            let separator = if name.contains(':') { ',' } else { ':' };
+            let with_speed = format!("{name}{separator}speed={}", speed.name());
             with_speed.parse().or_else(|_| name.parse()).ok()
         };
-        let weighted = |candidate: &Candidate| {
-            Some(Weighted {
-                spec: spec(candidate.name)?,
-                weight: step.powi(candidate.slowness),
-                has_tables: candidate.has_tables,
-            })
-        };
-        CANDIDATES.iter().filter_map(weighted).collect()
+        Some(Candidates {
+            bitshuffle: spec("bitshuffle")?,
+            dictionary: spec("dictionary")?,
+            counts: [
+                spec("counts:model=bbp")?,
+                spec("counts:model=fir")?,
+                spec("counts:model=variance")?,
+            ],
+            predict: spec("predict")?,
+            step: match speed {
+                Speed::Fast => 1.06,
+                Speed::Balanced => 1.01,
+                Speed::Small => 1.0,
+            },
+        })
     })
 });
+
+/// A candidate and its weighted length.
+type Weighed = (f64, &'static Spec);
 
 /// Settings of the lossy codec that a SPEC of `auto` with a bound means, told by its keys.
 pub(crate) fn lossy_codec<'a>(keys: impl Iterator<Item = &'a str>) -> Option<&'static str> {
@@ -98,15 +94,14 @@ pub(crate) fn lossy_codec<'a>(keys: impl Iterator<Item = &'a str>) -> Option<&'s
 }
 
 fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error> {
-    let candidates = &SPECS[Speed::of(chunk.spec) as usize];
-    let mut order = Vec::with_capacity(candidates.len());
+    let speed = Speed::of(chunk.spec);
+    let Some(candidates) = &CANDIDATES[speed as usize] else {
+        return Ok(None);
+    };
     let mut sample = std::mem::take(&mut context.sample);
-    sample.take(chunk);
-    for candidate in candidates {
-        let estimate = estimate(context, candidate, chunk.layout, &sample, dst)?;
-        order.extend(estimate.map(|len| (len * candidate.weight, &candidate.spec)));
-    }
+    let order = weigh(context, (candidates, speed), chunk, &mut sample, dst);
     context.sample = sample;
+    let mut order = order?;
     order.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     for (_, spec) in order {
         let codec = spec.codec();
@@ -121,43 +116,80 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
     Ok(None)
 }
 
-/// Bytes that a candidate would take for the chunk; `None` where it takes no such values.
-fn estimate(
+/// The candidates that take such values.
+fn weigh(
     context: &mut Context,
-    candidate: &Weighted,
+    (candidates, speed): (&'static Candidates, Speed),
+    chunk: &Chunk,
+    sample: &mut Sample,
+    dst: &mut [u8],
+) -> Result<Vec<Weighed>, Error> {
+    let mut order: Vec<Weighed> = Vec::new();
+    let mut is_plain = false;
+    if let Some(choice) = counts_choice::choose(context, speed, chunk, sample) {
+        is_plain = choice.is_plain;
+        let spec = &candidates.counts[choice.model as usize - 1];
+        order.push((choice.bytes * candidates.step, spec));
+    }
+    let layout = &sample.layout(chunk.layout);
+    let of_sample = Chunk {
+        spec: &candidates.predict,
+        layout,
+        bytes: &sample.bytes,
+    };
+    if !is_plain && let Some(estimate) = predict::estimate(context, &of_sample)? {
+        let len = estimate.of_chunk(sample.part);
+        order.push((len * candidates.step.powi(2), &candidates.predict));
+    }
+    let noise = order
+        .iter()
+        .fold(f64::INFINITY, |least, (len, _)| least.min(*len));
+    let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
+    let has_regions = 8.0 * noise > REGION_BITS * novel;
+    for spec in [&candidates.bitshuffle, &candidates.dictionary] {
+        if let Some(len) = trial(context, spec, chunk.layout, sample, dst)? {
+            order.push((len, spec));
+            if len > NOISE * noise && !has_regions {
+                break;
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// About how many bytes a codec takes that has to encode the sample for that. What half of the sample adds to the other
+/// is what the rest of the chunk will take, and what is left does not grow with it.
+fn trial(
+    context: &mut Context,
+    spec: &Spec,
     layout: &Layout,
     sample: &Sample,
     dst: &mut [u8],
 ) -> Result<Option<f64>, Error> {
-    let spec = &candidate.spec;
-    let mut len_of = |shape: &[usize], bytes: &[u8]| {
-        let layout = Layout {
-            element: layout.element,
-            shape: shape.to_vec(),
-            fill: layout.fill.clone(),
-        };
+    let mut len_of = |layout: &Layout, bytes: &[u8]| {
         let chunk = Chunk {
             spec,
-            layout: &layout,
+            layout,
             bytes,
         };
         let encoded = (spec.codec().encode)(context, &chunk, &mut dst[..bytes.len()])?;
         Ok(encoded.map(|encoded| encoded.len as f64))
     };
-    let Some(all) = len_of(&sample.shape, &sample.bytes)? else {
+    let Some(all) = len_of(&sample.layout(layout), &sample.bytes)? else {
         return Ok(None);
     };
     let proportional = all * sample.part;
-    if sample.part == 1.0 || !candidate.has_tables {
+    if all * COMPRESSIBLE > sample.bytes.len() as f64 {
         return Ok(Some(proportional));
     }
-    let Some(half) = len_of(&sample.half_shape, sample.half())? else {
+    let Some((half_layout, half)) = sample.half(layout) else {
         return Ok(Some(proportional));
     };
-    let rest = (all - half) * 2.0 * (sample.part - 1.0);
-    Ok(Some(
-        (all + rest).clamp(LEAST_DATA * proportional, proportional),
-    ))
+    let Some(half) = len_of(&half_layout, half)? else {
+        return Ok(Some(proportional));
+    };
+    let grown = all + (all - half) * 2.0 * (sample.part - 1.0);
+    Ok(Some(grown.clamp(LEAST_GROWTH * proportional, proportional)))
 }
 
 fn decode(

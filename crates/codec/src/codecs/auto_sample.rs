@@ -5,67 +5,84 @@
 
 use crate::{Chunk, Layout};
 
-/// A chunk of up to so many bytes is its own sample; a larger one has a sample of at least that.
-const LEAST_BYTES: usize = 64 << 10;
-/// A sample has at most so many bytes.
-const MOST_BYTES: usize = 512 << 10;
-/// Part of a large chunk.
-const PART: usize = 16;
-/// Frames at most.
-const FRAMES: usize = 4;
-/// Bands of rows in a frame.
-const BANDS: usize = 4;
-/// Rows of a band at least: its first ones have no neighbours above.
-const BAND_ROWS: usize = 8;
+/// How large a sample is.
+pub(super) struct Size {
+    /// It has at least so many elements, or is all of the chunk.
+    least: usize,
+    /// It has about so many elements at most, but for the least number of rows.
+    most: usize,
+    /// Part of a large chunk.
+    part: usize,
+    /// Rows of a band: its first ones have no neighbours above.
+    band_rows: usize,
+}
 
+/// Enough where most elements are alike, so that little time is spent on them.
+pub(super) const SMALL: Size = Size {
+    least: 24 << 10,
+    most: 128 << 10,
+    part: 32,
+    band_rows: 8,
+};
+/// For all others.
+pub(super) const LARGE: Size = Size {
+    least: 64 << 10,
+    most: 256 << 10,
+    part: 16,
+    band_rows: 24,
+};
+/// Frames, where there are so many: at least, and where they are small.
+const FRAMES: std::ops::RangeInclusive<usize> = 3..=8;
+/// Rows of a frame for which another frame is left out.
+const FRAME_ROWS: usize = 16;
+/// Bands of rows in a frame, at most.
+const BANDS: usize = 4;
 /// Rows of a chunk. Its memory is used again.
 #[derive(Default)]
 pub(crate) struct Sample {
     pub(super) bytes: Vec<u8>,
     /// Extents of the sample.
-    pub(super) shape: Vec<usize>,
-    /// Extents of the half of it.
-    pub(super) half_shape: Vec<usize>,
+    shape: Vec<usize>,
     /// How many times as large the chunk is.
     pub(super) part: f64,
-    half: Vec<u8>,
 }
 
 impl Sample {
     /// Takes a sample of `chunk`.
-    pub(super) fn take(&mut self, chunk: &Chunk) {
+    pub(super) fn take(&mut self, chunk: &Chunk, size: &Size) {
         self.bytes.clear();
-        self.half.clear();
-        let (frames, rows, row_bytes, columns) = extents(chunk.layout);
-        let wanted = (chunk.bytes.len() / PART).clamp(LEAST_BYTES, MOST_BYTES);
-        let taken = frames.min(FRAMES);
-        let band = wanted / (taken * BANDS * row_bytes).max(1);
-        let band = band.max(BAND_ROWS) / 2 * 2;
-        if chunk.bytes.len() <= LEAST_BYTES || rows < 2 * BANDS * band {
-            return self.take_all(chunk, [frames, rows, columns]);
+        let Rows {
+            frames,
+            rows,
+            columns,
+            row_bytes,
+        } = Rows::of(chunk.layout);
+        let wanted = (frames * rows * columns / size.part).clamp(size.least, size.most);
+        let taken = wanted / (FRAME_ROWS * columns).max(1);
+        let taken = frames.min(taken.clamp(*FRAMES.start(), *FRAMES.end()));
+        let of_frame = wanted / (taken * columns).max(1);
+        let bands = (of_frame / size.band_rows).clamp(1, BANDS);
+        let band = (of_frame / bands).max(size.band_rows);
+        if 2 * bands * band > rows {
+            return self.take_frames(chunk, [frames, rows, columns], wanted);
         }
         let first = (frames - taken) / 2;
         for frame in first..first + taken {
-            for at in 0..BANDS {
-                let row = frame * rows + (rows - band) * at / (BANDS - 1);
+            for at in 0..bands {
+                let row = frame * rows + first_row(rows, band, (at, bands));
                 let bytes = &chunk.bytes[row * row_bytes..(row + band) * row_bytes];
                 self.bytes.extend_from_slice(bytes);
-                self.half.extend_from_slice(&bytes[..band / 2 * row_bytes]);
             }
         }
-        self.set_shape([taken, BANDS * band, columns], chunk.bytes.len());
-    }
-
-    /// Half of the rows.
-    pub(super) fn half(&self) -> &[u8] {
-        &self.half
+        self.shape = vec![taken, bands * band, columns];
+        self.part = chunk.bytes.len() as f64 / self.bytes.len() as f64;
     }
 
     /// A chunk with few rows: whole frames of it, or all.
-    fn take_all(&mut self, chunk: &Chunk, [frames, rows, columns]: [usize; 3]) {
+    fn take_frames(&mut self, chunk: &Chunk, [frames, rows, columns]: [usize; 3], wanted: usize) {
         let frame_bytes = (chunk.bytes.len() / frames.max(1)).max(1);
-        let taken = (MOST_BYTES / PART * 4 / frame_bytes).max(2) / 2 * 2;
-        if chunk.bytes.len() <= LEAST_BYTES || taken >= frames {
+        let taken = (wanted / (rows * columns).max(1)).max(2);
+        if 2 * taken > frames {
             self.bytes.extend_from_slice(chunk.bytes);
             self.shape.clone_from(&chunk.layout.shape);
             self.part = 1.0;
@@ -74,31 +91,100 @@ impl Sample {
         let first = (frames - taken) / 2;
         let bytes = &chunk.bytes[first * frame_bytes..][..taken * frame_bytes];
         self.bytes.extend_from_slice(bytes);
-        self.half.extend_from_slice(&bytes[..bytes.len() / 2]);
         self.shape = vec![taken, rows, columns];
-        self.half_shape = vec![taken / 2, rows, columns];
         self.part = chunk.bytes.len() as f64 / self.bytes.len() as f64;
     }
 
-    fn set_shape(&mut self, [frames, rows, columns]: [usize; 3], chunk_bytes: usize) {
-        self.shape = vec![frames, rows, columns];
-        self.half_shape = vec![frames, rows / 2, columns];
-        self.part = chunk_bytes as f64 / self.bytes.len() as f64;
+    /// The first half of the frames or rows of a sample that is not all of the chunk, with its layout.
+    pub(super) fn half(&self, of_chunk: &Layout) -> Option<(Layout, &[u8])> {
+        let &[frames, rows, columns] = &self.shape[..] else {
+            return None;
+        };
+        if self.part == 1.0 || frames * rows < 2 {
+            return None;
+        }
+        let mut layout = self.layout(of_chunk);
+        layout.shape = match frames {
+            1 => vec![1, rows / 2, columns],
+            _ => vec![frames / 2, rows, columns],
+        };
+        let bytes = &self.bytes[..layout.chunk_bytes()?];
+        Some((layout, bytes))
     }
+
+    /// How many elements of so many bytes equal neither the one to the left nor the one above. Regions of equal elements
+    /// have few.
+    pub(super) fn novel_elements(&self, element_bytes: usize) -> usize {
+        let columns = self.shape.last().copied().unwrap_or(0).max(1);
+        match element_bytes {
+            1 => novel(self.bytes.as_chunks::<1>().0, columns),
+            2 => novel(self.bytes.as_chunks::<2>().0, columns),
+            4 => novel(self.bytes.as_chunks::<4>().0, columns),
+            8 => novel(self.bytes.as_chunks::<8>().0, columns),
+            _ => self.bytes.len(),
+        }
+    }
+
+    /// The layout of the sample of a chunk with this layout.
+    pub(super) fn layout(&self, of_chunk: &Layout) -> Layout {
+        Layout {
+            element: of_chunk.element,
+            shape: self.shape.clone(),
+            fill: of_chunk.fill.clone(),
+        }
+    }
+}
+
+fn novel<const N: usize>(elements: &[[u8; N]], columns: usize) -> usize {
+    let mut novel = 0;
+    for rows in elements.windows(2 * columns).step_by(columns) {
+        let (above, row) = rows.split_at(columns);
+        let lefts = row.iter().zip(&row[1..]);
+        for ((left, element), above) in lefts.zip(&above[1..]) {
+            novel += usize::from((element != left) & (element != above));
+        }
+    }
+    novel
+}
+
+/// Where a band begins. Distances from the middle of the frame are as far apart as can be, on both sides in turn:
+/// many images are alike on both.
+fn first_row(rows: usize, band: usize, (at, bands): (usize, usize)) -> usize {
+    let distance = rows * (2 * at + 1) / (4 * bands);
+    let middle = if at % 2 == 0 {
+        rows / 2 - distance
+    } else {
+        rows / 2 + distance
+    };
+    middle.saturating_sub(band / 2).min(rows - band)
 }
 
 /// Columns of a row of a chunk of one dimension, which has none.
 const FOLDED_COLUMNS: usize = 1024;
 
-/// Frames, rows, bytes of a row and columns; a chunk of one dimension is cut into rows, without what is left over.
-fn extents(layout: &Layout) -> (usize, usize, usize, usize) {
-    let elements = layout.elements().unwrap_or(0);
-    let (rows, columns) = match layout.frame_shape() {
-        (1, columns) if layout.shape.len() < 2 && columns > FOLDED_COLUMNS => {
-            (columns / FOLDED_COLUMNS, FOLDED_COLUMNS)
+/// How the elements of a chunk are rows.
+struct Rows {
+    frames: usize,
+    rows: usize,
+    columns: usize,
+    row_bytes: usize,
+}
+
+impl Rows {
+    /// A chunk of one dimension is cut into rows, without what is left over.
+    fn of(layout: &Layout) -> Self {
+        let elements = layout.elements().unwrap_or(0);
+        let (rows, columns) = match layout.frame_shape() {
+            (1, columns) if layout.shape.len() < 2 && columns > FOLDED_COLUMNS => {
+                (columns / FOLDED_COLUMNS, FOLDED_COLUMNS)
+            }
+            shape => shape,
+        };
+        Self {
+            frames: elements / (rows * columns).max(1),
+            rows,
+            columns,
+            row_bytes: columns * layout.element.bytes,
         }
-        shape => shape,
-    };
-    let frames = elements / (rows * columns).max(1);
-    (frames, rows, columns * layout.element.bytes, columns)
+    }
 }

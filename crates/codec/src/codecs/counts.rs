@@ -51,6 +51,7 @@ pub(super) enum Model {
 }
 
 impl Model {
+    /// In order of decreasing speed.
     pub(super) const ALL: [Self; 3] = [Self::Bbp, Self::Fir, Self::Variance];
 }
 
@@ -74,7 +75,10 @@ fn encode_pixels(
         "variance" => Model::Variance,
         _ => {
             let speed = Speed::of(chunk.spec);
-            counts_choice::choose(context, speed, pixels, chunk.bytes, body)?
+            let mut sample = std::mem::take(&mut context.sample);
+            let choice = counts_choice::choose(context, speed, chunk, &mut sample);
+            context.sample = sample;
+            choice?.model
         }
     };
     head[0] = model as u8;

@@ -4,11 +4,12 @@
 //! make planes and count ones by bin; and their planes in reverse order, because rANS encodes backwards.
 
 use super::counts_bbp::{self as model, LEVEL_BITS, MAX_PLANES, TEMPORAL};
+use super::counts_choice::Estimate;
 use super::counts_mask::MAX_SPECIALS;
 use super::counts_numbers::write_number;
 use super::counts_pixels::Pixels;
-use super::counts_sample::Sample;
-use crate::entropy::bernoulli::{ESCAPE, LEVELS, TABLES, level_for};
+use super::counts_sample::{Choice, Sample};
+use crate::entropy::bernoulli::{ESCAPE, TABLES, level_for, probability};
 use crate::entropy::rans::{Encoder, lanes_for};
 use crate::entropy::rans_tables::PRECISION_BITS;
 use crate::kernels::counts::{self as kernel, BINS, GROUP};
@@ -36,8 +37,6 @@ pub(crate) struct Memory {
     most_ones: Vec<u8>,
     words: Vec<u16>,
     scratch: Vec<u8>,
-    /// Bytes of the last chunk that do not grow with it.
-    pub(super) fixed_bytes: usize,
     pub(super) sample: Sample,
 }
 
@@ -49,6 +48,25 @@ struct Counts {
     ones: [[u32; BINS]; MAX_PLANES],
 }
 
+/// Runs `$body` with `$words` the memory for a row of words as long as those of `$pixels`.
+macro_rules! for_words {
+    ($memory:ident, $pixels:ident, $words:ident => $body:expr) => {
+        for_words!($memory, $pixels, $words => $body, 1 words8, 2 words16, 4 words32)
+    };
+    ($memory:ident, $pixels:ident, $words:ident => $body:expr, $($bytes:literal $field:ident),+) => {
+        match $pixels.word_bytes {
+            $($bytes => {
+                let mut taken = std::mem::take(&mut $memory.$field);
+                let $words = &mut taken;
+                $words.resize($pixels.columns, Default::default());
+                let result = $body;
+                $memory.$field = taken;
+                result
+            })+
+            _ => None,
+        }
+    };
+}
 /// Encodes the chunk into the front of `dst`; `None` where it has no words or does not fit.
 pub(super) fn encode(
     memory: &mut model::Memory,
@@ -56,37 +74,45 @@ pub(super) fn encode(
     bytes: &[u8],
     dst: &mut [u8],
 ) -> Option<usize> {
-    match pixels.word_bytes {
-        1 => {
-            let mut words = std::mem::take(&mut memory.words8);
-            let len = encode_words(memory, pixels, bytes, &mut words, dst);
-            memory.words8 = words;
-            len
-        }
-        2 => {
-            let mut words = std::mem::take(&mut memory.words16);
-            let len = encode_words(memory, pixels, bytes, &mut words, dst);
-            memory.words16 = words;
-            len
-        }
-        _ => {
-            let mut words = std::mem::take(&mut memory.words32);
-            let len = encode_words(memory, pixels, bytes, &mut words, dst);
-            memory.words32 = words;
-            len
-        }
-    }
+    for_words!(memory, pixels, words => encode_words(memory, pixels, bytes, words, dst))
 }
 
-fn encode_words<W: Word>(
+/// What the planes of a sample would take; `None` where it is not to be coded in planes.
+pub(super) fn estimate(
     memory: &mut model::Memory,
     pixels: &Pixels,
     bytes: &[u8],
-    words: &mut Vec<W>,
-    dst: &mut [u8],
-) -> Option<usize> {
-    words.resize(pixels.columns, W::default());
-    let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
+    choice: &Choice,
+) -> Option<Estimate> {
+    let prepared =
+        for_words!(memory, pixels, words => prepare(memory, pixels, bytes, choice, words))?;
+    let masks = memory.masks.residual_bits() / 8.0;
+    let escapes = memory.encoder.values.len() + prepared.mask_bytes;
+    Some(Estimate {
+        fixed: prepared.head.len() - prepared.mask_bytes,
+        growing: prepared.plane_bytes as f64 + masks + escapes as f64,
+    })
+}
+
+/// Everything about a chunk that is known before its planes are coded.
+struct Prepared {
+    tables: Vec<[u8; BINS]>,
+    head: Vec<u8>,
+    /// Those of the head that grow with the chunk.
+    mask_bytes: usize,
+    lanes: usize,
+    /// About what the planes will take.
+    plane_bytes: usize,
+}
+
+/// Makes planes, bins, special values and levels.
+fn prepare<W: Word>(
+    memory: &mut model::Memory,
+    pixels: &Pixels,
+    bytes: &[u8],
+    choice: &Choice,
+    words: &mut [W],
+) -> Option<Prepared> {
     if choice.bits >= 8.0 * W::BYTES as f64 {
         return None;
     }
@@ -104,24 +130,42 @@ fn encode_words<W: Word>(
     let counts = make_planes(memory, pixels, bytes, planes, words)?;
     let (low, high) = counts.bins_used();
     let tables = counts.levels(planes, low, high);
+    let plane_bytes = counts.bytes(&tables, groups * pixels.frames * pixels.rows);
+    let lanes = lanes_for(plane_bytes);
     let mut head = vec![
         if is_temporal { TEMPORAL } else { 0 },
         PRECISION_BITS as u8,
-        0,
+        lanes as u8,
         planes as u8,
         shift as u8,
         low as u8,
         high as u8,
     ];
-    let lanes = lanes_for(counts.bytes(&tables, groups * pixels.frames * pixels.rows));
-    head[2] = lanes as u8;
     write_levels(&tables, low, high, &mut head);
-    memory.encoder.fixed_bytes = head.len() + 4 * lanes;
+    let before_masks = head.len();
     memory.masks.write(pixels.word_bytes, &mut head);
+    Some(Prepared {
+        tables,
+        mask_bytes: head.len() - before_masks,
+        head,
+        lanes,
+        plane_bytes,
+    })
+}
+
+fn encode_words<W: Word>(
+    memory: &mut model::Memory,
+    pixels: &Pixels,
+    bytes: &[u8],
+    words: &mut [W],
+    dst: &mut [u8],
+) -> Option<usize> {
+    let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
+    let mut prepared = prepare(memory, pixels, bytes, &choice, words)?;
     let encoder_words = &mut std::mem::take(&mut memory.encoder.words);
-    let mut encoder = Encoder::new(lanes, encoder_words);
-    encode_planes(memory, pixels, &tables, &mut encoder);
-    let written = write(memory, &mut head, encoder, dst);
+    let mut encoder = Encoder::new(prepared.lanes, encoder_words);
+    encode_planes(memory, pixels, &prepared.tables, &mut encoder);
+    let written = write(memory, &mut prepared.head, encoder, dst);
     memory.encoder.words = std::mem::take(encoder_words);
     written
 }
@@ -254,7 +298,7 @@ impl Counts {
         let mut bits = 0.0;
         for (table, ones) in tables.iter().zip(&self.ones) {
             for (bin, &level) in table.iter().enumerate() {
-                let p = 2f64.powf(-1.0 - 13.0 * f64::from(level) / (LEVELS - 1) as f64);
+                let p = probability(level);
                 let ones = f64::from(ones[bin]);
                 let zeros = 8.0 * f64::from(self.groups[bin]) - ones;
                 bits -= ones * p.log2() + zeros * (1.0 - p).log2();

@@ -1,14 +1,17 @@
-//! Which model of `counts` a chunk is coded with: that which would make the least of it, going by a band of
-//! its rows.
+//! Which model of `counts` a chunk is coded with: that which would make the least of it, going by a sample.
+//!
+//! Nothing is coded for that: the ideal lengths of symbols, by the frequencies that their contexts have in the sample,
+//! and the lengths of tables and bits besides tell enough.
 
+use super::auto_sample::{LARGE, SMALL, Sample};
 use super::counts::Model;
 use super::counts_pixels::Pixels;
+use super::counts_sample;
 use super::{counts_bbp_encode, counts_fir_encode};
-use crate::Context;
+use crate::kernels::pixels::Word;
 use crate::params::Speed;
+use crate::{Chunk, Context};
 
-/// Pixels of the band.
-const TRIED_PIXELS: usize = 1 << 17;
 /// What a larger payload of a faster model may cost, in part of the other.
 fn price_of(speed: Speed) -> f64 {
     match speed {
@@ -36,31 +39,124 @@ pub(super) fn encode(
     }
 }
 
-/// The model for a chunk; `dst` is written to. `None` where the band has an element without a word.
+/// About how many bytes a sample takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Estimate {
+    /// Those that are as many for the whole chunk.
+    pub(super) fixed: usize,
+    /// Those that grow with it.
+    pub(super) growing: f64,
+}
+
+impl Estimate {
+    /// About how many bytes a chunk takes that is so many times as large.
+    pub(super) fn of_chunk(&self, times: f64) -> f64 {
+        self.fixed as f64 + self.growing * times
+    }
+}
+
+/// A model, and about how many bytes the chunk takes with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    pub(super) model: Model,
+    pub(super) bytes: f64,
+    /// Whether pixels that `counts` does not look at say little about others: then `predict` is no better.
+    pub(super) is_plain: bool,
+}
+
+/// Part of the pixels from which on large ones are worth a look at the model for them.
+const FEW: f64 = 0.01;
+/// Part of the pixels from which on large ones are too many for the models of small ones.
+const MANY: f64 = 0.5;
+/// Part of a payload that neighbours might save and are not worth a try.
+const LITTLE: f64 = 0.004;
+/// Part that they might save of what is no noise.
+const MUCH: f64 = 0.05;
+
+/// Takes a sample of a chunk and chooses the model. `None` where the sample has an element without a word.
 pub(super) fn choose(
     context: &mut Context,
     speed: Speed,
-    pixels: &Pixels,
-    bytes: &[u8],
-    dst: &mut [u8],
-) -> Option<Model> {
-    let (band, start) = pixels.band(TRIED_PIXELS);
-    let growth = pixels.len() as f64 / band.len() as f64;
-    let mut best: Option<(Model, f64)> = None;
+    chunk: &Chunk,
+    sample: &mut Sample,
+) -> Option<Choice> {
+    sample.take(chunk, &SMALL);
+    if look_at(context, chunk, sample).is_none_or(|(_, seen)| seen.from_4 > FEW) {
+        sample.take(chunk, &LARGE);
+    }
+    let (pixels, seen) = look_at(context, chunk, sample)?;
+    let mut best: Option<Choice> = None;
+    let mut gain = f64::INFINITY;
     for model in Model::ALL {
-        let Some(len) = encode(context, model, &band, &bytes[start..], dst) else {
+        let is_possible = match model {
+            Model::Bbp => seen.from_4 < MANY,
+            Model::Fir => seen.from_128 < MANY,
+            Model::Variance => seen.from_16 > FEW || (seen.from_4 > FEW && gain > MUCH),
+        };
+        if !is_possible {
+            continue;
+        }
+        let Some(estimate) = estimate(context, model, &pixels, &sample.bytes, &seen) else {
             continue;
         };
-        // A band's header weighs more than that of the chunk will.
-        let fixed = match model {
-            Model::Bbp => context.counts.encoder.fixed_bytes,
-            _ => context.counts_fir.encoder.fixed_bytes,
-        };
-        let len = fixed as f64 + len.saturating_sub(fixed) as f64 * growth;
+        let bytes = estimate.of_chunk(sample.part);
+        if model == Model::Fir && seen.from_16 <= FEW {
+            let bits = counts_fir_encode::gain_of_neighbours(&context.counts_fir, &pixels);
+            gain = bits / (8.0 * estimate.growing).max(1.0);
+        }
         // In order of decreasing speed.
-        if best.is_none_or(|(_, least)| len < least * (1.0 - price_of(speed))) {
-            best = Some((model, len));
+        if best.is_none_or(|best| bytes < best.bytes * (1.0 - price_of(speed))) {
+            best = Some(Choice {
+                model,
+                bytes,
+                is_plain: false,
+            });
         }
     }
-    best.map(|(model, _)| model)
+    best.map(|best| Choice {
+        is_plain: speed != Speed::Small && gain < LITTLE,
+        ..best
+    })
+}
+
+/// The pixels of a sample and what they are like.
+fn look_at(
+    context: &mut Context,
+    chunk: &Chunk,
+    sample: &Sample,
+) -> Option<(Pixels, counts_sample::Choice)> {
+    let layout = sample.layout(chunk.layout);
+    let pixels = Pixels::of(&layout, &sample.bytes)?;
+    let seen = match pixels.word_bytes {
+        1 => look::<u8>(context, &pixels, &sample.bytes),
+        2 => look::<u16>(context, &pixels, &sample.bytes),
+        _ => look::<u32>(context, &pixels, &sample.bytes),
+    }?;
+    Some((pixels, seen))
+}
+
+fn look<W: Word>(
+    context: &mut Context,
+    pixels: &Pixels,
+    bytes: &[u8],
+) -> Option<counts_sample::Choice> {
+    let words = &mut vec![W::default(); pixels.columns];
+    context.counts.encoder.sample.choose(pixels, bytes, words)
+}
+
+fn estimate(
+    context: &mut Context,
+    model: Model,
+    pixels: &Pixels,
+    bytes: &[u8],
+    seen: &counts_sample::Choice,
+) -> Option<Estimate> {
+    let has_differences = model == Model::Variance;
+    match model {
+        Model::Bbp => counts_bbp_encode::estimate(&mut context.counts, pixels, bytes, seen),
+        _ => {
+            let memory = &mut context.counts_fir;
+            counts_fir_encode::estimate(memory, has_differences, pixels, bytes, seen)
+        }
+    }
 }

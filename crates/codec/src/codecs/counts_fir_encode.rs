@@ -1,6 +1,7 @@
 //! Encoding of models 2 and 3 of `counts`: rows are expected in order, symbols counted by bin, bins merged to contexts,
 //! and rows encoded in reverse, because rANS encodes backwards.
 
+use super::counts_choice::Estimate;
 use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, Scale};
 use super::counts_fir_bits::BitWriter;
 use super::counts_fir_learn::{self as learning, Learnt};
@@ -8,10 +9,12 @@ use super::counts_fir_merge::{Histograms, Merged, merge};
 use super::counts_mask::MAX_SPECIALS;
 use super::counts_numbers::write_number;
 use super::counts_pixels::Pixels;
-use super::counts_sample::Sample;
+use super::counts_sample::{Choice, Sample};
 use crate::entropy::bernoulli::{ESCAPE, TABLES};
 use crate::entropy::rans::{Encoder, lanes_for};
-use crate::entropy::rans_tables::{EncodeTables, PRECISION_BITS, TOTAL, normalise, write_table};
+use crate::entropy::rans_tables::{
+    EncodeTables, PRECISION_BITS, TOTAL, normalise, write_table, written_bytes,
+};
 use crate::kernels::counts::fill_masked;
 use crate::kernels::counts_fir::{self as kernel, BINS, SPECIAL_BIN};
 use crate::kernels::levels::Level;
@@ -21,6 +24,8 @@ use crate::kernels::pixels::Word;
 const SPREAD_ROWS: usize = 4;
 /// A mean difference of so many, in units of 2^k, gets by with k low bits.
 const MEAN_DIFFERENCE: u64 = 10;
+/// Bytes in front of the tables, about.
+const HEAD_BYTES: usize = 80;
 
 /// Memory of the encoder alone.
 #[derive(Default)]
@@ -36,9 +41,9 @@ pub(crate) struct Memory {
     words: Vec<u16>,
     scratch: Vec<u8>,
     counts: Vec<u32>,
+    /// Those of every second pixel.
+    others: Vec<u32>,
     tables: EncodeTables,
-    /// Bytes of the last chunk that do not grow with it.
-    pub(super) fixed_bytes: usize,
     sample: Sample,
     learning: learning::Memory,
 }
@@ -58,17 +63,123 @@ pub(super) fn encode(
     }
 }
 
-fn encode_words<W: Word>(
+/// What a sample would take; `None` where it has no words.
+pub(super) fn estimate(
     memory: &mut model::Memory,
     has_differences: bool,
     pixels: &Pixels,
     bytes: &[u8],
-    dst: &mut [u8],
-) -> Option<usize> {
-    let words = &mut vec![W::default(); pixels.columns];
-    let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
+    choice: &Choice,
+) -> Option<Estimate> {
+    let (model, merged) = match pixels.word_bytes {
+        1 => prepare_new::<u8>(memory, (has_differences, pixels, bytes), choice),
+        2 => prepare_new::<u16>(memory, (has_differences, pixels, bytes), choice),
+        _ => prepare_new::<u32>(memory, (has_differences, pixels, bytes), choice),
+    }?;
+    let mut masks = Vec::new();
+    memory.masks.write(pixels.word_bytes, &mut masks);
+    let bits = merged.bits + memory.masks.residual_bits();
+    let table_bytes = |histogram: &Vec<u32>| written_bytes(histogram, model.direct);
+    let tables: usize = merged.histograms.iter().map(table_bytes).sum();
+    Some(Estimate {
+        fixed: HEAD_BYTES + tables,
+        growing: bits / 8.0 + (masks.len() + memory.encoder.extra.finish().len()) as f64,
+    })
+}
+
+/// About how many bits might be saved, of a sample whose values were expected last, if the pixel to the left and the
+/// same pixel of the frame before were looked at as well.
+///
+/// Of two sorts of pixels, small and large ones in the middle of what their context has, that bits are told apart by what
+/// contexts leave open: the information that two sorts share is half the square of their correlation.
+pub(super) fn gain_of_neighbours(memory: &model::Memory, pixels: &Pixels) -> f64 {
+    let own = &memory.encoder;
+    let len = pixels.len();
+    let (bins, symbols) = (&own.bins[..len], &own.symbols[..len]);
+    let mut sorts = [Sorts::default(); BINS];
+    let counts = own.counts.chunks_exact((own.counts.len() / BINS).max(1));
+    for (sorts, counts) in sorts.iter_mut().zip(counts).take(MAPPED_BINS) {
+        *sorts = Sorts::of(counts);
+    }
+    let deviation = |(&bin, &symbol): (&u8, &u8)| {
+        let sorts = sorts[usize::from(bin)];
+        sorts.deviations[usize::from(symbol >= sorts.first_large)]
+    };
+    let deviations: Vec<f32> = bins.iter().zip(symbols).map(deviation).collect();
+    let information = |distance: usize| {
+        let later = deviations.get(distance..).unwrap_or(&[]);
+        let correlation = f64::from(sum_of_products(&deviations, later)) / len as f64;
+        0.5 * correlation * correlation * std::f64::consts::LOG2_E
+    };
+    let frame = pixels.rows * pixels.columns;
+    len as f64 * (information(1) + information(frame))
+}
+
+/// Of the numbers at the same places, as far as there are both; in sixteen sums, none of which waits for another.
+fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; 16];
+    let blocks = a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0);
+    for (a, b) in blocks {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    sums.iter().sum()
+}
+
+/// Small and large symbols of a bin.
+#[derive(Default, Clone, Copy)]
+struct Sorts {
+    first_large: u8,
+    /// What small and large ones deviate by from the mean, in standard deviations.
+    deviations: [f32; 2],
+}
+
+impl Sorts {
+    fn of(counts: &[u32]) -> Self {
+        let total: u32 = counts.iter().sum();
+        let (mut small, mut first_large) = (counts[0], 1);
+        while 2 * small < total {
+            small += counts[first_large];
+            first_large += 1;
+        }
+        let large = total - small;
+        let deviations = match (small, large) {
+            (0, _) | (_, 0) => [0.0; 2],
+            _ => {
+                let odds = large as f32 / small as f32;
+                [-odds.sqrt(), odds.sqrt().recip()]
+            }
+        };
+        Self {
+            first_large: first_large as u8,
+            deviations,
+        }
+    }
+}
+
+fn prepare_new<W: Word>(
+    memory: &mut model::Memory,
+    chunk: (bool, &Pixels, &[u8]),
+    choice: &Choice,
+) -> Option<(Learnt, Merged)> {
+    prepare(
+        memory,
+        chunk,
+        choice,
+        &mut vec![W::default(); chunk.1.columns],
+    )
+}
+
+/// Learns how pixels are expected and makes bins, symbols and contexts.
+fn prepare<W: Word>(
+    memory: &mut model::Memory,
+    chunk: (bool, &Pixels, &[u8]),
+    choice: &Choice,
+    words: &mut [W],
+) -> Option<(Learnt, Merged)> {
+    let (has_differences, pixels, bytes) = chunk;
     let specials = &choice.specials[..choice.special_count.min(MAX_SPECIALS)];
-    let chunk = (has_differences, pixels, bytes);
     let own = &mut memory.encoder;
     let learnt = learning::learn(&mut own.learning, &mut memory.state, chunk, specials, words)?;
     memory
@@ -78,11 +189,23 @@ fn encode_words<W: Word>(
     let histograms = count_symbols(&mut memory.encoder, &mut memory.places, &learnt, &low_bits);
     let merged = merge(&histograms, &low_bits, has_differences);
     memory.encoder.counts = histograms.counts;
+    Some((learnt, merged))
+}
+
+fn encode_words<W: Word>(
+    memory: &mut model::Memory,
+    has_differences: bool,
+    pixels: &Pixels,
+    bytes: &[u8],
+    dst: &mut [u8],
+) -> Option<usize> {
+    let words = &mut vec![W::default(); pixels.columns];
+    let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
+    let (learnt, merged) = prepare(memory, (has_differences, pixels, bytes), &choice, words)?;
     let lanes = lanes_for((merged.bits / 8.0) as usize);
     let mut head = Vec::new();
     write_head::<W>(&learnt, lanes, &merged, &mut head);
     make_tables(&mut memory.encoder, &merged, &learnt, &mut head);
-    memory.encoder.fixed_bytes = head.len() + 4 * lanes;
     memory.masks.write(W::BYTES, &mut head);
     let encoder_words = &mut std::mem::take(&mut memory.encoder.words);
     let mut encoder = Encoder::new(lanes, encoder_words);
@@ -272,6 +395,8 @@ fn count_symbols(
     };
     histograms.counts.clear();
     histograms.counts.resize(symbols * BINS, 0);
+    own.others.clear();
+    own.others.resize(symbols * BINS, 0);
     let columns = places.len();
     let level = Level::best();
     let direct = learnt.direct as u8;
@@ -300,11 +425,30 @@ fn count_symbols(
                 made[x] = put_long(numbers[x], bits, learnt.direct, &mut own.extra);
             }
         }
-        for (&bin, &symbol) in bins.iter().zip(&*made) {
-            histograms.counts[usize::from(bin) * symbols + usize::from(symbol)] += 1;
-        }
+        count_in_turns(
+            symbols,
+            bins,
+            made,
+            [&mut histograms.counts, &mut own.others],
+        );
+    }
+    for (count, &other) in histograms.counts.iter_mut().zip(&own.others) {
+        *count += other;
     }
     histograms
+}
+
+/// Counts the symbols of bins, every second one apart: one that is like the one before would wait for its count.
+fn count_in_turns(symbols: usize, bins: &[u8], made: &[u8], [first, second]: [&mut [u32]; 2]) {
+    let place = |bin: u8, symbol: u8| usize::from(bin) * symbols + usize::from(symbol);
+    let ((bin_pairs, last_bin), (pairs, last)) = (bins.as_chunks(), made.as_chunks());
+    for (&[bin, next_bin], &[symbol, next]) in bin_pairs.iter().zip(pairs) {
+        first[place(bin, symbol)] += 1;
+        second[place(next_bin, next)] += 1;
+    }
+    for (&bin, &symbol) in last_bin.iter().zip(last) {
+        first[place(bin, symbol)] += 1;
+    }
 }
 
 /// Makes the symbol of a difference with low bits, and writes these.

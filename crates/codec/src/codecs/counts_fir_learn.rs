@@ -14,8 +14,9 @@ const FIRST_ROWS: usize = 5;
 const BANDS: usize = 8;
 /// Words of the frames that are looked at.
 const WORDS: usize = 1 << 18;
-/// Words for each word that is learnt from, beyond the smallest frames.
-const STEP_WORDS: usize = 150_000;
+/// Equations that suffice; of a sample, one for so many pixels does.
+const EQUATIONS: usize = 4096;
+const PIXELS_PER_EQUATION: usize = 16;
 /// Weights are this of the feature's scale: Q8 for roots of 1/64, and the fraction of values.
 const ROOT_ONE: f64 = 256.0;
 const LARGEST_WEIGHT: f64 = 30_000.0;
@@ -94,6 +95,10 @@ pub(super) fn learn<W: Word>(
         Scale::Roots
     };
     let mut sums = [[0.0; FEATURES + 2]; FEATURES + 1];
+    let bands = frames * pixels.rows.div_ceil(every);
+    let wanted = (pixels.len() / PIXELS_PER_EQUATION).clamp(1, EQUATIONS);
+    let step = bands * (BAND - FIRST_ROWS) * pixels.columns / wanted;
+    let step = step.clamp(2, 7);
     for frame in 0..frames {
         for start in (0..pixels.rows).step_by(every) {
             let end = (start + BAND).min(pixels.rows);
@@ -106,7 +111,7 @@ pub(super) fn learn<W: Word>(
                 place,
                 specials,
                 (rows, words),
-                &mut sums,
+                (step, &mut sums),
             )?;
         }
     }
@@ -141,7 +146,7 @@ fn origin<W: Word>(values: &[u32]) -> u32 {
     values.iter().filter(is_high).copied().min().unwrap_or(0)
 }
 
-/// Adds the equations of a band of rows.
+/// Adds the equations of every so many pixels of a band of rows.
 fn add_band<W: Word>(
     memory: &mut Memory,
     state: &mut State,
@@ -149,10 +154,9 @@ fn add_band<W: Word>(
     (scale, origin): (Scale, u32),
     specials: &[u32],
     (rows, words): (std::ops::Range<usize>, &mut [W]),
-    sums: &mut Sums,
+    (step, sums): (usize, &mut Sums),
 ) -> Option<()> {
     let level = Level::best();
-    let step = (pixels.rows * pixels.columns / STEP_WORDS).clamp(2, 7);
     let first = rows.start;
     state.begin(pixels.columns);
     for row in rows {

@@ -96,12 +96,14 @@ fn neighbours(bin: usize, is_grid: bool) -> [usize; 2] {
 
 /// Merges bins; `is_grid` says that bins are four to a spread (model 3), `low_bits` of bins must agree.
 pub(super) fn merge(histograms: &Histograms, low_bits: &[u8; BINS], is_grid: bool) -> Merged {
+    let used = used_symbols(histograms);
     let mut groups: Vec<Option<Group>> = Vec::new();
     let mut group_of = [usize::MAX; BINS];
     for bin in 0..MAPPED_BINS {
-        if histograms.of(bin).iter().any(|&count| count > 0) {
+        let histogram = histograms.of(bin);
+        if histogram.iter().any(|&count| count > 0) {
             group_of[bin] = groups.len();
-            let histogram = histograms.of(bin).to_vec();
+            let histogram = used.iter().map(|&symbol| histogram[symbol]).collect();
             groups.push(Some(Group::new(histogram, low_bits[bin])));
         }
     }
@@ -126,7 +128,30 @@ pub(super) fn merge(histograms: &Histograms, low_bits: &[u8; BINS], is_grid: boo
         }
         update(&mut pairs, &groups, kept, gone);
     }
-    finish(groups, &group_of)
+    let mut merged = finish(groups, &group_of);
+    for histogram in &mut merged.histograms {
+        let mut whole = vec![0; histograms.symbols];
+        for (&symbol, &count) in used.iter().zip(&*histogram) {
+            whole[symbol] = count;
+        }
+        *histogram = whole;
+    }
+    merged
+}
+
+/// The symbols that occur: most alphabets are much larger, and merging takes as long as they have symbols.
+fn used_symbols(histograms: &Histograms) -> Vec<usize> {
+    let mut sums = vec![0; histograms.symbols];
+    for histogram in histograms
+        .counts
+        .chunks_exact(histograms.symbols)
+        .take(MAPPED_BINS)
+    {
+        for (sum, &count) in sums.iter_mut().zip(histogram) {
+            *sum |= count;
+        }
+    }
+    (0..sums.len()).filter(|&symbol| sums[symbol] > 0).collect()
 }
 
 type Pair = (usize, usize, f64);

@@ -30,7 +30,7 @@
 
 use super::counts_numbers::{Reader, write_number};
 use crate::Error;
-use crate::entropy::bernoulli::{LEVELS, level_for};
+use crate::entropy::bernoulli::{LEVELS, level_for, probability};
 use crate::kernels::counts as kernel;
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
@@ -185,6 +185,17 @@ impl Masks {
             bytes.push(plane.level);
             write_modes(&plane.modes, bytes);
         }
+    }
+
+    /// About how many bits the residuals take, once [`Masks::write`] has chosen levels.
+    pub(crate) fn residual_bits(&self) -> f64 {
+        let bits_of = |plane: &Plane| {
+            let bits = 8.0 * plane.residuals.len() as f64;
+            let ones = plane.residual_ones as f64;
+            -ones * probability(plane.level).log2()
+                - (bits - ones) * (1.0 - probability(plane.level)).log2()
+        };
+        self.planes[..self.count].iter().map(bits_of).sum()
     }
 
     /// The residual of the last row that has one, which is then forgotten.

@@ -78,20 +78,6 @@ impl Pixels {
         self.frames * self.rows * self.columns
     }
 
-    /// Rows in the middle of a frame in the middle, or some frames there, of about `words` words; and the byte at which
-    /// they begin.
-    pub(crate) fn band(&self, words: usize) -> (Self, usize) {
-        let mut band = self.clone();
-        let frame = self.rows * self.columns;
-        band.frames = (words / frame).clamp(1, self.frames);
-        band.rows = (words / self.columns).clamp(1, self.rows);
-        let first_row = (self.rows - band.rows) / 2;
-        let first_frame = (self.frames - band.frames) / 2;
-        let first = first_frame * frame + first_row * self.columns;
-        band.elements = self.elements.saturating_sub(first).min(band.len());
-        (band, first * self.element.bytes)
-    }
-
     /// The words from number `first` on, which may be any; false where an element has no word. `W` is as long as
     /// `word_bytes`.
     #[must_use]

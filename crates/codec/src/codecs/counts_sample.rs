@@ -7,6 +7,9 @@ use crate::kernels::pixels::Word;
 
 /// Values that are counted one by one.
 const SMALL: usize = 256;
+const PARTS: usize = 4;
+/// Values that are looked at together.
+const BLOCK: usize = 32;
 /// Pixels that suffice; one row in 8 is seen at least.
 const PIXELS: usize = 1 << 16;
 /// Values that may be special and are followed.
@@ -23,9 +26,12 @@ const PLANE_BITS: f64 = 0.0005;
 const SLACK: f64 = 1.005;
 
 /// Counts of a sample.
-#[derive(Default)]
 pub(crate) struct Sample {
     small: Vec<u32>,
+    /// Small values counted in turns.
+    parts: Box<[[u32; SMALL]; PARTS]>,
+    /// Of a row: values of blocks that have a large one.
+    large: Vec<u32>,
     /// Pixels by number of bits.
     by_bits: Vec<u32>,
     /// By number of bits: pixels that have bit j.
@@ -33,6 +39,20 @@ pub(crate) struct Sample {
     candidates: Vec<(u32, u32)>,
     /// Pixels whose value was followed.
     followed: u32,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self {
+            small: Vec::new(),
+            parts: Box::new([[0; SMALL]; PARTS]),
+            large: Vec::new(),
+            by_bits: Vec::new(),
+            ones: Vec::new(),
+            candidates: Vec::new(),
+            followed: 0,
+        }
+    }
 }
 
 /// What the sample suggests.
@@ -43,6 +63,10 @@ pub(super) struct Choice {
     pub(super) planes: usize,
     /// Bits a pixel, without contexts.
     pub(super) bits: f64,
+    /// Part of the pixels that are so large, special ones left out: 4 or more, 16 or more, 128 or more.
+    pub(super) from_4: f64,
+    pub(super) from_16: f64,
+    pub(super) from_128: f64,
 }
 
 impl Sample {
@@ -55,6 +79,7 @@ impl Sample {
     ) -> Option<Choice> {
         self.small.clear();
         self.small.resize(SMALL, 0);
+        self.parts.as_flattened_mut().fill(0);
         self.by_bits.clear();
         self.by_bits.resize(33, 0);
         self.ones.clear();
@@ -75,31 +100,57 @@ impl Sample {
         self.spread_small();
         let (specials, special_count) = self.take_specials(W::new(u32::MAX).value());
         let (planes, bits) = self.planes(MAX_PLANES.min(8 * W::BYTES));
+        let seen = seen.max(1) as f64;
+        let part_from = |bits: usize| {
+            let pixels: u64 = self.by_bits[bits + 1..].iter().map(|&n| u64::from(n)).sum();
+            pixels as f64 / seen
+        };
         Some(Choice {
             specials,
             special_count,
             planes,
-            bits: bits / seen.max(1) as f64,
+            bits: bits / seen,
+            from_4: part_from(2),
+            from_16: part_from(4),
+            from_128: part_from(7),
         })
     }
 
     fn add<W: Word>(&mut self, words: &[W]) {
-        for words in words.chunks(16) {
-            if words.iter().fold(0, |any, word| any | word.value()) == 0 {
-                self.small[0] += words.len() as u32;
+        let [small, others @ ..] = &mut *self.parts;
+        let first_followed = (W::new(u32::MAX).value() / 2).min(65534);
+        for words in words.chunks(BLOCK) {
+            let largest = words
+                .iter()
+                .fold(0, |largest, word| word.value().max(largest));
+            if largest == 0 {
+                small[0] += words.len() as u32;
                 continue;
             }
-            for word in words {
-                let value = word.value();
-                match self.small.get_mut(value as usize) {
-                    Some(count) => *count += 1,
-                    None => self.add_bits(value, 1),
+            if largest < first_followed.min(SMALL as u32) {
+                // Equal values in succession would wait for each other's count.
+                for four in words.chunks(4) {
+                    small[four[0].value() as usize % SMALL] += 1;
+                    for (part, word) in others.iter_mut().zip(&four[1..]) {
+                        part[word.value() as usize % SMALL] += 1;
+                    }
                 }
-                if value >= W::new(u32::MAX).value() / 2 || value >= 65534 {
-                    self.follow(value);
-                }
+                continue;
+            }
+            self.large.extend(words.iter().map(|word| word.value()));
+        }
+        let large = std::mem::take(&mut self.large);
+        for &value in &large {
+            match self.small.get_mut(value as usize) {
+                Some(count) => *count += 1,
+                None => self.add_bits(value, 1),
+            }
+            if value >= first_followed {
+                self.follow(value);
             }
         }
+        self.large = large;
+        self.large.clear();
     }
 
     fn add_bits(&mut self, value: u32, count: u32) {
@@ -133,6 +184,7 @@ impl Sample {
     /// Adds the values counted one by one to the others.
     fn spread_small(&mut self) {
         for value in 0..SMALL {
+            self.small[value] += self.parts.iter().map(|part| part[value]).sum::<u32>();
             let count = self.small[value];
             if count > 0 {
                 self.add_bits(value as u32, count);

@@ -11,12 +11,13 @@
 //!
 //! Elements become `i32` (`predict_numbers.rs`): u32 wraps, floats are their value.
 
+use super::counts_choice::Estimate;
 use super::predict_numbers::{from_numbers, number_of, to_numbers};
 use crate::entropy::predict::{self, Memory};
 use crate::entropy::predict_learn::Choice;
 use crate::entropy::predict_lines::{Extent, Order};
 use crate::params::{MASK, SPEED, Speed};
-use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter};
+use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, Spec, etalon_filter};
 
 pub(super) static CODEC: Codec = Codec {
     id: 7,
@@ -57,18 +58,10 @@ fn encode_with(
     memory: &mut Memory,
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
-    let choice = match chunk.spec.choice("model") {
-        "none" => Choice::Only(Order::Flat),
-        "up" => Choice::Only(Order::Rows),
-        "full" => Choice::Only(Order::Diagonals),
-        _ if Speed::of(chunk.spec) == Speed::Fast => Choice::Quick,
-        _ => Choice::Any,
-    };
-    let layout = chunk.layout;
-    let Some(pattern) = to_numbers(layout, chunk.bytes, numbers) else {
+    let Some((pattern, extent)) = numbers_of(chunk, numbers, memory) else {
         return Ok(None);
     };
-    let width = layout.element.bytes;
+    let width = chunk.layout.element.bytes;
     let Some((flags, mut rest)) = dst.split_first_mut() else {
         return Ok(None);
     };
@@ -83,6 +76,49 @@ fn encode_with(
         rest = after;
         at += width;
     }
+    let choice = choice_of(chunk.spec);
+    let written = predict::encode(memory, &mut context.zstd, numbers, &extent, choice, rest)?;
+    Ok(written.map(|len| at + len))
+}
+
+/// About how many bytes a chunk takes; `None` where its elements are not taken.
+pub(super) fn estimate(context: &mut Context, chunk: &Chunk) -> Result<Option<Estimate>, Error> {
+    let mut numbers = std::mem::take(&mut context.predicted_numbers);
+    let mut memory = std::mem::take(&mut context.predict);
+    let estimated = match numbers_of(chunk, &mut numbers, &mut memory) {
+        Some((_, extent)) => predict::estimate(
+            &mut memory,
+            &mut context.zstd,
+            &mut numbers,
+            &extent,
+            choice_of(chunk.spec),
+        ),
+        None => Ok(None),
+    };
+    context.predicted_numbers = numbers;
+    context.predict = memory;
+    Ok(estimated?.map(|(fixed, growing)| Estimate { fixed, growing }))
+}
+
+fn choice_of(spec: &Spec) -> Choice {
+    match spec.choice("model") {
+        "none" => Choice::Only(Order::Flat),
+        "up" => Choice::Only(Order::Rows),
+        "full" => Choice::Only(Order::Diagonals),
+        _ if Speed::of(spec) == Speed::Fast => Choice::Quick,
+        _ => Choice::Any,
+    }
+}
+
+/// The numbers of a chunk, the pattern that one of them stands for, and their extent; finds special ones. `None` where
+/// elements are not taken.
+fn numbers_of(
+    chunk: &Chunk,
+    numbers: &mut Vec<i32>,
+    memory: &mut Memory,
+) -> Option<(Option<u64>, Extent)> {
+    let layout = chunk.layout;
+    let pattern = to_numbers(layout, chunk.bytes, numbers)?;
     let fill = layout
         .fill
         .as_deref()
@@ -91,9 +127,7 @@ fn encode_with(
     let named: [Option<i32>; 2] = [fill, odd];
     let named: Vec<i32> = named.into_iter().flatten().collect();
     memory.specials.find(numbers, &named);
-    let extent = Extent::of(&layout.shape, numbers.len());
-    let written = predict::encode(memory, &mut context.zstd, numbers, &extent, choice, rest)?;
-    Ok(written.map(|len| at + len))
+    Some((pattern, Extent::of(&layout.shape, numbers.len())))
 }
 
 fn decode(

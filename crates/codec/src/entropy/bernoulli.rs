@@ -107,6 +107,11 @@ pub(crate) fn level_for(ones: f64, bits: f64) -> u8 {
     level.round().clamp(0.0, (LEVELS - 1) as f64) as u8
 }
 
+/// About the probability of a one at a level, for estimates: that of a table is an integer.
+pub(crate) fn probability(level: u8) -> f64 {
+    2f64.powf(-1.0 - 13.0 * f64::from(level) / (LEVELS - 1) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,11 +3,11 @@
 //! Residuals take several times as long to code as the other back ends. So they are chosen by default only where they
 //! save 13 %, and a tenth of a bit for each index; at `speed=small` a hundredth of both, and at `speed=fast` never.
 //! First the frequencies of indices and of differences of neighbours are asked, which costs little; where these leave
-//! hope, a sample of rows is encoded.
+//! hope, a model is learnt on a sample of rows.
 //!
 //! The payload is an i32, what is to be added to indices, then their sums: see `entropy/predict.rs`. Sums wrap.
 
-use crate::entropy::indices::{Origin, grow};
+use crate::entropy::indices::Origin;
 use crate::entropy::predict;
 use crate::entropy::predict_learn::Choice;
 use crate::entropy::predict_lines::Extent;
@@ -73,14 +73,11 @@ pub(super) fn worth(
             columns: whole.columns,
         };
         let sampled = numbers.len();
-        let mut stream = std::mem::take(&mut context.stream);
-        grow(&mut stream, 8 * SAMPLE);
-        let written = encode_numbers(context, &mut numbers, max, origin, &extent, &mut stream);
-        context.stream = stream;
-        if let Some(len) = written? {
-            let model = context.predict.model_bytes();
-            let per_index = |bytes: usize, indices: usize| 8.0 * bytes as f64 / indices as f64;
-            bits = per_index(len - model, sampled) + per_index(model, count);
+        find_codes(context, &mut numbers, max, origin);
+        let Context { predict, zstd, .. } = context;
+        let estimate = predict::estimate(predict, zstd, &mut numbers, &extent, Choice::Any)?;
+        if let Some((fixed, growing)) = estimate {
+            bits = 8.0 * (growing / sampled as f64 + fixed as f64 / count as f64);
         }
     }
     context.predicted_numbers = numbers;
@@ -122,7 +119,13 @@ fn encode_numbers(
     extent: &Extent,
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
+    find_codes(context, numbers, max, origin);
     let Context { predict, zstd, .. } = context;
+    predict::encode(predict, zstd, numbers, extent, Choice::Any, dst)
+}
+
+/// Finds special numbers, codes among them.
+fn find_codes(context: &mut Context, numbers: &mut [i32], max: u32, origin: Origin) {
     let codes = origin.first_code..max.saturating_add(1);
     let number = |code: u32| (code as i32).wrapping_add(offset(&origin));
     let mut named = [0; MOST_CODES];
@@ -131,8 +134,7 @@ fn encode_numbers(
         *place = number(code);
         count += 1;
     }
-    predict.specials.find(numbers, &named[..count]);
-    predict::encode(predict, zstd, numbers, extent, Choice::Any, dst)
+    context.predict.specials.find(numbers, &named[..count]);
 }
 
 /// Decodes `elements` indices of `width` bytes and gives them to `consume`, block by block, until that returns false.

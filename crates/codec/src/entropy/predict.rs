@@ -40,7 +40,7 @@ use crate::kernels::predict::BINS;
 use crate::kernels::predict_contexts::contexts;
 
 pub(crate) use super::predict_decode::decode;
-pub(crate) use super::predict_encode::encode;
+pub(crate) use super::predict_encode::{encode, estimate};
 
 /// Memory of the predicted payload, kept from chunk to chunk.
 #[derive(Default)]
@@ -63,14 +63,6 @@ pub(crate) struct Memory {
     pub(super) encode_tables: EncodeTables,
     pub(super) decode_tables: DecodeTables,
     pub(super) words: Vec<u16>,
-    pub(super) state_bytes: usize,
-}
-
-impl Memory {
-    /// Bytes of the payload encoded last that do not grow with the chunk: model, contexts, tables, and states of rANS.
-    pub(crate) fn model_bytes(&self) -> usize {
-        self.head.len() - self.large.len() - self.specials.written + self.state_bytes
-    }
 }
 
 /// Rows have no more columns than this: what is remembered of them is many times as large.
@@ -129,11 +121,12 @@ pub(super) fn low_width(low_bits: u32) -> usize {
 
 /// Gives special pixels their bin, and the number that stands for them.
 pub(super) fn leave_out(kinds: &[u8], bins: &mut [u8], numbers: &mut [i32], base: &[i32]) {
-    for (i, &kind) in kinds.iter().enumerate() {
-        if kind != 0 {
-            bins[i] = SPECIAL;
-            numbers[i] = base[i];
-        }
+    // Nothing depends on a branch, so that the compiler makes vector code.
+    for (bin, &kind) in bins.iter_mut().zip(kinds) {
+        *bin = if kind == 0 { *bin } else { SPECIAL };
+    }
+    for ((number, &kind), &base) in numbers.iter_mut().zip(kinds).zip(base) {
+        *number = if kind == 0 { *number } else { base };
     }
 }
 

@@ -45,23 +45,17 @@ impl<'a> BitWriter<'a> {
 
     /// Makes buckets of the large zigzags of a line, and zeros of special pixels.
     pub(super) fn push_line(&mut self, symbols: &mut [u8], zigzags: &[u32], bins: &[u8]) {
-        let parts = zigzags.chunks(BLOCK).zip(bins.chunks(BLOCK));
-        for (symbols, (zigzags, bins)) in symbols.chunks_mut(BLOCK).zip(parts) {
-            let special = bins.iter().fold(0, |most, &bin| bin.max(most)) == SPECIAL;
-            if special || large_mask(symbols) != 0 {
-                self.push_block(symbols, zigzags, bins);
-            }
+        for (symbol, &bin) in symbols.iter_mut().zip(bins) {
+            *symbol = if bin == SPECIAL { 0 } else { *symbol };
         }
-    }
-
-    fn push_block(&mut self, symbols: &mut [u8], zigzags: &[u32], bins: &[u8]) {
-        for ((symbol, &zigzag), &bin) in symbols.iter_mut().zip(zigzags).zip(bins) {
-            if bin == SPECIAL {
-                *symbol = 0;
-            } else if zigzag >= DIRECT {
-                let rest = zigzag - (DIRECT - 1);
+        for (symbols, zigzags) in symbols.chunks_mut(BLOCK).zip(zigzags.chunks(BLOCK)) {
+            let mut large = large_mask(symbols);
+            while large != 0 {
+                let place = large.trailing_zeros() as usize;
+                large &= large - 1;
+                let rest = zigzags[place] - (DIRECT - 1);
                 let bucket = rest.ilog2();
-                *symbol = (DIRECT + bucket) as u8;
+                symbols[place] = (DIRECT + bucket) as u8;
                 self.push(rest ^ 1 << bucket, bucket);
             }
         }

@@ -272,8 +272,8 @@ fn read_lines(
             if kinds.is_some() {
                 let special = context_of.special;
                 let base = predictor.base(line);
-                for (i, _) in bins.iter().enumerate().filter(|(_, bin)| **bin == special) {
-                    line_numbers[i] = base[i];
+                for ((number, &bin), &base) in line_numbers.iter_mut().zip(&*bins).zip(base) {
+                    *number = if bin == special { base } else { *number };
                 }
             }
             predictor.leave(line, line_numbers);

@@ -11,7 +11,7 @@ use super::predict_learn::{self, Choice};
 use super::predict_lines::{Extent, Lines};
 use super::predict_model::Model;
 use super::rans::{Encoder, lanes_for};
-use super::rans_tables::{normalise, write_table};
+use super::rans_tables::{normalise, write_table, written_bytes};
 use super::zstd::Zstd;
 use crate::Error;
 use crate::kernels::levels::Level;
@@ -19,6 +19,8 @@ use crate::kernels::predict::{self as kernels, BINS, DIRECT};
 
 /// Numbers that pay for a context.
 const NUMBERS_PER_CONTEXT: usize = 2048;
+/// Bytes of a payload besides model, contexts and streams: extents, lengths and the states of rANS.
+const FIXED_BYTES: usize = 8 + 1 + 4 + 1 + 128;
 
 /// Encodes `numbers` into the front of `dst`; `None` where they do not fit. Numbers may be appended to `numbers`, and
 /// special ones are overwritten.
@@ -30,9 +32,66 @@ pub(crate) fn encode(
     choice: Choice,
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
-    let Some(&last) = numbers.last() else {
+    let Some(prepared) = prepare(memory, numbers, extent, choice) else {
         return Ok(None);
     };
+    let Prepared {
+        model,
+        lines,
+        coded,
+    } = prepared;
+    let found = std::mem::take(&mut memory.contexts);
+    let written = write(memory, zstd, extent, (&model, lines), (&found, coded), dst);
+    memory.contexts = found;
+    written
+}
+
+/// About how many bytes [`encode`] takes: those that do not grow with the numbers, and those that do. The numbers are
+/// changed as there.
+pub(crate) fn estimate(
+    memory: &mut Memory,
+    zstd: &mut Zstd,
+    numbers: &mut Vec<i32>,
+    extent: &Extent,
+    choice: Choice,
+) -> Result<Option<(usize, f64)>, Error> {
+    let Some(Prepared { model, coded, .. }) = prepare(memory, numbers, extent, choice) else {
+        return Ok(None);
+    };
+    memory.head.clear();
+    memory.specials.write(extent, zstd, &mut memory.head)?;
+    let growing = memory.head.len();
+    memory.head.clear();
+    model.write(&mut memory.head);
+    let table = |context: &ContextBins| 1 + written_bytes(&context.histogram, DIRECT as usize);
+    let tables: usize = memory.contexts.iter().map(table).sum();
+    let bits: f64 = memory
+        .contexts
+        .iter()
+        .map(|found| cost(&found.histogram))
+        .sum();
+    let bits = bits + coded as f64 * f64::from(model.low_bits);
+    let fixed = FIXED_BYTES + memory.head.len() + tables;
+    let growing = (growing + memory.large.len()) as f64 + bits / 8.0;
+    Ok(Some((fixed, growing)))
+}
+
+/// What is known before anything is written; contexts and what [`walk`] leaves are in the memory.
+struct Prepared {
+    model: Model,
+    lines: Lines,
+    /// Pixels that are not special.
+    coded: usize,
+}
+
+/// Learns a model, predicts and finds contexts; `None` where there is nothing to predict.
+fn prepare(
+    memory: &mut Memory,
+    numbers: &mut Vec<i32>,
+    extent: &Extent,
+    choice: Choice,
+) -> Option<Prepared> {
+    let &last = numbers.last()?;
     numbers.resize(extent.count(), last);
     memory.specials.mark(numbers);
     let model = predict_learn::learn(
@@ -42,16 +101,15 @@ pub(crate) fn encode(
         &mut memory.learner,
         &mut memory.history,
     );
-    let Some(lines) = Lines::new(model.order, extent) else {
-        return Ok(None);
-    };
+    let lines = Lines::new(model.order, extent)?;
     let coded = walk(memory, numbers, extent, &model);
     let most = (coded / NUMBERS_PER_CONTEXT).clamp(1, MAX_CONTEXTS);
-    let mut found = std::mem::take(&mut memory.contexts);
-    find_contexts(&memory.histograms, most, &mut found);
-    let written = write(memory, zstd, extent, (&model, lines), (&found, coded), dst);
-    memory.contexts = found;
-    written
+    find_contexts(&memory.histograms, most, &mut memory.contexts);
+    Some(Prepared {
+        model,
+        lines,
+        coded,
+    })
 }
 
 /// Writes what [`walk`] has left in `memory`.
@@ -98,7 +156,7 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
     let kinds = specials.kinds(numbers.len());
     let level = Level::best();
     histograms.clear();
-    histograms.resize(BINS, [0; SYMBOLS]);
+    histograms.resize(2 * BINS, [0; SYMBOLS]);
     large.clear();
     let mut large = BitWriter::new(large);
     let Some(mut predictor) = Predictor::new(model, extent, history) else {
@@ -142,11 +200,7 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
             if largest >= DIRECT || kinds.is_some() {
                 large.push_line(symbols, &zigzags[..len], bins);
             }
-            if kinds.is_some() {
-                count_coded(histograms, bins, symbols);
-            } else {
-                count(histograms, bins, symbols);
-            }
+            count(histograms, bins, symbols);
             if model.low_bits > 0 {
                 let width = low_width(model.low_bits);
                 let room = &mut low_bytes[coded * width..];
@@ -161,25 +215,43 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
         }
     }
     large.finish();
+    add_halves(histograms);
+    // Special pixels were counted as symbol 0 of the bin that is theirs modulo the number of bins.
+    histograms[usize::from(SPECIAL) % BINS][0] -= (done - coded) as u32;
     coded
 }
 
+/// Counts the symbols of bins, every second one apart: one that is like the one before would wait for its count.
 fn count(histograms: &mut [Histogram], bins: &[u8], symbols: &[u8]) {
-    let Some(histograms) = histograms.first_chunk_mut::<BINS>() else {
+    let Some((first, rest)) = histograms.split_first_chunk_mut::<BINS>() else {
         return;
     };
-    for (&bin, &symbol) in bins.iter().zip(symbols) {
-        // Both are below their limits: the remainders save a check of each.
-        histograms[usize::from(bin) % BINS][usize::from(symbol) % SYMBOLS] += 1;
+    let Some(second) = rest.first_chunk_mut::<BINS>() else {
+        return;
+    };
+    // Symbols are below their limit, and so are bins, but for the one of special pixels: remainders save a check.
+    let place = |bin: u8, symbol: u8| (usize::from(bin) % BINS, usize::from(symbol) % SYMBOLS);
+    let ((bin_pairs, last_bin), (pairs, last)) = (bins.as_chunks(), symbols.as_chunks());
+    for (&[bin, next_bin], &[symbol, next]) in bin_pairs.iter().zip(pairs) {
+        let (bin, symbol) = place(bin, symbol);
+        first[bin][symbol] += 1;
+        let (bin, symbol) = place(next_bin, next);
+        second[bin][symbol] += 1;
+    }
+    for (&bin, &symbol) in last_bin.iter().zip(last) {
+        let (bin, symbol) = place(bin, symbol);
+        first[bin][symbol] += 1;
     }
 }
 
-fn count_coded(histograms: &mut [Histogram], bins: &[u8], symbols: &[u8]) {
-    for (&bin, &symbol) in bins.iter().zip(symbols) {
-        if bin != SPECIAL {
-            histograms[usize::from(bin)][usize::from(symbol)] += 1;
-        }
+/// Adds up what was counted apart.
+fn add_halves(histograms: &mut Vec<Histogram>) {
+    let (first, second) = histograms.split_at_mut(BINS);
+    let counts = first.as_flattened_mut().iter_mut();
+    for (count, &other) in counts.zip(second.as_flattened()) {
+        *count += other;
     }
+    histograms.truncate(BINS);
 }
 
 /// Stores the low bits of pixels that are not special, in `width` bytes each; returns their number.
@@ -254,7 +326,6 @@ fn write_symbols(
     let bits: f64 = found.iter().map(|context| cost(&context.histogram)).sum();
     let lanes = lanes_for((bits / 8.0) as usize);
     *lanes_field = lanes as u8;
-    memory.state_bytes = lanes * size_of::<u32>();
     let count = extent.count();
     context_of.replace(Level::best(), &mut memory.bins[..count]);
     let mut encoder = Encoder::new(lanes, &mut memory.words);

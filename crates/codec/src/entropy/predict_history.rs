@@ -13,7 +13,7 @@
 //! current one hold the current frame already.
 
 use super::predict_fit::Samples;
-use super::predict_lines::{Extent, Lines, Order};
+use super::predict_lines::{Extent, Lines};
 use super::predict_model::{self, MAX_SPREADS, MAX_TAPS, Model, Source, base, spread_taps, taps};
 use crate::entropy::indices::grow;
 use crate::kernels::levels::Level;
@@ -46,8 +46,8 @@ pub(crate) struct History {
     fine_means: Vec<i32>,
     means: Vec<i32>,
     spread_means: Vec<i32>,
-    /// Where the first number of each line is in the five above.
-    places: Vec<usize>,
+    /// Where position 0 of each line is, or would be, in the five above.
+    origins: Vec<isize>,
 }
 
 /// See the module.
@@ -57,8 +57,10 @@ pub(super) struct Predictor<'a> {
     level: Level,
     history: &'a mut History,
     pitch: usize,
-    /// First positions of the lines in the ring.
-    firsts: [usize; RING],
+    /// Where position 0 of each line in the ring is, or would be.
+    starts: [isize; RING],
+    /// How many lines back and positions along each neighbour is.
+    offsets: [(isize, isize); MAX_TAPS],
     frame: usize,
 }
 
@@ -82,9 +84,11 @@ impl<'a> Predictor<'a> {
         grow(&mut history.first_line, 2 * pitch);
         if model.temporal {
             let mut end = PAD;
-            history.places.clear();
+            history.origins.clear();
             for index in 0..lines.count() {
-                history.places.push(end);
+                history
+                    .origins
+                    .push(end as isize - lines.first(index) as isize);
                 end += lines.len(index) + 2 * PAD;
             }
             for frame in [
@@ -103,13 +107,18 @@ impl<'a> Predictor<'a> {
         history.zeros[..line].fill(0);
         history.first_line[..pitch].fill(model.start);
         history.first_line[pitch..2 * pitch].fill(0);
+        let mut offsets = [(0, 0); MAX_TAPS];
+        for (offset, tap) in offsets.iter_mut().zip(taps(model.order, true)) {
+            *offset = lines.neighbour(tap.above.into(), tap.left.into());
+        }
         Some(Self {
             model,
             lines,
             level: Level::best(),
             history,
             pitch,
-            firsts: [0; RING],
+            starts: [0; RING],
+            offsets,
             frame: 0,
         })
     }
@@ -117,7 +126,7 @@ impl<'a> Predictor<'a> {
     /// Prepares for the lines of a frame; frames come in order.
     pub(crate) fn begin_frame(&mut self, frame: usize) {
         self.frame = frame;
-        self.firsts = [0; RING];
+        self.starts = std::array::from_fn(|slot| (slot * self.pitch + PAD) as isize);
         let history = &mut *self.history;
         let (values, spreads) = history.first_line.split_at(self.pitch);
         for line in history.values[..RING * self.pitch].chunks_exact_mut(self.pitch) {
@@ -142,34 +151,47 @@ impl<'a> Predictor<'a> {
 
     /// Where the number at a position is, in a line of the ring.
     fn in_ring(&self, line: isize, position: isize) -> usize {
-        let slot = line.rem_euclid(RING as isize) as usize;
-        (slot * self.pitch + PAD).wrapping_add_signed(position - self.firsts[slot] as isize)
+        (self.starts[line as usize % RING] + position) as usize
     }
 
     /// Where the number at a position is, in a line of an earlier frame.
     fn in_frame(&self, line: isize, position: isize) -> usize {
-        let line = line.clamp(0, self.lines.count() as isize - 1) as usize;
-        self.history.places[line].wrapping_add_signed(position - self.lines.first(line) as isize)
+        let origins = &self.history.origins;
+        let line = (line.max(0) as usize).min(origins.len() - 1);
+        (origins[line] + position) as usize
     }
 
-    /// The neighbours of a line, and the one that predictions are corrections to.
-    fn neighbours(&self, line: usize) -> ([&[i32]; MAX_TAPS], &[i32]) {
-        let first = self.lines.first(line) as isize;
+    /// Where the first number of a line is, in an earlier frame.
+    fn place(&self, line: usize) -> usize {
+        self.in_frame(line as isize, self.lines.first(line) as isize)
+    }
+
+    /// The neighbours of a line, in their order.
+    fn neighbours(&self, line: usize) -> [&[i32]; MAX_TAPS] {
         let mut slices: [&[i32]; MAX_TAPS] = [&[]; MAX_TAPS];
-        for (slice, tap) in slices.iter_mut().zip(taps(self.model.order, self.later())) {
-            let (back, along) = self.lines.neighbour(tap.above.into(), tap.left.into());
-            let (line, position) = (line as isize - back, first + along);
-            *slice = match tap.source {
-                Source::Frame => &self.history.values[self.in_ring(line, position)..],
-                Source::Before => &self.history.before[self.in_frame(line, position)..],
-                Source::Mean => &self.history.means[self.in_frame(line, position)..],
-            };
+        let first = self.lines.first(line) as isize;
+        let taps = taps(self.model.order, self.later());
+        for ((slice, tap), &offset) in slices.iter_mut().zip(taps).zip(&self.offsets) {
+            *slice = self.neighbour(tap.source, line as isize, first, offset);
         }
-        let base = match self.model.order {
-            Order::Flat => &self.history.zeros[..],
-            order => slices[base(order, self.later())],
-        };
-        (slices, base)
+        slices
+    }
+
+    /// One neighbour of a line, whose first position is given.
+    #[inline(always)]
+    fn neighbour(
+        &self,
+        source: Source,
+        line: isize,
+        first: isize,
+        (back, along): (isize, isize),
+    ) -> &[i32] {
+        let (line, position) = (line - back, first + along);
+        match source {
+            Source::Frame => &self.history.values[self.in_ring(line, position)..],
+            Source::Before => &self.history.before[self.in_frame(line, position)..],
+            Source::Mean => &self.history.means[self.in_frame(line, position)..],
+        }
     }
 
     /// The spreads that are looked at for a line, after its roots are known, and their number.
@@ -185,7 +207,7 @@ impl<'a> Predictor<'a> {
         slices[near.len()] = &self.history.averages[first..];
         slices[near.len() + 1] = &self.history.roots;
         if self.later() {
-            let at = self.history.places[line];
+            let at = self.place(line);
             slices[near.len() + 2] = &self.history.spread_means[at..];
         }
         (
@@ -201,7 +223,8 @@ impl<'a> Predictor<'a> {
         let mut roots = std::mem::take(&mut self.history.roots);
         let mut bins = std::mem::take(&mut self.history.bins);
         let weights = &self.model.weights[self.set()];
-        let (neighbours, base) = self.neighbours(line);
+        let neighbours = self.neighbours(line);
+        let base = self.base(line);
         let count = taps(self.model.order, self.later()).len();
         kernels::predict(
             self.level,
@@ -238,7 +261,14 @@ impl<'a> Predictor<'a> {
 
     /// What the predictions of a line are corrections to: it stands for numbers that are not coded.
     pub(crate) fn base(&self, line: usize) -> &[i32] {
-        self.neighbours(line).1
+        let base = base(self.model.order, self.later());
+        match taps(self.model.order, self.later()).get(base) {
+            Some(tap) => {
+                let first = self.lines.first(line) as isize;
+                self.neighbour(tap.source, line as isize, first, self.offsets[base])
+            }
+            None => &self.history.zeros,
+        }
     }
 
     /// Adds samples of the line that was predicted last: of what is looked at, and the spread that is found.
@@ -258,7 +288,8 @@ impl<'a> Predictor<'a> {
     pub(crate) fn leave(&mut self, line: usize, numbers: &[i32]) {
         let len = numbers.len();
         let first = self.lines.first(line);
-        self.firsts[line % RING] = first;
+        let slot = line % RING;
+        self.starts[slot] = (slot * self.pitch + PAD) as isize - first as isize;
         let at = self.in_ring(line as isize, first as isize);
         let history = &mut *self.history;
         kernels::leave(
@@ -294,8 +325,8 @@ impl<'a> Predictor<'a> {
 
     /// Keeps a line, which the ring has at `at`, for the frames after this one.
     fn remember(&mut self, line: usize, at: usize, len: usize) {
+        let place = self.place(line);
         let history = &mut *self.history;
-        let place = history.places[line];
         let gain = GAINS[self.frame.min(GAINS.len() - 1)];
         let inner = place..place + len;
         let outer = place - PAD..place + len + PAD;

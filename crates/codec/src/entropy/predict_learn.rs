@@ -37,12 +37,15 @@ const RUN_STEP: usize = 2;
 const REACH: usize = 3;
 /// Frames over which the mean is formed again for a sample: earlier ones count for less than a tenth.
 const FRAMES_OF_MEAN: usize = 16;
-/// Extent of a part that spreads are learnt on.
+/// Extent of a part that spreads are learnt on, and columns of it where there are few numbers.
 const PART: Extent = Extent {
     frames: 3,
     rows: 40,
     columns: 512,
 };
+const FEWEST_PART_COLUMNS: usize = 64;
+/// Numbers for each number of a row of a part.
+const NUMBERS_PER_COLUMN: usize = 1024;
 const MOST_PARTS: usize = 4;
 /// One part for so many numbers.
 const NUMBERS_PER_PART: usize = 1 << 18;
@@ -401,6 +404,8 @@ impl Learner<'_> {
         show: &mut dyn FnMut(&Predictor, usize, &[i32]),
     ) {
         let whole = self.extent;
+        let columns = self.numbers.len() / NUMBERS_PER_COLUMN;
+        let columns = columns.clamp(FEWEST_PART_COLUMNS, PART.columns);
         let extent = Extent {
             frames: if model.temporal {
                 whole.frames.min(PART.frames)
@@ -408,7 +413,7 @@ impl Learner<'_> {
                 1
             },
             rows: whole.rows.min(PART.rows),
-            columns: whole.columns.min(PART.columns),
+            columns: whole.columns.min(columns),
         };
         let parts = self.parts();
         let place = |len: usize, of: usize| (of - len) * (2 * part + 1) / (2 * parts);

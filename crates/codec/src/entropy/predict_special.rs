@@ -29,8 +29,6 @@ pub(crate) struct Specials {
     maps: Vec<u8>,
     compressed: Vec<u8>,
     sample: Vec<i32>,
-    /// Bytes written last.
-    pub(crate) written: usize,
 }
 
 /// The ends of the range of a sample.
@@ -156,9 +154,7 @@ impl Specials {
         zstd: &mut Zstd,
         bytes: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let start = bytes.len();
         bytes.push(self.numbers.len() as u8);
-        self.written = 1;
         if self.numbers.is_empty() {
             return Ok(());
         }
@@ -171,20 +167,12 @@ impl Specials {
         let maps = &mut self.maps[..map_bytes * self.numbers.len()];
         maps.fill(0);
         for (kind, map) in (1..).zip(maps.chunks_exact_mut(map_bytes)) {
-            for (i, byte) in map.iter_mut().enumerate() {
-                let pixels = 8 * i..count.min(8 * i + 8);
-                for (bit, pixel) in pixels.enumerate() {
-                    let before = pixel.checked_sub(extent.frame());
-                    let was = before.is_some_and(|before| self.kinds[before] == kind);
-                    *byte |= u8::from((self.kinds[pixel] == kind) != was) << bit;
-                }
-            }
+            write_map(kind, extent.frame(), &self.kinds[..count], map);
         }
         grow(&mut self.compressed, zstd::bound(map_bytes * MOST));
         let len = zstd.compress(maps, &mut self.compressed, 3)?;
         bytes.extend((len as u32).to_le_bytes());
         bytes.extend(&self.compressed[..len]);
-        self.written = bytes.len() - start;
         Ok(())
     }
 
@@ -244,5 +232,27 @@ impl Specials {
                 .map(|number| i32::from_le_bytes(*number)),
         );
         Ok(start + len)
+    }
+}
+/// Sets a bit for each pixel that is of a kind while the same pixel of the frame before is not, or the other way round.
+fn write_map(kind: u8, frame: usize, kinds: &[u8], map: &mut [u8]) {
+    const BLOCK: usize = 1024;
+    for (block, bytes) in map.chunks_mut(BLOCK / 8).enumerate() {
+        let start = block * BLOCK;
+        let end = kinds.len().min(start + BLOCK);
+        let mut changed = [0; BLOCK];
+        for (changed, &is) in changed.iter_mut().zip(&kinds[start..end]) {
+            *changed = u8::from(is == kind);
+        }
+        let later = frame.clamp(start, end);
+        if let Some(before) = kinds.get(later.wrapping_sub(frame)..end.wrapping_sub(frame)) {
+            for (changed, &was) in changed[later - start..].iter_mut().zip(before) {
+                *changed ^= u8::from(was == kind);
+            }
+        }
+        for (byte, eight) in bytes.iter_mut().zip(changed.as_chunks().0) {
+            // The product has the lowest bits of the eight bytes in its highest byte.
+            *byte = (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
+        }
     }
 }

@@ -102,6 +102,14 @@ pub(crate) fn write_table(frequencies: &[u16], direct: usize, bytes: &mut Vec<u8
     }
 }
 
+/// About how many bytes [`write_table`] takes for the frequencies of a histogram.
+pub(crate) fn written_bytes(histogram: &[u32], direct: usize) -> usize {
+    let (direct, special) = histogram.split_at(direct.min(histogram.len()));
+    let last = direct.iter().rposition(|&count| count > 0).unwrap_or(0);
+    let special = special.iter().filter(|&&count| count > 0).count();
+    4 + (last + 1 + special) * PRECISION_BITS as usize / 8
+}
+
 /// Reads a table at `at` of `bytes`, which moves behind it, into `frequencies`, as long as the alphabet. The sum is not
 /// checked here: [`DecodeTables::push`] does.
 pub(crate) fn read_table(

@@ -62,20 +62,32 @@ fn predict_kernel(
 ) {
     let mut at = 0;
     while at + TOGETHER <= out.len() {
-        let sums = sums::<TOGETHER>(taps, weights, bias, at);
-        let (base, out) = (part::<TOGETHER>(base, at), &mut out[at..at + TOGETHER]);
-        for i in 0..TOGETHER {
-            out[i] = base[i].wrapping_add(sums[i] >> shift);
-        }
+        predict_part::<TOGETHER>(taps, weights, bias, shift, base, (out, at));
         at += TOGETHER;
     }
-    while at < out.len() {
-        let sums = sums::<BLOCK>(taps, weights, bias, at);
-        let (base, out) = (part::<BLOCK>(base, at), &mut out[at..at + BLOCK]);
-        for i in 0..BLOCK {
-            out[i] = base[i].wrapping_add(sums[i] >> shift);
-        }
-        at += BLOCK;
+    if at + TOGETHER / 2 <= out.len() {
+        predict_part::<{ TOGETHER / 2 }>(taps, weights, bias, shift, base, (out, at));
+        at += TOGETHER / 2;
+    }
+    if at < out.len() {
+        predict_part::<BLOCK>(taps, weights, bias, shift, base, (out, at));
+    }
+}
+
+/// The `N` predictions from `at` on.
+#[inline(always)]
+fn predict_part<const N: usize>(
+    taps: &[&[i32]],
+    weights: &[i32],
+    bias: i32,
+    shift: u32,
+    base: &[i32],
+    (out, at): (&mut [i32], usize),
+) {
+    let sums = sums::<N>(taps, weights, bias, at);
+    let (base, out) = (part::<N>(base, at), &mut out[at..at + N]);
+    for i in 0..N {
+        out[i] = base[i].wrapping_add(sums[i] >> shift);
     }
 }
 levels!(
@@ -125,16 +137,29 @@ fn bin(sum: i32) -> u8 {
 fn bins_kernel(taps: &[&[i32]], weights: &[i32], bias: i32, bins: &mut [u8]) {
     let mut at = 0;
     while at + TOGETHER <= bins.len() {
-        let sums = sums::<TOGETHER>(taps, weights, bias, at);
-        let bins = bins[at..at + TOGETHER].iter_mut();
-        bins.zip(sums).for_each(|(place, sum)| *place = bin(sum));
+        bins_part::<TOGETHER>(taps, weights, bias, (bins, at));
         at += TOGETHER;
     }
-    while at < bins.len() {
-        let sums = sums::<BLOCK>(taps, weights, bias, at);
-        let bins = bins[at..at + BLOCK].iter_mut();
-        bins.zip(sums).for_each(|(place, sum)| *place = bin(sum));
-        at += BLOCK;
+    if at + TOGETHER / 2 <= bins.len() {
+        bins_part::<{ TOGETHER / 2 }>(taps, weights, bias, (bins, at));
+        at += TOGETHER / 2;
+    }
+    if at < bins.len() {
+        bins_part::<BLOCK>(taps, weights, bias, (bins, at));
+    }
+}
+
+/// The `N` bins from `at` on.
+#[inline(always)]
+fn bins_part<const N: usize>(
+    taps: &[&[i32]],
+    weights: &[i32],
+    bias: i32,
+    (bins, at): (&mut [u8], usize),
+) {
+    let sums = sums::<N>(taps, weights, bias, at);
+    for (place, sum) in bins[at..at + N].iter_mut().zip(sums) {
+        *place = bin(sum);
     }
 }
 levels!(
