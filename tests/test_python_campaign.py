@@ -14,8 +14,8 @@ import h5etalon
 import h5py
 import numpy as np
 import pytest
-from h5etalon._command import find_command
 from h5etalon import _work
+from h5etalon._command import find_command
 from h5etalon._journal import Journal
 from h5etalon._listing import Shard, Source, fnv1a, parse_shard
 from h5etalon._task import make_task

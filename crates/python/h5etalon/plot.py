@@ -1,6 +1,7 @@
 """Figures with matplotlib, drawn as `etalon report` draws them.
 
-Ratio beside error of several codecs, what a scan tried beside its limits, curves of metrics, histograms of errors, and original, decoded and error side by side.
+Ratio beside error of several codecs, what a scan tried beside its limits, curves of metrics, histograms of errors, and
+original, decoded and error side by side.
 Each function takes axes to draw into, or makes a figure, and returns the axes.
 """
 
