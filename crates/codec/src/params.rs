@@ -272,7 +272,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Kind::Integer { min, max } => write!(f, "{min}…{max}"),
-            Kind::Number { min, max } => write!(f, "{min}…{max}"),
+            Kind::Number { min, max } => write!(f, "{}…{}", short(*min), short(*max)),
             Kind::Choice(words) => f.write_str(&words.join("|")),
             Kind::Flag => f.write_str("true|false"),
             Kind::Values => f.write_str("v1;v2;…"),

@@ -61,7 +61,7 @@ static OPEN: [Open; 9] = [
     open!("quantise" "psnr" 160.0 .. 10.0, false, One),
     open!("quantise" "levels" 65536.0 .. 2.0, true, One),
     open!("quantise" "bits" 50.0 .. 1.0, true, One),
-    open!("sigma-clip" "kappa" 1.5 .. 20.0, false, One),
+    open!("sigma-clip" "kappa" 1.0 .. 20.0, false, One),
     open!("sigma-clip" "sigma" 0.02 .. 8.0, false, Sigma),
 ];
 
