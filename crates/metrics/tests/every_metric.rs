@@ -1,8 +1,8 @@
 //! What holds for every metric: parts are the whole, masked elements are of no matter, and nothing panics.
 
 use etalon_metrics::{
-    Accumulator, Error, FrameSource, Frames, Halves, METRICS, Outcome, Pass, Settings, Shape, Task,
-    Values, evaluate, evaluate_on, metric_named, passes,
+    Accumulator, Error, FrameSource, Frames, Halves, METRICS, Outcome, Pass, Region, Settings,
+    Shape, Task, Values, evaluate, evaluate_on, metric_named, passes,
 };
 
 mod simulated;
@@ -78,6 +78,7 @@ fn settings(shape: Shape) -> Settings {
         settings.tomography.angle_range_deg = Some([0.0, 180.0]);
     }
     settings.correlation.two_time_frames = 6;
+    settings.stem.disks = vec![Region::Rectangle([0, 0, 5, 5])];
     let observations = (shape.frames * shape.rows * shape.columns) as i32;
     settings.merging.columns.hkl = (0..observations).map(|at| [at % 41, 1, 2]).collect();
     settings
