@@ -48,7 +48,7 @@ impl Sink for Nowhere {
 }
 
 #[test]
-fn nothing_is_allocated_for_a_frame_once_the_first_ones_are_through() {
+fn nothing_is_allocated_for_a_frame_but_the_first_of_an_encoder() {
     let frame = frame(3);
     for spec in ["bitshuffle", "bitshuffle:compressor=zstd"] {
         let mut settings = settings();
@@ -62,11 +62,14 @@ fn nothing_is_allocated_for_a_frame_once_the_first_ones_are_through() {
                 std::thread::yield_now();
             }
         };
-        // Both encoders have had some by then.
-        write_until(200);
-        let before = COUNT.load(Ordering::SeqCst);
-        write_until(1200);
-        assert_eq!(COUNT.load(Ordering::SeqCst) - before, 0, "{spec}");
+        // Which encoder takes a frame, and so when one has its first, is up to the system.
+        let allocates = |round: &u64| {
+            let before = COUNT.load(Ordering::SeqCst);
+            write_until((round + 1) * 200);
+            COUNT.load(Ordering::SeqCst) > before
+        };
+        let rounds = (0..10).filter(allocates).count();
+        assert!(rounds <= settings.encoders, "{spec}: in {rounds} of 10");
         writer.close().unwrap();
     }
 }
