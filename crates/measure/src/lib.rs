@@ -53,7 +53,6 @@ mod hdf5;
 pub mod icat;
 mod icat_xml;
 pub mod inspect;
-mod iso_time;
 pub mod known_filters;
 pub mod live_file;
 mod loss;

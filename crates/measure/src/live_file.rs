@@ -25,7 +25,7 @@ use crate::disk_space::free_bytes;
 use crate::hdf5::dataset::OpenDataset;
 use crate::hdf5::growing::{self, Growing};
 use crate::hdf5::{H5Error, Id, Result as H5Result, attribute, chunk, file, object};
-use crate::iso_time;
+use crate::timestamp;
 
 const DETECTOR: &str = "/entry/instrument/detector";
 const DATA: &str = "/entry/instrument/detector/data";
@@ -281,7 +281,7 @@ fn create_objects(file: &Id, format: &FrameFormat) -> H5Result<Objects> {
     attribute::write_text(&root, "default", "entry")?;
     let entry = create_group(file, "/entry", "NXentry")?;
     attribute::write_text(&entry, "default", "data")?;
-    let now = iso_time::now();
+    let now = timestamp::now();
     growing::create_text(&entry, "start_time", &now)?;
     growing::create_text(&entry, "end_time", &" ".repeat(now.len()))?;
     create_group(file, "/entry/instrument", "NXinstrument")?;
@@ -369,7 +369,7 @@ fn write_ending(path: &Path, format: &FrameFormat, ending: &Ending, elements: u6
         attribute::write_count(&detector, "frames_lost_runs_complete", complete)?;
     }
     let end_time = object::open(&file, "/entry/end_time")?;
-    growing::write_text(&end_time, &iso_time::now())?;
+    growing::write_text(&end_time, &timestamp::now())?;
     drop((detector, end_time));
     file::close(file)
 }
