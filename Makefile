@@ -81,9 +81,9 @@ test-long: tools wheel .venv-metrics/.stamp $(OTHER_WHEEL_VENVS:=/.stamp) test-r
 	scripts/check_source_archive
 	set -e; for level in $(LEVELS); do \
 		echo "ETALON_SIMD=$$level"; \
-		ETALON_SIMD=$$level $(CARGO) test -p etalon-codec; \
+		ETALON_SIMD=$$level $(CARGO) test --release -p etalon-codec; \
 	done
-	ETALON_MUTATIONS=$(MUTATIONS) $(CARGO) test -p etalon-codec --test hostile
+	ETALON_MUTATIONS=$(MUTATIONS) $(CARGO) test --release -p etalon-codec --test hostile
 	$(CARGO) build --release -p etalon-codec --example sigma_clip_sets
 	ETALON_CLIP_SETS=$(TARGET)/release/examples/sigma_clip_sets .venv-metrics/bin/python -m pytest tests/test_sigma_clip_pyfai.py -q -rs
 
