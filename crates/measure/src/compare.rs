@@ -143,11 +143,7 @@ impl<'a> Comparison<'a> {
         settings: &Settings,
     ) -> Result<Outcome, Fault> {
         let threads = self.threads;
-        let workers = &mut |tasks: Vec<Task<'_>>| {
-            let mut tasks = tasks.into_iter();
-            let work = |_: &mut (), task: Task<'_>| task();
-            ordered::run(threads, threads, || (), || Ok(tasks.next()), work, Ok)
-        };
+        let workers = &mut |tasks: Vec<Task<'_>>| ordered::run_tasks(threads, tasks);
         evaluate_on(metrics, settings, self, workers).map_err(|error| self.fault_of(error))
     }
 

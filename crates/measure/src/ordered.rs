@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
+use etalon_metrics::Task;
+
 /// Runs every item of `produce` through `work` on `threads` threads and gives the results to `consume` in the order of
 /// production. At most `in_flight` items are between production and consumption. The first error ends the run.
 ///
@@ -57,6 +59,13 @@ pub(crate) fn run<T: Send, R: Send, S, E: Send>(
             }
         }
     })
+}
+
+/// Does all of `tasks` on `threads` threads, and returns the first error.
+pub(crate) fn run_tasks(threads: usize, tasks: Vec<Task<'_>>) -> Result<(), etalon_metrics::Error> {
+    let mut tasks = tasks.into_iter();
+    let work = |_: &mut (), task: Task<'_>| task();
+    run(threads, threads, || (), || Ok(tasks.next()), work, Ok)
 }
 
 /// Results by number, until it is their turn.

@@ -9,6 +9,8 @@
 
 use etalon_metrics::{Frames, Noise};
 
+use super::search::three_digits;
+
 /// Edge of a block in pixels.
 const BLOCK: usize = 8;
 /// Classes by mean.
@@ -118,8 +120,7 @@ fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return 0.0;
     }
-    let digits = 10_f64.powf(2.0 - value.abs().log10().floor());
-    (value * digits).round() / digits
+    three_digits(value)
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {

@@ -165,11 +165,7 @@ impl Sample {
         jobs: usize,
     ) -> Result<Outcome, Fault> {
         let mut pair = self.pair(trial);
-        let workers = &mut |tasks: Vec<Task<'_>>| {
-            let mut tasks = tasks.into_iter();
-            let work = |_: &mut (), task: Task<'_>| task();
-            ordered::run(jobs, jobs, || (), || Ok(tasks.next()), work, Ok)
-        };
+        let workers = &mut |tasks: Vec<Task<'_>>| ordered::run_tasks(jobs, tasks);
         let outcome = evaluate_on(metrics, settings, &mut pair, workers);
         outcome.map_err(|error| Fault::Arguments(error.into()))
     }

@@ -22,8 +22,7 @@ impl Scale {
         if self.is_integer {
             return value.round();
         }
-        let digits = 10_f64.powf(2.0 - value.abs().log10().floor());
-        ((value * digits).round() / digits).clamp(self.least, self.most)
+        three_digits(value).clamp(self.least, self.most)
     }
 
     fn between(&self, low: f64, high: f64) -> f64 {
@@ -37,6 +36,12 @@ impl Scale {
             false => self.snap(middle),
         }
     }
+}
+
+/// The nearest number of three digits, for a number that is not 0.
+pub(crate) fn three_digits(value: f64) -> f64 {
+    let digits = 10_f64.powf(2.0 - value.abs().log10().floor());
+    (value * digits).round() / digits
 }
 
 /// The trials of a search.
