@@ -126,7 +126,8 @@ fn weigh(
 ) -> Result<Vec<Weighed>, Error> {
     let mut order: Vec<Weighed> = Vec::new();
     let mut is_plain = false;
-    if let Some(choice) = counts_choice::choose(context, speed, chunk, sample) {
+    let all = (chunk.layout, chunk.bytes);
+    if let Some(choice) = counts_choice::choose(context, speed, all, sample, |_| ()) {
         is_plain = choice.is_plain;
         let spec = &candidates.counts[choice.model as usize - 1];
         order.push((choice.bytes * candidates.step, spec));

@@ -3,7 +3,7 @@
 //! Bands of whole rows at the same places of a few frames in succession, so that a pixel keeps most of its neighbours in
 //! space and in time. The bands are spread over the frame, and the frames lie in the middle of the chunk.
 
-use crate::{Chunk, Layout};
+use crate::Layout;
 
 /// How large a sample is.
 pub(super) struct Size {
@@ -48,15 +48,15 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Takes a sample of `chunk`.
-    pub(super) fn take(&mut self, chunk: &Chunk, size: &Size) {
+    /// Takes a sample of a chunk.
+    pub(super) fn take(&mut self, layout: &Layout, chunk: &[u8], size: &Size) {
         self.bytes.clear();
         let Rows {
             frames,
             rows,
             columns,
             row_bytes,
-        } = Rows::of(chunk.layout);
+        } = Rows::of(layout);
         let wanted = (frames * rows * columns / size.part).clamp(size.least, size.most);
         let taken = wanted / (FRAME_ROWS * columns).max(1);
         let taken = frames.min(taken.clamp(*FRAMES.start(), *FRAMES.end()));
@@ -64,35 +64,40 @@ impl Sample {
         let bands = (of_frame / size.band_rows).clamp(1, BANDS);
         let band = (of_frame / bands).max(size.band_rows);
         if 2 * bands * band > rows {
-            return self.take_frames(chunk, [frames, rows, columns], wanted);
+            return self.take_frames((layout, chunk), [frames, rows, columns], wanted);
         }
         let first = (frames - taken) / 2;
         for frame in first..first + taken {
             for at in 0..bands {
                 let row = frame * rows + first_row(rows, band, (at, bands));
-                let bytes = &chunk.bytes[row * row_bytes..(row + band) * row_bytes];
+                let bytes = &chunk[row * row_bytes..(row + band) * row_bytes];
                 self.bytes.extend_from_slice(bytes);
             }
         }
         self.shape = vec![taken, bands * band, columns];
-        self.part = chunk.bytes.len() as f64 / self.bytes.len() as f64;
+        self.part = chunk.len() as f64 / self.bytes.len() as f64;
     }
 
     /// A chunk with few rows: whole frames of it, or all.
-    fn take_frames(&mut self, chunk: &Chunk, [frames, rows, columns]: [usize; 3], wanted: usize) {
-        let frame_bytes = (chunk.bytes.len() / frames.max(1)).max(1);
+    fn take_frames(
+        &mut self,
+        (layout, chunk): (&Layout, &[u8]),
+        [frames, rows, columns]: [usize; 3],
+        wanted: usize,
+    ) {
+        let frame_bytes = (chunk.len() / frames.max(1)).max(1);
         let taken = (wanted / (rows * columns).max(1)).max(2);
         if 2 * taken > frames {
-            self.bytes.extend_from_slice(chunk.bytes);
-            self.shape.clone_from(&chunk.layout.shape);
+            self.bytes.extend_from_slice(chunk);
+            self.shape.clone_from(&layout.shape);
             self.part = 1.0;
             return;
         }
         let first = (frames - taken) / 2;
-        let bytes = &chunk.bytes[first * frame_bytes..][..taken * frame_bytes];
+        let bytes = &chunk[first * frame_bytes..][..taken * frame_bytes];
         self.bytes.extend_from_slice(bytes);
         self.shape = vec![taken, rows, columns];
-        self.part = chunk.bytes.len() as f64 / self.bytes.len() as f64;
+        self.part = chunk.len() as f64 / self.bytes.len() as f64;
     }
 
     /// The first half of the frames or rows of a sample that is not all of the chunk, with its layout.

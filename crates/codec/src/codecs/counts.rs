@@ -67,8 +67,6 @@ fn encode_pixels(
     chunk: &Chunk,
     dst: &mut [u8],
 ) -> Option<usize> {
-    let nan_bytes = pixels.nan.map_or(0, |_| chunk.layout.element.bytes);
-    let (head, body) = dst.split_at_mut_checked(2 + nan_bytes)?;
     let model = match chunk.spec.choice("model") {
         "bbp" => Model::Bbp,
         "fir" => Model::Fir,
@@ -76,20 +74,35 @@ fn encode_pixels(
         _ => {
             let speed = Speed::of(chunk.spec);
             let mut sample = std::mem::take(&mut context.sample);
-            let choice = counts_choice::choose(context, speed, chunk, &mut sample);
+            let all = (chunk.layout, chunk.bytes);
+            let choice = counts_choice::choose(context, speed, all, &mut sample, |_| ());
             context.sample = sample;
             choice?.model
         }
     };
+    encode_with(context, model, pixels, chunk.layout, chunk.bytes, dst)
+}
+
+/// Encodes with one model the elements that `pixels` stands for.
+pub(super) fn encode_with(
+    context: &mut Context,
+    model: Model,
+    pixels: &Pixels,
+    layout: &Layout,
+    bytes: &[u8],
+    dst: &mut [u8],
+) -> Option<usize> {
+    let nan_bytes = pixels.nan.map_or(0, |_| layout.element.bytes);
+    let (head, body) = dst.split_at_mut_checked(2 + nan_bytes)?;
     head[0] = model as u8;
     head[1] = u8::from(pixels.nan.is_some());
     let nan = pixels.nan.unwrap_or(0).to_le_bytes();
     head[2..].copy_from_slice(&nan[..nan_bytes]);
-    let len = counts_choice::encode(context, model, pixels, chunk.bytes, body)?;
+    let len = counts_choice::encode(context, model, pixels, bytes, body)?;
     Some(2 + nan_bytes + len)
 }
 
-fn decode(
+pub(super) fn decode(
     context: &mut Context,
     layout: &Layout,
     payload: &[u8],

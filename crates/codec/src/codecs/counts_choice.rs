@@ -10,7 +10,7 @@ use super::counts_sample;
 use super::{counts_bbp_encode, counts_fir_encode};
 use crate::kernels::pixels::Word;
 use crate::params::Speed;
-use crate::{Chunk, Context};
+use crate::{Context, Layout};
 
 /// What a larger payload of a faster model may cost, in part of the other.
 fn price_of(speed: Speed) -> f64 {
@@ -73,18 +73,22 @@ const LITTLE: f64 = 0.004;
 /// Part that they might save of what is no noise.
 const MUCH: f64 = 0.05;
 
-/// Takes a sample of a chunk and chooses the model. `None` where the sample has an element without a word.
+/// Takes a sample of a chunk and chooses the model. `None` where the sample has an element without a word. `translate`
+/// makes of what was taken the elements that would be coded.
 pub(super) fn choose(
     context: &mut Context,
     speed: Speed,
-    chunk: &Chunk,
+    (layout, bytes): (&Layout, &[u8]),
     sample: &mut Sample,
+    translate: impl Fn(&mut [u8]),
 ) -> Option<Choice> {
-    sample.take(chunk, &SMALL);
-    if look_at(context, chunk, sample).is_none_or(|(_, seen)| seen.from_4 > FEW) {
-        sample.take(chunk, &LARGE);
+    sample.take(layout, bytes, &SMALL);
+    translate(&mut sample.bytes);
+    if look_at(context, layout, sample).is_none_or(|(_, seen)| seen.from_4 > FEW) {
+        sample.take(layout, bytes, &LARGE);
+        translate(&mut sample.bytes);
     }
-    let (pixels, seen) = look_at(context, chunk, sample)?;
+    let (pixels, seen) = look_at(context, layout, sample)?;
     let mut best: Option<Choice> = None;
     let mut gain = f64::INFINITY;
     for model in Model::ALL {
@@ -122,10 +126,10 @@ pub(super) fn choose(
 /// The pixels of a sample and what they are like.
 fn look_at(
     context: &mut Context,
-    chunk: &Chunk,
+    layout: &Layout,
     sample: &Sample,
 ) -> Option<(Pixels, counts_sample::Choice)> {
-    let layout = sample.layout(chunk.layout);
+    let layout = sample.layout(layout);
     let pixels = Pixels::of(&layout, &sample.bytes)?;
     let seen = match pixels.word_bytes {
         1 => look::<u8>(context, &pixels, &sample.bytes),

@@ -34,7 +34,7 @@ pub(super) static CODEC: Codec = Codec {
     params: &[
         Param {
             name: "backend",
-            kind: Kind::Choice(&["auto", "bits", "bitshuffle", "predict"]),
+            kind: Kind::Choice(&["auto", "bits", "bitshuffle", "counts", "predict"]),
             default: "auto",
             about: "what packs the indices",
         },
@@ -56,6 +56,7 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
     let backend = match chunk.spec.choice("backend") {
         "bits" => Backend::Bits,
         "bitshuffle" => Backend::Bitshuffle,
+        "counts" => Backend::Counts,
         "predict" => Backend::Predict,
         _ => Backend::Auto,
     };

@@ -18,6 +18,7 @@ mod counts_fir_bits;
 mod counts_fir_encode;
 mod counts_fir_learn;
 mod counts_fir_merge;
+pub(crate) mod counts_indices;
 pub(crate) mod counts_mask;
 pub(crate) mod counts_numbers;
 pub(crate) mod counts_pixels;

@@ -2,9 +2,9 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction |
+//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction, 4 counts |
 //! | 1 | 1 | bit-packing: bits per index, 0–32; others: bytes per index, 1, 2 or 4 |
-//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), or residuals (see `entropy/predict.rs`) |
+//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), residuals (see `entropy/predict.rs`), or counts (see `codecs/counts_indices.rs`) |
 //!
 //! Indices are held in as few bytes as their maximum needs (1, 2 or 4, little-endian): that is what the kernels read.
 //! [`encode`] and [`decode`] serve callers that hold them as `u32`.
@@ -12,11 +12,13 @@
 //! `Auto` packs bits, whose length is known beforehand, and estimates the others from a sample: bitshuffle from what zstd
 //! makes of packed planes, Huffman codes from frequencies. Bits stay unless bitshuffle is shorter by a seventh or
 //! Huffman codes by more than a fifth: equally frequent indices whose number is no power of two gain less than that, and
-//! unpack several times as fast from bits. Residuals, which take several times as long as all others, are chosen where
-//! they save 13 % of what the best of the others takes: see `entropy/indices_predicted.rs`.
+//! unpack several times as fast from bits. Counts and residuals, which take several times as long as these, are chosen
+//! where a model learnt on a sample says that they save enough: see `codecs/counts_indices.rs` and
+//! `entropy/indices_predicted.rs`.
 
-use crate::codecs::bitshuffle;
+use crate::codecs::{bitshuffle, counts_indices};
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
+use crate::entropy::indices_predicted::Rival;
 use crate::entropy::{indices_predicted, literals, zstd};
 use crate::params::Speed;
 use crate::{Context, Error};
@@ -30,6 +32,8 @@ pub(crate) enum Backend {
     Bits,
     /// Bitshuffle with zstd.
     Bitshuffle,
+    /// Photon counts.
+    Counts,
     /// Residuals of a prediction.
     Predict,
 }
@@ -51,6 +55,7 @@ const BITS: u8 = 0;
 const BITSHUFFLE: u8 = 1;
 const LITERALS: u8 = 2;
 const PREDICTED: u8 = 3;
+const COUNTS: u8 = 4;
 const HEADER_BYTES: usize = 2;
 
 /// Packs `context.indices`, all of them ≤ `max`, into the front of `dst`; `None` where they do not fit.
@@ -86,8 +91,8 @@ pub(crate) fn encode(
 /// Unpacks `payload` into `context.indices`, exactly `elements` of them.
 pub(crate) fn decode(context: &mut Context, elements: usize, payload: &[u8]) -> Result<(), Error> {
     let width = match *payload {
-        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS | PREDICTED, 1, ..] => 1,
-        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS | PREDICTED, 2, ..] => 2,
+        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS, 1, ..] => 1,
+        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS, 2, ..] => 2,
         _ => 4,
     };
     let mut indices = std::mem::take(&mut context.indices);
@@ -155,13 +160,13 @@ pub(crate) fn encode_narrow(
         Backend::Bits => Choice::Bits,
         Backend::Auto if fits => {
             let packed = &dst[HEADER_BYTES..HEADER_BYTES + packed];
-            let (choice, bits) = choose(context, width, bits, indices, packed)?;
-            if indices_predicted::worth(context, width, max, origin, indices, bits)? {
-                Choice::Predicted
-            } else {
-                choice
-            }
+            let plain = choose(context, width, bits, indices, packed)?;
+            choose_model(context, width, max, origin, indices, plain)?
         }
+        Backend::Counts => match counts_indices::plan(context, width, max, origin, indices) {
+            Some((plan, _)) => Choice::Counts(plan),
+            None => return Ok(None),
+        },
         Backend::Predict => Choice::Predicted,
         Backend::Auto | Backend::Bitshuffle => Choice::Bitshuffle(usize::MAX),
     };
@@ -169,6 +174,7 @@ pub(crate) fn encode_narrow(
         Choice::Bits => None,
         Choice::Bitshuffle(limit) => encode_bitshuffle(context, width, indices, limit, dst)?,
         Choice::Literals(limit) => encode_literals(context, width, indices, limit, dst),
+        Choice::Counts(plan) => encode_counts(context, width, plan, origin, indices, dst),
         Choice::Predicted => encode_predicted(context, width, max, origin, indices, dst)?,
     };
     if shorter.is_some() {
@@ -186,13 +192,14 @@ enum Choice {
     Bits,
     Bitshuffle(usize),
     Literals(usize),
+    Counts(counts_indices::Plan),
     Predicted,
 }
 
 /// Fewer indices are not worth a code of their own.
 const FEWEST_LITERALS: usize = 4096;
 
-/// The best of the back ends that are not a prediction, and about how many bits it takes for an index.
+/// The best of the back ends without a model of pixels, and about how many bits it takes for an index.
 fn choose(
     context: &mut Context,
     width: usize,
@@ -218,6 +225,29 @@ fn choose(
         (Choice::Literals(limit), coded)
     } else {
         (Choice::Bits, bits)
+    })
+}
+
+/// A back end with a model of pixels, where it is enough better than the best of the others.
+fn choose_model(
+    context: &mut Context,
+    width: usize,
+    max: u32,
+    origin: Origin,
+    indices: &[u8],
+    (plain, bits): (Choice, f64),
+) -> Result<Choice, Error> {
+    let counted = counts_indices::worth(context, width, max, origin, indices, bits);
+    let (choice, rival) = match counted {
+        Some((plan, _)) if plan.is_plain => return Ok(Choice::Counts(plan)),
+        Some((plan, bits)) => (Choice::Counts(plan), Rival::Counts(bits)),
+        None => (plain, Rival::Plain(bits)),
+    };
+    let is_predicted = indices_predicted::worth(context, width, max, origin, indices, rival)?;
+    Ok(if is_predicted {
+        Choice::Predicted
+    } else {
+        choice
     })
 }
 
@@ -264,6 +294,21 @@ fn encode_literals(
     let len = literals::encode(&mut context.zstd, width, indices, room)?;
     *header = [LITERALS, width as u8];
     (len <= limit).then_some(HEADER_BYTES + len)
+}
+
+/// The back end of counts, where they fit.
+fn encode_counts(
+    context: &mut Context,
+    width: usize,
+    plan: counts_indices::Plan,
+    origin: Origin,
+    indices: &[u8],
+    dst: &mut [u8],
+) -> Option<usize> {
+    let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
+    let len = counts_indices::encode(context, width, plan, origin, indices, room)?;
+    *header = [COUNTS, width as u8];
+    Some(HEADER_BYTES + len)
 }
 
 /// The back end of residuals, where they fit.
@@ -359,7 +404,11 @@ pub(crate) fn decode_narrow(
             let decoded = indices_predicted::decode(context, width, elements, packed, consume);
             decoded.map_err(|error| error.at(HEADER_BYTES))
         }
-        LITERALS | PREDICTED => Err(damaged("indices of another width", payload)),
+        COUNTS if usize::from(parameter) == width => {
+            let decoded = counts_indices::decode(context, width, elements, packed, consume);
+            decoded.map_err(|error| error.at(HEADER_BYTES))
+        }
+        LITERALS | PREDICTED | COUNTS => Err(damaged("indices of another width", payload)),
         _ => Err(damaged("unknown back end of indices", payload)),
     }
 }
