@@ -21,7 +21,7 @@
 //! | … | | payload, to the end of the chunk |
 
 use crate::codec::{Chunk, Encoded};
-use crate::codecs::{bitshuffle, bitshuffle_payload};
+use crate::codecs::{auto, bitshuffle, bitshuffle_payload};
 use crate::{ByteOrder, CODECS, Certificate, Codec, Context, Element, ElementClass, Error, Layout};
 
 const MAGIC: [u8; 4] = *b"Etln";
@@ -110,6 +110,12 @@ fn encode_payload(
         },
         ..Encoded::lossless(len)
     };
+    if !codec.lossless
+        && let Some(encoded) = auto::encode(context, chunk, payload)?
+        && let Some(by) = encoded.by
+    {
+        return Ok((by, fallback(encoded.len)));
+    }
     if let Some(len) = bitshuffle_payload::encode_fallback(context, chunk, payload)? {
         return Ok((bitshuffle::CODEC.id, fallback(len)));
     }

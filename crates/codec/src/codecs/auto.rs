@@ -93,7 +93,12 @@ pub(crate) fn lossy_codec<'a>(keys: impl Iterator<Item = &'a str>) -> Option<&'s
     found
 }
 
-fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error> {
+/// Encodes losslessly, whatever the codec that was asked for.
+pub(crate) fn encode(
+    context: &mut Context,
+    chunk: &Chunk,
+    dst: &mut [u8],
+) -> Result<Option<Encoded>, Error> {
     let speed = Speed::of(chunk.spec);
     let Some(candidates) = &CANDIDATES[speed as usize] else {
         return Ok(None);

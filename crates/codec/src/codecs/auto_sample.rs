@@ -6,7 +6,7 @@
 use crate::Layout;
 
 /// How large a sample is.
-pub(super) struct Size {
+pub(crate) struct Size {
     /// It has at least so many elements, or is all of the chunk.
     least: usize,
     /// It has about so many elements at most, but for the least number of rows.
@@ -25,7 +25,7 @@ pub(super) const SMALL: Size = Size {
     band_rows: 8,
 };
 /// For all others.
-pub(super) const LARGE: Size = Size {
+pub(crate) const LARGE: Size = Size {
     least: 64 << 10,
     most: 256 << 10,
     part: 16,
@@ -40,16 +40,16 @@ const BANDS: usize = 4;
 /// Rows of a chunk. Its memory is used again.
 #[derive(Default)]
 pub(crate) struct Sample {
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Extents of the sample.
     shape: Vec<usize>,
     /// How many times as large the chunk is.
-    pub(super) part: f64,
+    pub(crate) part: f64,
 }
 
 impl Sample {
     /// Takes a sample of a chunk.
-    pub(super) fn take(&mut self, layout: &Layout, chunk: &[u8], size: &Size) {
+    pub(crate) fn take(&mut self, layout: &Layout, chunk: &[u8], size: &Size) {
         self.bytes.clear();
         let Rows {
             frames,
@@ -131,7 +131,7 @@ impl Sample {
     }
 
     /// The layout of the sample of a chunk with this layout.
-    pub(super) fn layout(&self, of_chunk: &Layout) -> Layout {
+    pub(crate) fn layout(&self, of_chunk: &Layout) -> Layout {
         Layout {
             element: of_chunk.element,
             shape: self.shape.clone(),

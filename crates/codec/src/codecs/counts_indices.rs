@@ -23,11 +23,11 @@ use super::counts_choice;
 use super::counts_numbers::{Reader, write_number};
 use super::counts_pixels::Pixels;
 use crate::entropy::bits::BLOCK;
-use crate::entropy::indices::{Origin, grow};
+use crate::entropy::indices::{Indices, grow, words_layout};
 use crate::kernels::indices::{Turn, to_indices, to_words};
 use crate::kernels::levels::Level;
 use crate::params::Speed;
-use crate::{ByteOrder, Context, Element, ElementClass, Error, Layout};
+use crate::{Context, Error, Layout};
 
 /// How indices are to be coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,36 +52,24 @@ fn worth_at(speed: Speed) -> (f64, f64) {
 const FEWEST: usize = 2048;
 
 /// How to code indices, and about how many bits an index takes, where that is enough better than `other` bits.
-pub(crate) fn worth(
-    context: &mut Context,
-    width: usize,
-    max: u32,
-    origin: Origin,
-    indices: &[u8],
-    other: f64,
-) -> Option<(Plan, f64)> {
-    let (part, saving) = worth_at(origin.speed);
-    if indices.len() < FEWEST * width || other <= saving {
+pub(crate) fn worth(context: &mut Context, indices: &Indices, other: f64) -> Option<(Plan, f64)> {
+    let (part, saving) = worth_at(indices.origin.speed);
+    if indices.len() < FEWEST || other <= saving {
         return None;
     }
-    let planned = plan(context, width, max, origin, indices);
+    let planned = plan(context, indices);
     planned.filter(|&(_, bits)| bits < (part * other).min(other - saving))
 }
 
 /// Chooses turn and model on samples, and says about how many bits an index takes.
-pub(crate) fn plan(
-    context: &mut Context,
-    width: usize,
-    max: u32,
-    origin: Origin,
-    indices: &[u8],
-) -> Option<(Plan, f64)> {
-    let turn = turn_for(width, max, origin.first_code, indices)?;
-    let layout = layout_of(width, origin.shape, indices.len() / width);
+pub(crate) fn plan(context: &mut Context, indices: &Indices) -> Option<(Plan, f64)> {
+    let turn = turn_for(indices)?;
+    let layout = indices.layout();
     let mut sample = std::mem::take(&mut context.sample);
-    let all = (&layout, indices);
-    let choice = counts_choice::choose(context, origin.speed, all, &mut sample, |bytes| {
-        turn_to_words(width, turn, bytes);
+    let all = (&layout, indices.bytes);
+    let speed = indices.origin.speed;
+    let choice = counts_choice::choose(context, speed, all, &mut sample, |bytes| {
+        turn_to_words(indices.width, turn, bytes);
     });
     context.sample = sample;
     let choice = choice?;
@@ -90,25 +78,26 @@ pub(crate) fn plan(
         model: choice.model,
         is_plain: choice.is_plain,
     };
-    let elements = indices.len() / width;
-    Some((plan, 8.0 * choice.bytes / elements as f64))
+    Some((plan, 8.0 * choice.bytes / indices.len() as f64))
 }
 
 /// Indices that are looked at to find zero.
 const SEEN: usize = 1 << 11;
-/// Part of the bins, one in so many, that zero has at least.
+/// Part of the bins, one in so many, that zero has at least; or else there are so few different ones below it.
 const ZERO_PART: usize = 2;
+const MOST_BELOW: usize = 3;
 /// The last index is a mark of pixels if it is so many times as frequent as the one before, and then some.
 const OUT_OF_LINE: usize = 2;
 const OUT_OF_LINE_PIXELS: usize = 8;
 
-/// The turn that makes the most frequent bin zero, if most are of that bin. `None` where there are no bins.
+/// The turn that makes a number of 0 word 0, or else the most frequent bin. `None` where there are no bins.
 ///
 /// Where no codes are named, the last of all indices may be one: a detector marks pixels with its largest value.
-fn turn_for(width: usize, max: u32, first_code: u32, indices: &[u8]) -> Option<Turn<u32>> {
+fn turn_for(indices: &Indices) -> Option<Turn<u32>> {
+    let max = indices.max;
     let mut seen = [0; SEEN];
-    let step = indices.len() / width / SEEN | 1; // odd, to meet all columns
-    let strided = indices.chunks_exact(width).step_by(step);
+    let step = indices.len() / SEEN | 1; // odd, to meet all columns
+    let strided = indices.bytes.chunks_exact(indices.width).step_by(step);
     let len = seen
         .iter_mut()
         .zip(strided)
@@ -116,17 +105,14 @@ fn turn_for(width: usize, max: u32, first_code: u32, indices: &[u8]) -> Option<T
         .count();
     let seen = &mut seen[..len];
     seen.sort_unstable();
-    let bins = first_code.min(max.checked_add(1)?);
-    let seen_bins = seen.partition_point(|&index| index < bins);
-    let runs = seen[..seen_bins].chunk_by(|a, b| a == b);
-    let (frequent, index) = runs.map(|run| (run.len(), run[0])).max()?;
-    let zero = if frequent * ZERO_PART > seen_bins { index } else { 0 };
+    let bins = indices.origin.first_code.min(max.checked_add(1)?);
     let seen_of = |index| {
         seen.partition_point(|&seen| seen <= index) - seen.partition_point(|&seen| seen < index)
     };
-    let is_code = bins > max
-        && index < max
-        && seen_of(max) > OUT_OF_LINE * seen_of(max - 1) + OUT_OF_LINE_PIXELS;
+    let is_code =
+        bins > max && max > 0 && seen_of(max) > OUT_OF_LINE * seen_of(max - 1) + OUT_OF_LINE_PIXELS;
+    let zero = zero_of(seen, bins, indices.origin.first_bin)?;
+    let is_code = is_code && zero < max;
     let bins = bins - u32::from(is_code);
     Some(Turn {
         zero,
@@ -135,29 +121,28 @@ fn turn_for(width: usize, max: u32, first_code: u32, indices: &[u8]) -> Option<T
     })
 }
 
+/// The index that is word 0, going by sorted indices.
+fn zero_of(seen: &[u32], bins: u32, first_bin: i64) -> Option<u32> {
+    let seen = &seen[..seen.partition_point(|&index| index < bins)];
+    let runs = || seen.chunk_by(|a, b| a == b);
+    let (most, frequent) = runs().map(|run| (run.len(), run[0])).max()?;
+    let number_zero = u32::try_from(-first_bin).ok().filter(|&zero| zero < bins);
+    let zero = number_zero.filter(|&zero| zero > 0).unwrap_or(frequent);
+    let below = runs().take_while(|run| run[0] < zero).count();
+    let is_frequent = zero == frequent && most * ZERO_PART > seen.len();
+    Some(
+        if is_frequent || (below <= MOST_BELOW && number_zero == Some(zero)) {
+            zero
+        } else {
+            0
+        },
+    )
+}
+
 fn index_of(bytes: &[u8]) -> u32 {
     let mut index = [0; 4];
     index[..bytes.len()].copy_from_slice(bytes);
     u32::from_le_bytes(index)
-}
-
-/// Frames of words.
-fn layout_of(width: usize, shape: &[usize], count: usize) -> Layout {
-    let (rows, columns) = match *shape {
-        [.., rows, columns] if shape.iter().product::<usize>() == count => (rows, columns),
-        _ => (1, count),
-    };
-    layout_with(width, count, rows, columns)
-}
-
-fn layout_with(width: usize, count: usize, rows: usize, columns: usize) -> Layout {
-    let element = Element {
-        class: ElementClass::Unsigned,
-        bytes: width,
-        order: ByteOrder::Little,
-    };
-    let frames = count / (rows * columns).max(1);
-    Layout::new(element, vec![frames, rows, columns])
 }
 
 fn turn_to_words(width: usize, turn: Turn<u32>, indices: &mut [u8]) {
@@ -178,16 +163,14 @@ fn turn_to_indices(width: usize, turn: Turn<u32>, words: &mut [u8]) {
     }
 }
 
-/// Encodes indices of `width` bytes; `None` where they do not fit.
+/// Encodes indices; `None` where they do not fit.
 pub(crate) fn encode(
     context: &mut Context,
-    width: usize,
     plan: Plan,
-    origin: Origin,
-    indices: &[u8],
+    indices: &Indices,
     dst: &mut [u8],
 ) -> Option<usize> {
-    let layout = layout_of(width, origin.shape, indices.len() / width);
+    let layout = indices.layout();
     let pixels = Pixels::new(&layout, None)?;
     let (rows, columns) = layout.frame_shape();
     let turn = plan.turn;
@@ -200,10 +183,10 @@ pub(crate) fn encode(
     let (field, rest) = dst.split_at_mut_checked(head.len())?;
     field.copy_from_slice(&head);
     let mut words = std::mem::take(&mut context.stream);
-    grow(&mut words, indices.len());
-    let turned = &mut words[..indices.len()];
-    turned.copy_from_slice(indices);
-    turn_to_words(width, turn, turned);
+    grow(&mut words, indices.bytes.len());
+    let turned = &mut words[..indices.bytes.len()];
+    turned.copy_from_slice(indices.bytes);
+    turn_to_words(indices.width, turn, turned);
     let len = counts::encode_with(context, plan.model, &pixels, &layout, turned, rest);
     context.stream = words;
     Some(head.len() + len?)
@@ -237,7 +220,11 @@ pub(crate) fn decode(
 }
 
 /// The chunk of words that `counts` decodes, and the turn.
-fn read_head(reader: &mut Reader, width: usize, elements: usize) -> Result<(Layout, Turn<u32>), Error> {
+fn read_head(
+    reader: &mut Reader,
+    width: usize,
+    elements: usize,
+) -> Result<(Layout, Turn<u32>), Error> {
     let (rows, columns) = (reader.number()?, reader.number()?);
     let frame = rows
         .checked_mul(columns)
@@ -255,6 +242,6 @@ fn read_head(reader: &mut Reader, width: usize, elements: usize) -> Result<(Layo
         last_bin: (bins - 1) as u32,
         codes: codes as u32,
     };
-    let layout = layout_with(width, elements, rows as usize, columns as usize);
+    let layout = words_layout(width, elements, rows as usize, columns as usize);
     Ok((layout, turn))
 }

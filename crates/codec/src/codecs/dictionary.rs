@@ -92,7 +92,7 @@ fn encode_with(
     let origin = Origin {
         speed: Speed::of(chunk.spec),
         shape: &chunk.layout.shape,
-        first_bin: 0,
+        first_bin: -(order.negative(&values) as i64),
         first_code: u32::MAX,
     };
     let written = indices::encode_narrow(context, backend, max, origin, indices, &mut dst[at..])?;
@@ -245,6 +245,16 @@ impl Ordinals {
             ElementClass::Float if number & self.sign() == 0 => number | self.sign(),
             ElementClass::Float => !number & self.largest(),
             _ => number,
+        }
+    }
+
+    /// How many of the values, in order, are below zero.
+    fn negative(self, values: &[u64]) -> usize {
+        match self.class {
+            ElementClass::Signed | ElementClass::Float => {
+                values.partition_point(|&value| self.ordinal(value) < self.sign())
+            }
+            _ => 0,
         }
     }
 

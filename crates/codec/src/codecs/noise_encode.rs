@@ -73,14 +73,16 @@ pub(super) fn middle<T: Count>(lattice: &mut Lattice, index: i64) -> Option<T> {
 fn survey<T: Count>(layout: &Layout, bytes: &[u8], masks: &Masks<T>) -> Option<(i64, i64)> {
     let order = layout.element.order;
     let (top, bottom) = (T::from_count(T::MOST), T::from_count(T::LEAST));
-    let mut skipped = [masks
-        .values()
-        .next()
-        .unwrap_or_else(|| T::from_bits(u64::MAX)); 4];
+    let (mut low, mut high) = (top, bottom);
+    // The first value is skipped where there are no masks, but for its part in the range.
+    let first = T::read(bytes.get(..T::BYTES)?, order);
+    let mut skipped = [masks.values().next().unwrap_or(first); 4];
+    if masks.bits.is_empty() && bottom <= first && first <= top {
+        (low, high) = (first, first);
+    }
     for (skip, mask) in skipped.iter_mut().zip(masks.values()) {
         *skip = mask;
     }
-    let (mut low, mut high) = (top, bottom);
     let mut block = [T::default(); BLOCK];
     for bytes in bytes.chunks(BLOCK * T::BYTES) {
         let len = load(bytes, order, &mut block);

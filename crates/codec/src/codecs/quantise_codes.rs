@@ -4,6 +4,9 @@ use super::quantise::MAX_CODES;
 use crate::entropy::indices;
 use crate::kernels::quantise::Sample;
 
+/// Listed values among which a further one is looked for.
+const LATELY: usize = 4;
+
 /// Indices behind those of the bins: special values, and one for elements whose value is listed.
 pub(super) struct Codes<T> {
     /// Value of every code; of the listing one it means nothing.
@@ -32,6 +35,20 @@ impl<T: Sample> Codes<T> {
                 self.values.len() as u32 - 1
             }
             None => self.listed(value),
+        }
+    }
+
+    /// The code of a value that is neither special nor in a bin: its own where it was listed lately, as marks of pixels
+    /// are, which their makers did not name.
+    pub(super) fn outside(&mut self, value: T) -> u32 {
+        let is_value = |other: &T| other.to_bits() == value.to_bits();
+        let own = (0..self.values.len())
+            .find(|&code| self.listing != Some(code as u8) && is_value(&self.values[code]));
+        let lately = &self.listed[self.listed.len().saturating_sub(LATELY)..];
+        if own.is_some() || lately.iter().any(is_value) {
+            self.special(value)
+        } else {
+            self.listed(value)
         }
     }
 

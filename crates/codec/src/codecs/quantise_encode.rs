@@ -264,7 +264,7 @@ impl<'a, T: Sample> Source<'a, T> {
                 Becomes::Exception(value) => {
                     *near = value;
                     pass.loss.exceptions += 1;
-                    pass.codes.listed(value)
+                    pass.codes.outside(value)
                 }
                 Becomes::Value(value) => {
                     *near = value;
@@ -275,7 +275,7 @@ impl<'a, T: Sample> Source<'a, T> {
                         *found = (bin - window.first) as u32;
                         continue;
                     }
-                    pass.codes.listed(value)
+                    pass.codes.outside(value)
                 }
             };
             *found = window.count + code;

@@ -18,10 +18,10 @@
 
 use crate::codecs::{bitshuffle, counts_indices};
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
-use crate::entropy::indices_predicted::Rival;
+use crate::entropy::indices_predicted::Rivals;
 use crate::entropy::{indices_predicted, literals, zstd};
 use crate::params::Speed;
-use crate::{Context, Error};
+use crate::{ByteOrder, Context, Element, ElementClass, Error, Layout};
 
 /// Which back end an encoder may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,44 @@ pub(crate) struct Origin<'a> {
     pub first_bin: i64,
     /// Indices from here on say nothing about their neighbours: they are codes, not bins.
     pub first_code: u32,
+}
+
+/// Indices in `width` bytes each, little-endian.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Indices<'a> {
+    pub bytes: &'a [u8],
+    pub width: usize,
+    /// None is larger.
+    pub max: u32,
+    pub origin: Origin<'a>,
+}
+
+impl Indices<'_> {
+    /// Number of indices.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() / self.width
+    }
+
+    /// Indices as a chunk of unsigned integers.
+    pub(crate) fn layout(&self) -> Layout {
+        let (shape, count) = (self.origin.shape, self.len());
+        let (rows, columns) = match *shape {
+            [.., rows, columns] if shape.iter().product::<usize>() == count => (rows, columns),
+            _ => (1, count),
+        };
+        words_layout(self.width, count, rows, columns)
+    }
+}
+
+/// So many unsigned integers in frames of rows and columns.
+pub(crate) fn words_layout(width: usize, count: usize, rows: usize, columns: usize) -> Layout {
+    let element = Element {
+        class: ElementClass::Unsigned,
+        bytes: width,
+        order: ByteOrder::Little,
+    };
+    let frames = count / (rows * columns).max(1);
+    Layout::new(element, vec![frames, rows, columns])
 }
 
 const BITS: u8 = 0;
@@ -146,52 +184,74 @@ pub(crate) fn encode_narrow(
 ) -> Result<Option<usize>, Error> {
     let width = width_for(max);
     let bits = bits_for(max);
-    let Some(packed) = packed_len(indices.len() / width, bits) else {
-        return Ok(None);
+    let all = Indices {
+        bytes: indices,
+        width,
+        max,
+        origin,
     };
-    let fits = dst.len() >= HEADER_BYTES + packed;
-    let may_pack = matches!(backend, Backend::Auto | Backend::Bits);
-    if may_pack && fits {
-        dst[..HEADER_BYTES].copy_from_slice(&[BITS, bits as u8]);
-        let planes = &mut dst[HEADER_BYTES..HEADER_BYTES + packed];
-        pack(width, indices, bits, planes);
+    match backend {
+        Backend::Auto => encode_shortest(context, bits, &all, dst),
+        Backend::Bits => Ok(encode_bits(width, bits, indices, dst)),
+        Backend::Bitshuffle => encode_bitshuffle(context, width, indices, usize::MAX, dst),
+        Backend::Counts => Ok(counts_indices::plan(context, &all)
+            .and_then(|(plan, _)| encode_counts(context, plan, &all, dst))),
+        Backend::Predict => encode_predicted(context, &all, dst),
     }
-    let choice = match backend {
-        Backend::Bits => Choice::Bits,
-        Backend::Auto if fits => {
-            let packed = &dst[HEADER_BYTES..HEADER_BYTES + packed];
-            let plain = choose(context, width, bits, indices, packed)?;
-            choose_model(context, width, max, origin, indices, plain)?
-        }
-        Backend::Counts => match counts_indices::plan(context, width, max, origin, indices) {
-            Some((plan, _)) => Choice::Counts(plan),
-            None => return Ok(None),
-        },
-        Backend::Predict => Choice::Predicted,
-        Backend::Auto | Backend::Bitshuffle => Choice::Bitshuffle(usize::MAX),
-    };
-    let shorter = match choice {
-        Choice::Bits => None,
-        Choice::Bitshuffle(limit) => encode_bitshuffle(context, width, indices, limit, dst)?,
-        Choice::Literals(limit) => encode_literals(context, width, indices, limit, dst),
-        Choice::Counts(plan) => encode_counts(context, width, plan, origin, indices, dst),
-        Choice::Predicted => encode_predicted(context, width, max, origin, indices, dst)?,
-    };
-    if shorter.is_some() {
-        return Ok(shorter);
-    }
-    if choice != Choice::Bits && fits && backend == Backend::Auto {
-        return encode_narrow(context, Backend::Bits, max, origin, indices, dst);
-    }
-    Ok((may_pack && fits).then_some(HEADER_BYTES + packed))
 }
 
-/// A back end, with the length from which on bits are better.
+/// Packs with the back end that is worth most.
+fn encode_shortest(
+    context: &mut Context,
+    bits: u32,
+    indices: &Indices,
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let &Indices { width, bytes, .. } = indices;
+    let Some(len) = encode_bits(width, bits, bytes, dst) else {
+        return encode_bitshuffle(context, width, bytes, usize::MAX, dst);
+    };
+    let packed = &dst[HEADER_BYTES..len];
+    let (choice, bits_plain) = choose(context, width, bits, bytes, packed)?;
+    match choose_model(context, indices, bits_plain)? {
+        Some(model) => {
+            let written = encode_model(context, model, indices, (choice, bits_plain), dst)?;
+            if written.is_some() {
+                return Ok(written);
+            }
+        }
+        None if choice == Choice::Bits => return Ok(Some(len)),
+        None => {}
+    }
+    let shorter = match choice {
+        Choice::Bits => None,
+        Choice::Bitshuffle(limit) => encode_bitshuffle(context, width, bytes, limit, dst)?,
+        Choice::Literals(limit) => encode_literals(context, width, bytes, limit, dst),
+    };
+    Ok(shorter.or_else(|| encode_bits(width, bits, bytes, dst)))
+}
+
+/// The back end of bits, where they fit.
+fn encode_bits(width: usize, bits: u32, indices: &[u8], dst: &mut [u8]) -> Option<usize> {
+    let len = packed_len(indices.len() / width, bits)?;
+    let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
+    let planes = room.get_mut(..len)?;
+    *header = [BITS, bits as u8];
+    pack(width, indices, bits, planes);
+    Some(HEADER_BYTES + len)
+}
+
+/// A back end without a model of pixels, with the length from which on bits are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Choice {
     Bits,
     Bitshuffle(usize),
     Literals(usize),
+}
+
+/// A back end with a model of pixels.
+#[derive(Debug, Clone, Copy)]
+enum Model {
     Counts(counts_indices::Plan),
     Predicted,
 }
@@ -228,27 +288,52 @@ fn choose(
     })
 }
 
-/// A back end with a model of pixels, where it is enough better than the best of the others.
+/// The back end with a model of pixels, where one is enough better than `plain` bits for an index.
 fn choose_model(
     context: &mut Context,
-    width: usize,
-    max: u32,
-    origin: Origin,
-    indices: &[u8],
-    (plain, bits): (Choice, f64),
-) -> Result<Choice, Error> {
-    let counted = counts_indices::worth(context, width, max, origin, indices, bits);
-    let (choice, rival) = match counted {
-        Some((plan, _)) if plan.is_plain => return Ok(Choice::Counts(plan)),
-        Some((plan, bits)) => (Choice::Counts(plan), Rival::Counts(bits)),
-        None => (plain, Rival::Plain(bits)),
+    indices: &Indices,
+    plain: f64,
+) -> Result<Option<Model>, Error> {
+    let counted = counts_indices::worth(context, indices, plain);
+    let model = counted.map(|(plan, _)| Model::Counts(plan));
+    if counted.is_some_and(|(plan, _)| plan.is_plain) {
+        return Ok(model);
+    }
+    let rivals = Rivals {
+        plain,
+        counts: counted.map(|(_, bits)| bits),
     };
-    let is_predicted = indices_predicted::worth(context, width, max, origin, indices, rival)?;
+    let is_predicted = indices_predicted::worth(context, indices, rivals)?;
     Ok(if is_predicted {
-        Choice::Predicted
+        Some(Model::Predicted)
     } else {
-        choice
+        model
     })
+}
+
+/// Packs with a model of pixels, unless that turns out longer than the other choice was to be. A sample says too little
+/// about long runs, so bitshuffle is tried as well.
+fn encode_model(
+    context: &mut Context,
+    model: Model,
+    indices: &Indices,
+    (plain, bits): (Choice, f64),
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let written = match model {
+        Model::Counts(plan) => encode_counts(context, plan, indices, dst),
+        Model::Predicted => encode_predicted(context, indices, dst)?,
+    };
+    let expected = bits * indices.len() as f64 / 8.0;
+    let Some(len) = written.filter(|&len| len as f64 <= expected) else {
+        return Ok(None);
+    };
+    if matches!(plain, Choice::Bitshuffle(_)) {
+        let &Indices { width, bytes, .. } = indices;
+        let shorter = encode_bitshuffle(context, width, bytes, len - HEADER_BYTES, dst)?;
+        return Ok(shorter.or(written));
+    }
+    Ok(written)
 }
 
 /// Bytes of a piece of a [`sample`], and their number.
@@ -299,32 +384,27 @@ fn encode_literals(
 /// The back end of counts, where they fit.
 fn encode_counts(
     context: &mut Context,
-    width: usize,
     plan: counts_indices::Plan,
-    origin: Origin,
-    indices: &[u8],
+    indices: &Indices,
     dst: &mut [u8],
 ) -> Option<usize> {
     let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
-    let len = counts_indices::encode(context, width, plan, origin, indices, room)?;
-    *header = [COUNTS, width as u8];
+    let len = counts_indices::encode(context, plan, indices, room)?;
+    *header = [COUNTS, indices.width as u8];
     Some(HEADER_BYTES + len)
 }
 
 /// The back end of residuals, where they fit.
 fn encode_predicted(
     context: &mut Context,
-    width: usize,
-    max: u32,
-    origin: Origin,
-    indices: &[u8],
+    indices: &Indices,
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let Some((header, room)) = dst.split_first_chunk_mut::<HEADER_BYTES>() else {
         return Ok(None);
     };
-    let written = indices_predicted::encode(context, width, max, origin, indices, room)?;
-    *header = [PREDICTED, width as u8];
+    let written = indices_predicted::encode(context, indices, room)?;
+    *header = [PREDICTED, indices.width as u8];
     Ok(written.map(|len| HEADER_BYTES + len))
 }
 

@@ -7,7 +7,8 @@
 //!
 //! The payload is an i32, what is to be added to indices, then their sums: see `entropy/predict.rs`. Sums wrap.
 
-use crate::entropy::indices::Origin;
+use crate::codecs::auto_sample::LARGE;
+use crate::entropy::indices::{Indices, Origin};
 use crate::entropy::predict;
 use crate::entropy::predict_learn::Choice;
 use crate::entropy::predict_lines::Extent;
@@ -25,23 +26,22 @@ fn worth_at(speed: Speed) -> Option<(f64, f64)> {
     }
 }
 
-/// The same where the other back end is `counts`, which takes about as long.
-const WORTH_BESIDE_COUNTS: (f64, f64) = (0.97, 0.01);
+/// The same beside `counts`, which takes about as long.
+const WORTH_BESIDE_COUNTS: (f64, f64) = (0.99, 0.0);
 
-/// The best other back end, with the bits that an index takes there.
+/// The bits that an index takes otherwise.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Rival {
-    /// One without a model of pixels.
-    Plain(f64),
-    Counts(f64),
+pub(super) struct Rivals {
+    /// With the best back end that is no model of pixels.
+    pub(super) plain: f64,
+    /// As counts, where these are better.
+    pub(super) counts: Option<f64>,
 }
 
 /// Bits by which a prediction may be better than the difference to the left neighbour, about.
 const HOPE: f64 = 0.5;
 /// Fewer indices are not worth a model.
 const FEWEST: usize = 8192;
-/// Indices of a sample.
-const SAMPLE: usize = 1 << 15;
 /// Numbers are counted by so many low values.
 const COUNTED: usize = 4096;
 /// Codes that are looked for.
@@ -52,51 +52,42 @@ const BLOCK: usize = super::bits::BLOCK;
 /// Whether residuals are enough better than another back end.
 pub(super) fn worth(
     context: &mut Context,
-    width: usize,
-    max: u32,
-    origin: Origin,
-    indices: &[u8],
-    rival: Rival,
+    indices: &Indices,
+    rivals: Rivals,
 ) -> Result<bool, Error> {
-    let count = indices.len() / width;
-    let Some(worth) = worth_at(origin.speed) else {
+    let &Indices { width, origin, .. } = indices;
+    let count = indices.len();
+    let Some((worth, saving)) = worth_at(origin.speed) else {
         return Ok(false);
     };
-    let ((worth, saving), other) = match rival {
-        Rival::Plain(bits) => (worth, bits),
-        Rival::Counts(bits) => (WORTH_BESIDE_COUNTS, bits),
-    };
+    let other = rivals.plain;
     if count < FEWEST || other <= saving {
         return Ok(false);
     }
-    let whole = Extent::of(origin.shape, count);
-    let rows = whole.rows.min((SAMPLE / whole.columns).max(1));
-    let row = (whole.frames / 2) * whole.rows + (whole.rows - rows) / 2;
-    let start = (row * whole.columns).min(count - 1);
-    let end = (start + rows * whole.columns).min(count);
-    let sample = &indices[start * width..end * width];
+    let mut sample = std::mem::take(&mut context.sample);
+    let layout = indices.layout();
+    sample.take(&layout, indices.bytes, &LARGE);
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
-    widen(width, sample, offset(&origin), &mut numbers);
+    widen(width, &sample.bytes, offset(&origin), &mut numbers);
     let hoped = entropy(numbers.iter().copied());
     let differences = numbers.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
     let hoped = hoped.min(entropy(differences) - HOPE);
     let mut bits = f64::INFINITY;
     if hoped < worth * other {
-        let extent = Extent {
-            frames: 1,
-            rows: numbers.len().div_ceil(whole.columns),
-            columns: whole.columns,
-        };
-        let sampled = numbers.len();
-        find_codes(context, &mut numbers, max, origin);
+        let extent = Extent::of(&sample.layout(&layout).shape, numbers.len());
+        find_codes(context, &mut numbers, indices);
         let Context { predict, zstd, .. } = context;
         let estimate = predict::estimate(predict, zstd, &mut numbers, &extent, Choice::Any)?;
         if let Some((fixed, growing)) = estimate {
-            bits = 8.0 * (growing / sampled as f64 + fixed as f64 / count as f64);
+            bits = 8.0 * (growing * sample.part + fixed as f64) / count as f64;
         }
     }
     context.predicted_numbers = numbers;
-    Ok(bits < (worth * other).min(other - saving))
+    context.sample = sample;
+    let is_worth =
+        |other: f64, (part, saving): (f64, f64)| bits < (part * other).min(other - saving);
+    let beside_counts = |counts| is_worth(counts, WORTH_BESIDE_COUNTS);
+    Ok(is_worth(other, (worth, saving)) && rivals.counts.is_none_or(beside_counts))
 }
 
 /// What is added to indices.
@@ -107,21 +98,19 @@ fn offset(origin: &Origin) -> i32 {
 /// Encodes indices of `width` bytes; `None` where they do not fit.
 pub(super) fn encode(
     context: &mut Context,
-    width: usize,
-    max: u32,
-    origin: Origin,
-    indices: &[u8],
+    indices: &Indices,
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let Some((field, rest)) = dst.split_first_chunk_mut() else {
         return Ok(None);
     };
-    *field = offset(&origin).to_le_bytes();
+    let origin = &indices.origin;
+    *field = offset(origin).to_le_bytes();
     let at = field.len();
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
-    widen(width, indices, offset(&origin), &mut numbers);
+    widen(indices.width, indices.bytes, offset(origin), &mut numbers);
     let extent = Extent::of(origin.shape, numbers.len());
-    let written = encode_numbers(context, &mut numbers, max, origin, &extent, rest);
+    let written = encode_numbers(context, &mut numbers, indices, &extent, rest);
     context.predicted_numbers = numbers;
     Ok(written?.map(|len| at + len))
 }
@@ -129,20 +118,20 @@ pub(super) fn encode(
 fn encode_numbers(
     context: &mut Context,
     numbers: &mut Vec<i32>,
-    max: u32,
-    origin: Origin,
+    indices: &Indices,
     extent: &Extent,
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
-    find_codes(context, numbers, max, origin);
+    find_codes(context, numbers, indices);
     let Context { predict, zstd, .. } = context;
     predict::encode(predict, zstd, numbers, extent, Choice::Any, dst)
 }
 
 /// Finds special numbers, codes among them.
-fn find_codes(context: &mut Context, numbers: &mut [i32], max: u32, origin: Origin) {
-    let codes = origin.first_code..max.saturating_add(1);
-    let number = |code: u32| (code as i32).wrapping_add(offset(&origin));
+fn find_codes(context: &mut Context, numbers: &mut [i32], indices: &Indices) {
+    let origin = &indices.origin;
+    let codes = origin.first_code..indices.max.saturating_add(1);
+    let number = |code: u32| (code as i32).wrapping_add(offset(origin));
     let mut named = [0; MOST_CODES];
     let mut count = 0;
     for (place, code) in named.iter_mut().zip(codes) {

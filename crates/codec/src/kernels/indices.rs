@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn bins_begin_at_zero_and_codes_are_the_largest_words_at_every_level() {
-        let turn = |zero, bins, codes| Turn {
+        let turn = |zero: u32, bins: u32, codes: u32| Turn {
             zero,
             last_bin: bins - 1,
             codes,
