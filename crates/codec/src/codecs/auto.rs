@@ -126,7 +126,7 @@ fn weigh(
 ) -> Result<Vec<Weighed>, Error> {
     let mut order: Vec<Weighed> = Vec::new();
     let mut is_plain = false;
-    if let Some(choice) = counts_choice::choose(context, speed, chunk, sample) {
+    if let Some(choice) = counts_choice::choose(context, speed, None, chunk, sample) {
         is_plain = choice.is_plain;
         let spec = &candidates.counts[choice.model as usize - 1];
         order.push((choice.bytes * candidates.step, spec));

@@ -17,7 +17,7 @@
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
 use super::{counts_bbp, counts_choice, counts_fir};
-use crate::params::{MASK, SPEED, Speed};
+use crate::params::{self, MASK, SPEED, Speed, TEMPORAL};
 use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter};
 
 pub(super) static CODEC: Codec = Codec {
@@ -33,6 +33,7 @@ pub(super) static CODEC: Codec = Codec {
             about: "how pixels are expected: auto takes the smallest",
         },
         SPEED,
+        TEMPORAL,
         MASK,
     ],
     filter: &etalon_filter::FILTER,
@@ -69,6 +70,7 @@ fn encode_pixels(
 ) -> Option<usize> {
     let nan_bytes = pixels.nan.map_or(0, |_| chunk.layout.element.bytes);
     let (head, body) = dst.split_at_mut_checked(2 + nan_bytes)?;
+    let temporal = params::temporal(chunk.spec);
     let model = match chunk.spec.choice("model") {
         "bbp" => Model::Bbp,
         "fir" => Model::Fir,
@@ -76,7 +78,7 @@ fn encode_pixels(
         _ => {
             let speed = Speed::of(chunk.spec);
             let mut sample = std::mem::take(&mut context.sample);
-            let choice = counts_choice::choose(context, speed, chunk, &mut sample);
+            let choice = counts_choice::choose(context, speed, temporal, chunk, &mut sample);
             context.sample = sample;
             choice?.model
         }
@@ -85,7 +87,7 @@ fn encode_pixels(
     head[1] = u8::from(pixels.nan.is_some());
     let nan = pixels.nan.unwrap_or(0).to_le_bytes();
     head[2..].copy_from_slice(&nan[..nan_bytes]);
-    let len = counts_choice::encode(context, model, pixels, chunk.bytes, body)?;
+    let len = counts_choice::encode(context, model, pixels, chunk.bytes, temporal, body)?;
     Some(2 + nan_bytes + len)
 }
 

@@ -75,7 +75,7 @@ pub(super) fn worth(
         let sampled = numbers.len();
         find_codes(context, &mut numbers, max, origin);
         let Context { predict, zstd, .. } = context;
-        let estimate = predict::estimate(predict, zstd, &mut numbers, &extent, Choice::Any)?;
+        let estimate = predict::estimate(predict, zstd, &mut numbers, &extent, Choice::ANY)?;
         if let Some((fixed, growing)) = estimate {
             bits = 8.0 * (growing / sampled as f64 + fixed as f64 / count as f64);
         }
@@ -121,7 +121,7 @@ fn encode_numbers(
 ) -> Result<Option<usize>, Error> {
     find_codes(context, numbers, max, origin);
     let Context { predict, zstd, .. } = context;
-    predict::encode(predict, zstd, numbers, extent, Choice::Any, dst)
+    predict::encode(predict, zstd, numbers, extent, Choice::ANY, dst)
 }
 
 /// Finds special numbers, codes among them.
