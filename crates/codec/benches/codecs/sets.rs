@@ -3,22 +3,22 @@
 use etalon_codec::{ByteOrder, Element, ElementClass, Layout};
 
 /// Chunks of one kind.
-pub struct Set {
-    pub name: String,
-    pub layout: Layout,
+pub(crate) struct Set {
+    pub(crate) name: String,
+    pub(crate) layout: Layout,
     /// Whole chunks, one after the other.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Sets that the same settings are measured on.
-pub struct Group {
-    pub name: &'static str,
-    pub specs: &'static [&'static str],
-    pub sets: fn() -> Vec<Set>,
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) specs: &'static [&'static str],
+    pub(crate) sets: fn() -> Vec<Set>,
 }
 
 /// Lossless codecs and their models.
-pub const LOSSLESS: &[&str] = &[
+pub(crate) const LOSSLESS: &[&str] = &[
     "bitshuffle:planes",
     "dictionary",
     "counts:model=bbp",
@@ -32,7 +32,7 @@ pub const LOSSLESS: &[&str] = &[
     "auto",
 ];
 
-pub const GROUPS: &[Group] = &[
+pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "counts",
         specs: LOSSLESS,
@@ -86,7 +86,7 @@ const SIDE: usize = 1024;
 
 impl Set {
     /// The whole chunks of a file of raw little-endian elements.
-    pub fn of_file(path: &str, kind: &str, shape: &str) -> Self {
+    pub(crate) fn of_file(path: &str, kind: &str, shape: &str) -> Self {
         let shape: Vec<usize> = shape.split('x').map(|n| n.parse().unwrap()).collect();
         let bytes = std::fs::read(path).unwrap();
         let name = path.rsplit('/').next().unwrap();
