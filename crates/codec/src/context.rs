@@ -29,6 +29,8 @@ pub struct Context {
     pub(crate) predict: crate::entropy::predict::Memory,
     /// A frame that is decoded at once.
     pub(crate) frame: Vec<u8>,
+    /// A chunk as one of several codecs stores it.
+    pub(crate) trial: Vec<u8>,
     /// A part of a chunk on which codecs are tried.
     pub(crate) sample: crate::codecs::auto_sample::Sample,
     /// Settings that chunk after chunk is encoded with.
