@@ -19,6 +19,8 @@ pub struct Context {
     pub(crate) block: Scratch,
     /// A compressed stream that may turn out longer than the room for it.
     pub(crate) stream: Vec<u8>,
+    /// A frame of indices that may turn out longer than their bit planes.
+    pub(crate) region_frame: Vec<u8>,
     /// Indices of a palette or a quantiser, one per element.
     pub(crate) indices: Vec<u32>,
     /// The same in as few bytes as their maximum needs.
@@ -29,6 +31,8 @@ pub struct Context {
     pub(crate) predict: crate::entropy::predict::Memory,
     /// A frame that is decoded at once.
     pub(crate) frame: Vec<u8>,
+    /// A chunk as one of several codecs stores it.
+    pub(crate) trial: Vec<u8>,
     /// A part of a chunk on which codecs are tried.
     pub(crate) sample: crate::codecs::auto_sample::Sample,
     /// Settings that chunk after chunk is encoded with.

@@ -82,6 +82,23 @@ pub(crate) const SPEED: Param = Param {
     about: "how much time a smaller chunk may take",
 };
 
+/// Whether a model looks at earlier frames of its chunk.
+pub(crate) const TEMPORAL: Param = Param {
+    name: "temporal",
+    kind: Kind::Choice(&["auto", "yes", "no"]),
+    default: "auto",
+    about: "whether earlier frames of a chunk tell what to expect: auto where that helps",
+};
+
+/// What [`TEMPORAL`] says; `None` where the encoder is to find out.
+pub(crate) fn temporal(spec: &Spec) -> Option<bool> {
+    match spec.choice(TEMPORAL.name) {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
 /// What [`SPEED`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speed {

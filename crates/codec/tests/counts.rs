@@ -234,3 +234,43 @@ fn empty_and_masked_chunks_cost_next_to_nothing() {
         assert!(len < 1000, "{fill}: {len}");
     }
 }
+
+/// Eight frames of 64 × 256 pixels that flash where any other frame flashes, in one place of ten.
+fn flashing() -> Vec<i64> {
+    let mut random = Random(11);
+    let rates: Vec<usize> = (0..64 * 256 / 8)
+        .map(|_| [0, 60][usize::from(random.below(10) == 0)])
+        .collect();
+    (0..8 * 64 * 256)
+        .map(|i| i64::from(random.below(100) < rates[i / 8 % rates.len()]))
+        .collect()
+}
+
+#[test]
+fn earlier_frames_tell_where_counts_are_and_are_left_alone_on_request() {
+    let layout = layout(ElementClass::Unsigned, 2, ByteOrder::Little, &[8, 64, 256]);
+    let bytes = stored(&flashing(), &layout);
+    for codec in ["counts:model=bbp", "counts", "predict:model=up"] {
+        let separator = if codec.contains(':') { ',' } else { ':' };
+        let len = |temporal: &str| {
+            let spec = format!("{codec}{separator}temporal={temporal}");
+            payload_len_of(&spec, &layout, &bytes).unwrap()
+        };
+        let (with, without) = (len("yes"), len("no"));
+        let auto = len("auto");
+        assert!(with * 10 < without * 9, "{codec}: {with} and {without}");
+        assert!(auto * 100 < with * 101, "{codec}: {auto} and {with}");
+    }
+}
+
+#[test]
+fn a_chunk_of_one_frame_has_no_earlier_frames() {
+    let layout = layout(ElementClass::Unsigned, 2, ByteOrder::Little, &[64, 256]);
+    let bytes = stored(&sparse(64 * 256, 10, 9), &layout);
+    for codec in ["counts", "predict"] {
+        let len = |temporal: &str| {
+            payload_len_of(&format!("{codec}:temporal={temporal}"), &layout, &bytes).unwrap()
+        };
+        assert_eq!(len("yes"), len("no"), "{codec}");
+    }
+}

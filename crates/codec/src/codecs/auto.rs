@@ -8,12 +8,14 @@
 //! sample. `bitshuffle` and `dictionary` encode it. The models of `counts` and `predict` are learnt on it and say how
 //! long the code of its symbols would be: most of what coding takes is left out, and so are tables, whose length does
 //! not grow with the chunk. The length is weighted with what decoding takes: at `fast` a slow codec has to save 6 % for
-//! every step of slowness, at `balanced` 1 %, at `small` nothing.
+//! every step of slowness, at `balanced` 1 %, at `small` nothing. At `small` all that come near the least estimate encode
+//! the chunk, and the smallest stays.
 
 use std::sync::LazyLock;
 
 use super::auto_sample::Sample;
 use super::{counts_choice, predict};
+use crate::entropy::indices::grow;
 use crate::params::{MASK, SPEED, Speed};
 use crate::{Chunk, Codec, Context, Encoded, Error, Layout, Spec, etalon_filter};
 
@@ -39,6 +41,10 @@ const REGION_BITS: f64 = 24.0;
 const COMPRESSIBLE: f64 = 50.0;
 /// What grows with the chunk is at least this part of a sample: its halves may be unlike.
 const LEAST_GROWTH: f64 = 0.5;
+
+/// At `small`, candidates are tried whose estimates are above the least by no more than this factor; where little is left
+/// of the sample, all are, because estimates of what a header weighs are wide of the mark.
+const DOUBT: f64 = 1.12;
 
 /// What there is to choose from.
 struct Candidates {
@@ -108,6 +114,9 @@ pub(crate) fn encode(
     context.sample = sample;
     let mut order = order?;
     order.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    if speed == Speed::Small {
+        return smallest(context, &order, chunk, dst);
+    }
     for (_, spec) in order {
         let codec = spec.codec();
         let chunk = Chunk { spec, ..*chunk };
@@ -121,6 +130,44 @@ pub(crate) fn encode(
     Ok(None)
 }
 
+/// Encodes with the candidates that may be smallest, and keeps what is.
+fn smallest(
+    context: &mut Context,
+    order: &[Weighed],
+    chunk: &Chunk,
+    dst: &mut [u8],
+) -> Result<Option<Encoded>, Error> {
+    let Some(&(least, _)) = order.first() else {
+        return Ok(None);
+    };
+    let doubt = match least * COMPRESSIBLE < chunk.bytes.len() as f64 {
+        true => f64::INFINITY,
+        false => least * DOUBT,
+    };
+    let mut best: Option<Encoded> = None;
+    let mut trial = std::mem::take(&mut context.trial);
+    grow(&mut trial, dst.len());
+    for &(len, spec) in order {
+        if best.is_some() && len > doubt {
+            break;
+        }
+        let codec = spec.codec();
+        let chunk = Chunk { spec, ..*chunk };
+        let Some(encoded) = (codec.encode)(context, &chunk, &mut trial[..dst.len()])? else {
+            continue;
+        };
+        if best.as_ref().is_none_or(|best| encoded.len < best.len) {
+            dst[..encoded.len].copy_from_slice(&trial[..encoded.len]);
+            best = Some(Encoded {
+                by: Some(codec.id),
+                ..encoded
+            });
+        }
+    }
+    context.trial = trial;
+    Ok(best)
+}
+
 /// The candidates that take such values.
 fn weigh(
     context: &mut Context,
@@ -132,7 +179,7 @@ fn weigh(
     let mut order: Vec<Weighed> = Vec::new();
     let mut is_plain = false;
     let all = (chunk.layout, chunk.bytes);
-    if let Some(choice) = counts_choice::choose(context, speed, all, sample, |_| ()) {
+    if let Some(choice) = counts_choice::choose(context, speed, None, all, sample, |_| ()) {
         is_plain = choice.is_plain;
         let spec = &candidates.counts[choice.model as usize - 1];
         order.push((choice.bytes * candidates.step, spec));

@@ -17,7 +17,7 @@
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
 use super::{counts_bbp, counts_choice, counts_fir};
-use crate::params::{MASK, SPEED, Speed};
+use crate::params::{self, MASK, SPEED, Speed, TEMPORAL};
 use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, etalon_filter};
 
 pub(super) static CODEC: Codec = Codec {
@@ -33,6 +33,7 @@ pub(super) static CODEC: Codec = Codec {
             about: "how pixels are expected: auto takes the smallest",
         },
         SPEED,
+        TEMPORAL,
         MASK,
     ],
     filter: &etalon_filter::FILTER,
@@ -67,6 +68,8 @@ fn encode_pixels(
     chunk: &Chunk,
     dst: &mut [u8],
 ) -> Option<usize> {
+    let all = (chunk.layout, chunk.bytes);
+    let temporal = params::temporal(chunk.spec);
     let model = match chunk.spec.choice("model") {
         "bbp" => Model::Bbp,
         "fir" => Model::Fir,
@@ -74,22 +77,21 @@ fn encode_pixels(
         _ => {
             let speed = Speed::of(chunk.spec);
             let mut sample = std::mem::take(&mut context.sample);
-            let all = (chunk.layout, chunk.bytes);
-            let choice = counts_choice::choose(context, speed, all, &mut sample, |_| ());
+            let choice = counts_choice::choose(context, speed, temporal, all, &mut sample, |_| ());
             context.sample = sample;
             choice?.model
         }
     };
-    encode_with(context, model, pixels, chunk.layout, chunk.bytes, dst)
+    encode_with(context, model, pixels, temporal, all, dst)
 }
 
-/// Encodes with one model the elements that `pixels` stands for.
+/// Encodes with one model the elements that `pixels` stands for; `temporal` as in [`counts_choice::encode`].
 pub(super) fn encode_with(
     context: &mut Context,
     model: Model,
     pixels: &Pixels,
-    layout: &Layout,
-    bytes: &[u8],
+    temporal: Option<bool>,
+    (layout, bytes): (&Layout, &[u8]),
     dst: &mut [u8],
 ) -> Option<usize> {
     let nan_bytes = pixels.nan.map_or(0, |_| layout.element.bytes);
@@ -98,7 +100,7 @@ pub(super) fn encode_with(
     head[1] = u8::from(pixels.nan.is_some());
     let nan = pixels.nan.unwrap_or(0).to_le_bytes();
     head[2..].copy_from_slice(&nan[..nan_bytes]);
-    let len = counts_choice::encode(context, model, pixels, bytes, body)?;
+    let len = counts_choice::encode(context, model, pixels, bytes, temporal, body)?;
     Some(2 + nan_bytes + len)
 }
 

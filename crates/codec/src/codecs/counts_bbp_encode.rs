@@ -72,9 +72,10 @@ pub(super) fn encode(
     memory: &mut model::Memory,
     pixels: &Pixels,
     bytes: &[u8],
+    temporal: Option<bool>,
     dst: &mut [u8],
 ) -> Option<usize> {
-    for_words!(memory, pixels, words => encode_words(memory, pixels, bytes, words, dst))
+    for_words!(memory, pixels, words => encode_words(memory, pixels, bytes, temporal, words, dst))
 }
 
 /// What the planes of a sample would take; `None` where it is not to be coded in planes.
@@ -82,10 +83,12 @@ pub(super) fn estimate(
     memory: &mut model::Memory,
     pixels: &Pixels,
     bytes: &[u8],
+    temporal: Option<bool>,
     choice: &Choice,
 ) -> Option<Estimate> {
-    let prepared =
-        for_words!(memory, pixels, words => prepare(memory, pixels, bytes, choice, words))?;
+    let prepared = for_words!(
+        memory, pixels, words => prepare(memory, pixels, bytes, temporal, choice, words)
+    )?;
     let masks = memory.masks.residual_bits() / 8.0;
     let escapes = memory.encoder.values.len() + prepared.mask_bytes;
     Some(Estimate {
@@ -110,6 +113,7 @@ fn prepare<W: Word>(
     memory: &mut model::Memory,
     pixels: &Pixels,
     bytes: &[u8],
+    temporal: Option<bool>,
     choice: &Choice,
     words: &mut [W],
 ) -> Option<Prepared> {
@@ -121,7 +125,10 @@ fn prepare<W: Word>(
         .masks
         .begin_encoding(specials, pixels.rows, pixels.columns);
     let planes = choice.planes;
-    let is_temporal = pixels.frames >= TEMPORAL_FRAMES;
+    let is_temporal = match temporal {
+        Some(is_asked) => is_asked && pixels.frames > 1,
+        None => pixels.frames >= TEMPORAL_FRAMES,
+    };
     let shift = if is_temporal { 3 } else { 2 };
     let groups = pixels.columns.div_ceil(GROUP);
     memory
@@ -157,11 +164,12 @@ fn encode_words<W: Word>(
     memory: &mut model::Memory,
     pixels: &Pixels,
     bytes: &[u8],
+    temporal: Option<bool>,
     words: &mut [W],
     dst: &mut [u8],
 ) -> Option<usize> {
     let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
-    let mut prepared = prepare(memory, pixels, bytes, &choice, words)?;
+    let mut prepared = prepare(memory, pixels, bytes, temporal, &choice, words)?;
     let encoder_words = &mut std::mem::take(&mut memory.encoder.words);
     let mut encoder = Encoder::new(prepared.lanes, encoder_words);
     encode_planes(memory, pixels, &prepared.tables, &mut encoder);

@@ -21,17 +21,18 @@ fn price_of(speed: Speed) -> f64 {
     }
 }
 
-/// Encodes with one model.
+/// Encodes with one model. Only [`Model::Bbp`] looks at earlier frames; whether it is to, `temporal` says.
 pub(super) fn encode(
     context: &mut Context,
     model: Model,
     pixels: &Pixels,
     bytes: &[u8],
+    temporal: Option<bool>,
     dst: &mut [u8],
 ) -> Option<usize> {
     let has_differences = model == Model::Variance;
     match model {
-        Model::Bbp => counts_bbp_encode::encode(&mut context.counts, pixels, bytes, dst),
+        Model::Bbp => counts_bbp_encode::encode(&mut context.counts, pixels, bytes, temporal, dst),
         _ => {
             let memory = &mut context.counts_fir;
             counts_fir_encode::encode(memory, has_differences, pixels, bytes, dst)
@@ -73,11 +74,12 @@ const LITTLE: f64 = 0.004;
 /// Part that they might save of what is no noise.
 const MUCH: f64 = 0.05;
 
-/// Takes a sample of a chunk and chooses the model. `None` where the sample has an element without a word. `translate`
-/// makes of what was taken the elements that would be coded.
+/// Takes a sample of a chunk and chooses the model; `temporal` as in [`encode`]. `None` where the sample has an element
+/// without a word. `translate` makes of what was taken the elements that would be coded.
 pub(super) fn choose(
     context: &mut Context,
     speed: Speed,
+    temporal: Option<bool>,
     (layout, bytes): (&Layout, &[u8]),
     sample: &mut Sample,
     translate: impl Fn(&mut [u8]),
@@ -100,7 +102,8 @@ pub(super) fn choose(
         if !is_possible {
             continue;
         }
-        let Some(estimate) = estimate(context, model, &pixels, &sample.bytes, &seen) else {
+        let Some(estimate) = estimate(context, model, &pixels, &sample.bytes, temporal, &seen)
+        else {
             continue;
         };
         let bytes = estimate.of_chunk(sample.part);
@@ -153,11 +156,14 @@ fn estimate(
     model: Model,
     pixels: &Pixels,
     bytes: &[u8],
+    temporal: Option<bool>,
     seen: &counts_sample::Choice,
 ) -> Option<Estimate> {
     let has_differences = model == Model::Variance;
     match model {
-        Model::Bbp => counts_bbp_encode::estimate(&mut context.counts, pixels, bytes, seen),
+        Model::Bbp => {
+            counts_bbp_encode::estimate(&mut context.counts, pixels, bytes, temporal, seen)
+        }
         _ => {
             let memory = &mut context.counts_fir;
             counts_fir_encode::estimate(memory, has_differences, pixels, bytes, seen)

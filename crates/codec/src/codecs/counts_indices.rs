@@ -68,7 +68,7 @@ pub(crate) fn plan(context: &mut Context, indices: &Indices) -> Option<(Plan, f6
     let mut sample = std::mem::take(&mut context.sample);
     let all = (&layout, indices.bytes);
     let speed = indices.origin.speed;
-    let choice = counts_choice::choose(context, speed, all, &mut sample, |bytes| {
+    let choice = counts_choice::choose(context, speed, None, all, &mut sample, |bytes| {
         turn_to_words(indices.width, turn, bytes);
     });
     context.sample = sample;
@@ -187,7 +187,7 @@ pub(crate) fn encode(
     let turned = &mut words[..indices.bytes.len()];
     turned.copy_from_slice(indices.bytes);
     turn_to_words(indices.width, turn, turned);
-    let len = counts::encode_with(context, plan.model, &pixels, &layout, turned, rest);
+    let len = counts::encode_with(context, plan.model, &pixels, None, (&layout, turned), rest);
     context.stream = words;
     Some(head.len() + len?)
 }

@@ -14,9 +14,9 @@
 use super::counts_choice::Estimate;
 use super::predict_numbers::{from_numbers, number_of, to_numbers};
 use crate::entropy::predict::{self, Memory};
-use crate::entropy::predict_learn::Choice;
+use crate::entropy::predict_learn::{Choice, Orders};
 use crate::entropy::predict_lines::{Extent, Order};
-use crate::params::{MASK, SPEED, Speed};
+use crate::params::{self, MASK, SPEED, Speed, TEMPORAL};
 use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, Spec, etalon_filter};
 
 pub(super) static CODEC: Codec = Codec {
@@ -32,6 +32,7 @@ pub(super) static CODEC: Codec = Codec {
             about: "what predicts: nothing, rows above, or also pixels to the left (slower)",
         },
         SPEED,
+        TEMPORAL,
         MASK,
     ],
     filter: &etalon_filter::FILTER,
@@ -101,12 +102,15 @@ pub(super) fn estimate(context: &mut Context, chunk: &Chunk) -> Result<Option<Es
 }
 
 fn choice_of(spec: &Spec) -> Choice {
-    match spec.choice("model") {
-        "none" => Choice::Only(Order::Flat),
-        "up" => Choice::Only(Order::Rows),
-        "full" => Choice::Only(Order::Diagonals),
-        _ if Speed::of(spec) == Speed::Fast => Choice::Quick,
-        _ => Choice::Any,
+    Choice {
+        orders: match spec.choice("model") {
+            "none" => Orders::Only(Order::Flat),
+            "up" => Orders::Only(Order::Rows),
+            "full" => Orders::Only(Order::Diagonals),
+            _ if Speed::of(spec) == Speed::Fast => Orders::Quick,
+            _ => Orders::Any,
+        },
+        temporal: params::temporal(spec),
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction, 4 counts |
+//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction, 4 counts, 5 regions |
 //! | 1 | 1 | bit-packing: bits per index, 0–32; others: bytes per index, 1, 2 or 4 |
-//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), residuals (see `entropy/predict.rs`), or counts (see `codecs/counts_indices.rs`) |
+//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), residuals (see `entropy/predict.rs`), counts (see `codecs/counts_indices.rs`), or a frame (see `entropy/indices_regions.rs`) |
 //!
 //! Indices are held in as few bytes as their maximum needs (1, 2 or 4, little-endian): that is what the kernels read.
 //! [`encode`] and [`decode`] serve callers that hold them as `u32`.
@@ -14,12 +14,13 @@
 //! Huffman codes by more than a fifth: equally frequent indices whose number is no power of two gain less than that, and
 //! unpack several times as fast from bits. Counts and residuals, which take several times as long as these, are chosen
 //! where a model learnt on a sample says that they save enough: see `codecs/counts_indices.rs` and
-//! `entropy/indices_predicted.rs`.
+//! `entropy/indices_predicted.rs`. Where nearly all indices are like a neighbour, models are not asked: bitshuffle and a
+//! frame of the indices themselves are tried on all of them.
 
 use crate::codecs::{bitshuffle, counts_indices};
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
 use crate::entropy::indices_predicted::Rivals;
-use crate::entropy::{indices_predicted, literals, zstd};
+use crate::entropy::{indices_predicted, indices_regions, literals, zstd};
 use crate::params::Speed;
 use crate::{ByteOrder, Context, Element, ElementClass, Error, Layout};
 
@@ -94,6 +95,7 @@ const BITSHUFFLE: u8 = 1;
 const LITERALS: u8 = 2;
 const PREDICTED: u8 = 3;
 const COUNTS: u8 = 4;
+const REGIONS: u8 = 5;
 const HEADER_BYTES: usize = 2;
 
 /// Packs `context.indices`, all of them ≤ `max`, into the front of `dst`; `None` where they do not fit.
@@ -129,8 +131,8 @@ pub(crate) fn encode(
 /// Unpacks `payload` into `context.indices`, exactly `elements` of them.
 pub(crate) fn decode(context: &mut Context, elements: usize, payload: &[u8]) -> Result<(), Error> {
     let width = match *payload {
-        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS, 1, ..] => 1,
-        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS, 2, ..] => 2,
+        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS, 1, ..] => 1,
+        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS, 2, ..] => 2,
         _ => 4,
     };
     let mut indices = std::mem::take(&mut context.indices);
@@ -211,6 +213,9 @@ fn encode_shortest(
     let Some(len) = encode_bits(width, bits, bytes, dst) else {
         return encode_bitshuffle(context, width, bytes, usize::MAX, dst);
     };
+    if indices_regions::has_regions(indices) {
+        return encode_regions(context, bits, indices, dst);
+    }
     let packed = &dst[HEADER_BYTES..len];
     let (choice, bits_plain) = choose(context, width, bits, bytes, packed)?;
     match choose_model(context, indices, bits_plain)? {
@@ -229,6 +234,34 @@ fn encode_shortest(
         Choice::Literals(limit) => encode_literals(context, width, bytes, limit, dst),
     };
     Ok(shorter.or_else(|| encode_bits(width, bits, bytes, dst)))
+}
+
+/// Packs regions with the shortest of the back ends that decode fast.
+fn encode_regions(
+    context: &mut Context,
+    bits: u32,
+    indices: &Indices,
+    dst: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    let &Indices { width, bytes, .. } = indices;
+    let mut frame = std::mem::take(&mut context.region_frame);
+    grow(&mut frame, zstd::bound(bytes.len()));
+    let len = indices_regions::encode(context, indices, &mut frame);
+    let limit = len.unwrap_or(usize::MAX);
+    let packed = packed_len(indices.len(), bits).unwrap_or(usize::MAX);
+    let shorter = encode_bitshuffle(context, width, bytes, limit.min(packed), dst);
+    let fitting = len.filter(|&len| len < packed && HEADER_BYTES + len <= dst.len());
+    let written = match (shorter, fitting) {
+        (Ok(None), Some(len)) => {
+            dst[..HEADER_BYTES].copy_from_slice(&[REGIONS, width as u8]);
+            dst[HEADER_BYTES..HEADER_BYTES + len].copy_from_slice(&frame[..len]);
+            Ok(Some(HEADER_BYTES + len))
+        }
+        (Ok(None), None) => Ok(encode_bits(width, bits, bytes, dst)),
+        (shorter, _) => shorter,
+    };
+    context.region_frame = frame;
+    written
 }
 
 /// The back end of bits, where they fit.
@@ -488,7 +521,17 @@ pub(crate) fn decode_narrow(
             let decoded = counts_indices::decode(context, width, elements, packed, consume);
             decoded.map_err(|error| error.at(HEADER_BYTES))
         }
-        LITERALS | PREDICTED | COUNTS => Err(damaged("indices of another width", payload)),
+        REGIONS if usize::from(parameter) == width => {
+            let mut indices = std::mem::take(&mut context.narrow);
+            let len = elements.saturating_mul(width);
+            let decoded = indices_regions::decode(context, len, packed, &mut indices)
+                .map(|()| indices[..len].chunks(BLOCK * width).all(&mut consume));
+            context.narrow = indices;
+            decoded.map_err(|error| error.at(HEADER_BYTES))
+        }
+        LITERALS | PREDICTED | COUNTS | REGIONS => {
+            Err(damaged("indices of another width", payload))
+        }
         _ => Err(damaged("unknown back end of indices", payload)),
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn worth(
         let extent = Extent::of(&sample.layout(&layout).shape, numbers.len());
         find_codes(context, &mut numbers, indices);
         let Context { predict, zstd, .. } = context;
-        let estimate = predict::estimate(predict, zstd, &mut numbers, &extent, Choice::Any)?;
+        let estimate = predict::estimate(predict, zstd, &mut numbers, &extent, Choice::ANY)?;
         if let Some((fixed, growing)) = estimate {
             bits = 8.0 * (growing * sample.part + fixed as f64) / count as f64;
         }
@@ -124,7 +124,7 @@ fn encode_numbers(
 ) -> Result<Option<usize>, Error> {
     find_codes(context, numbers, indices);
     let Context { predict, zstd, .. } = context;
-    predict::encode(predict, zstd, numbers, extent, Choice::Any, dst)
+    predict::encode(predict, zstd, numbers, extent, Choice::ANY, dst)
 }
 
 /// Finds special numbers, codes among them.

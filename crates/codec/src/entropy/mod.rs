@@ -4,6 +4,7 @@ pub(crate) mod bernoulli;
 pub(crate) mod bits;
 pub(crate) mod indices;
 mod indices_predicted;
+mod indices_regions;
 mod literals;
 pub(crate) mod lz4;
 pub(crate) mod palette;

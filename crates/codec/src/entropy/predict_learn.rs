@@ -14,12 +14,38 @@ use crate::kernels::predict_fit::WIDTH;
 
 /// What may be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) struct Choice {
+    pub(crate) orders: Orders,
+    /// Whether to look at earlier frames; `None` for where they help.
+    pub(crate) temporal: Option<bool>,
+}
+
+impl Choice {
+    /// Whatever is smallest.
+    pub(crate) const ANY: Self = Self {
+        orders: Orders::Any,
+        temporal: None,
+    };
+
+    fn allows(&self, order: Order, extent: &Extent) -> bool {
+        match self.orders {
+            Orders::Only(only) => only == order,
+            // Nothing is predicted by nothing, earlier frames least of all.
+            _ if order == Order::Flat => self.temporal != Some(true) || extent.frames == 1,
+            Orders::Quick => order != Order::Diagonals,
+            Orders::Any => true,
+        }
+    }
+}
+
+/// Which pixels of the same frame may be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Orders {
     /// Whatever is smallest.
     Any,
     /// The same without pixels to the left, which take longer.
     Quick,
-    /// This and earlier frames, where they help.
+    /// Those of one order.
     Only(Order),
 }
 
@@ -81,29 +107,27 @@ pub(super) fn learn(
     let learner = Learner { numbers, extent };
     let mut best: Option<(f64, Kind)> = None;
     for order in [Order::Flat, Order::Rows, Order::Diagonals] {
-        let allowed = match choice {
-            Choice::Any => true,
-            Choice::Quick => order != Order::Diagonals,
-            Choice::Only(only) => only == order,
-        };
-        if !allowed || !learner.suits(order) {
+        if !choice.allows(order, extent) || !learner.suits(order) {
             continue;
         }
         let first = learner.fit(order, false, memory);
+        let is_alone = extent.frames == 1 || order == Order::Flat || choice.temporal == Some(false);
         let mut consider = |bits: f64, kind: Kind| {
             if best.is_none_or(|(least, _)| bits < least - WORTH * (1.0 + least)) {
                 best = Some((bits, kind));
             }
         };
-        consider(
-            first.bits,
-            Kind {
-                order,
-                first,
-                later: None,
-            },
-        );
-        if extent.frames > 1 && order != Order::Flat {
+        if is_alone || choice.temporal.is_none() {
+            consider(
+                first.bits,
+                Kind {
+                    order,
+                    first,
+                    later: None,
+                },
+            );
+        }
+        if !is_alone {
             let later = learner.fit(order, true, memory);
             let frames = extent.frames as f64;
             let bits = (later.bits * (frames - 1.0) + first.bits) / frames;
