@@ -163,7 +163,7 @@ proptest! {
         (class, element_bytes, order) in any_layout(),
         palette in prop::collection::vec(any::<u64>(), 1..400),
         runs in prop::collection::vec((any::<prop::sample::Index>(), 1usize..300), 0..200),
-        backend in prop_oneof![Just("auto"), Just("bits"), Just("bitshuffle")],
+        backend in prop_oneof![Just("auto"), Just("bits"), Just("bitshuffle"), Just("counts")],
     ) {
         let mut src = Vec::new();
         for (index, length) in runs {

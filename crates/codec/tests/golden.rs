@@ -7,7 +7,7 @@ mod support;
 use std::path::PathBuf;
 
 use etalon_codec::{Context, Spec};
-use support::{counts, encode, layout, stored};
+use support::{counts, encode, layout, sparse, stored};
 
 /// File name, SPEC, element bytes, elements. The data are `counts(elements, element_bytes, 2026)`.
 const CHUNKS: &[(&str, &str, usize, usize)] = &[
@@ -56,14 +56,43 @@ const CHUNKS: &[(&str, &str, usize, usize)] = &[
     ),
 ];
 
+/// The same with data `sparse(128, elements, element_bytes, 20)`: indices go to the back end of counts.
+const SPARSE_CHUNKS: &[(&str, &str, usize, usize)] = &[
+    (
+        "frame1-dictionary-counts-u2",
+        "dictionary:backend=counts",
+        2,
+        4096,
+    ),
+    ("frame1-noise-counts-u4", "noise:speed=fast", 4, 8192),
+    (
+        "frame1-quantise-counts-u2",
+        "quantise:abs=1,mask=65535,speed=fast",
+        2,
+        8192,
+    ),
+    (
+        "frame1-sigma-clip-lattice-counts-u2",
+        "sigma-clip:variant=lattice,force",
+        2,
+        8192,
+    ),
+];
+
 #[test]
 fn golden_chunks_of_every_release_decode() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    for (name, spec, element_bytes, elements) in CHUNKS.iter().copied() {
+    let of_counts = CHUNKS.iter().map(|&chunk| (chunk, false));
+    let chunks = of_counts.chain(SPARSE_CHUNKS.iter().map(|&chunk| (chunk, true)));
+    for ((name, spec, element_bytes, elements), is_sparse) in chunks {
         let path = folder.join(format!("{name}.chunk"));
         let layout = layout(element_bytes, elements);
         let spec: Spec = spec.parse().unwrap();
-        let src = counts(elements, element_bytes, 2026);
+        let src = if is_sparse {
+            sparse(128, elements, element_bytes, 20)
+        } else {
+            counts(elements, element_bytes, 2026)
+        };
         if !path.exists() {
             assert!(
                 std::env::var_os("BLESS").is_some(),

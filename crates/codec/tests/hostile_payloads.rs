@@ -7,7 +7,7 @@ mod support;
 
 use etalon_codec::{ByteOrder, Chunk, Context, Element, ElementClass, Layout};
 use support::allocations::{self, Watching};
-use support::{Random, counts, specs_for};
+use support::{Random, counts, sparse, specs_for};
 
 #[global_allocator]
 static ALLOCATOR: Watching = Watching;
@@ -90,6 +90,14 @@ fn chunks() -> Vec<(Layout, Vec<u8>)> {
         };
         chunks.push((Layout::new(element, vec![2, 24, 25]), stored));
     }
+    // Indices go to the back end of counts.
+    let element = Element {
+        class: Unsigned,
+        bytes: 2,
+        order: ByteOrder::Little,
+    };
+    let layout = Layout::new(element, vec![2, 40, 50]);
+    chunks.push((layout, sparse(50, 4000, 2, 20)));
     chunks
 }
 

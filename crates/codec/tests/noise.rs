@@ -221,6 +221,53 @@ fn fractions_everywhere_are_stored_losslessly() {
 }
 
 #[test]
+fn a_number_below_zero_that_is_no_mask_has_a_bin() {
+    let mut random = Random(6);
+    let values: Vec<i16> = (0..20_000)
+        .map(|i| match i % 100 {
+            5 => -1,
+            _ => poisson_count(&mut random, 60.0) as i16,
+        })
+        .collect();
+    let layout = layout(ElementClass::Signed, 2, LITTLE, values.len());
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let (decoded, info) = lossy("noise:sigma=1", &layout, &bytes);
+    assert_eq!(info.codec, "noise");
+    let marks = decoded.as_chunks().0.iter().skip(5).step_by(100);
+    assert!(
+        marks
+            .map(|&mark| i16::from_le_bytes(mark))
+            .all(|mark| mark == -1)
+    );
+}
+
+#[test]
+fn sparse_counts_that_lose_nothing_take_no_more_than_losslessly() {
+    let mut random = Random(8);
+    let values: Vec<u16> = (0..16_384)
+        .map(|_| poisson_count(&mut random, 0.05) as u16)
+        .collect();
+    let mut layout = layout(ElementClass::Unsigned, 2, LITTLE, values.len());
+    layout.shape = vec![128, 128];
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let lossless = encode("auto", &layout, &bytes).unwrap();
+    let chunk = encode("noise", &layout, &bytes).unwrap();
+    assert!(
+        frame::inspect(&chunk)
+            .unwrap()
+            .certificate
+            .unwrap()
+            .fell_back
+    );
+    // A certificate more.
+    assert_eq!(chunk.len(), lossless.len() + 48);
+    assert_eq!(decode("noise", &layout, &chunk), bytes);
+    let fast = encode("noise:speed=fast", &layout, &bytes).unwrap();
+    assert_eq!(frame::inspect(&fast).unwrap().codec, "noise");
+    assert_eq!(decode("noise:speed=fast", &layout, &fast), bytes);
+}
+
+#[test]
 fn means_are_right_where_rounding_is_random() {
     let n = 200_000;
     for count in [40u32, 57, 1234, 100_000] {

@@ -3,7 +3,7 @@
 mod support;
 
 use etalon_codec::codecs::quantise;
-use etalon_codec::{BoundUnit, ElementClass, Guarantee, frame};
+use etalon_codec::{BoundUnit, ElementClass, Guarantee, Layout, frame};
 use support::Random;
 use support::twice::{
     adversarial, check_f32, decode, encode, f32_bytes, f32_layout, f32_values, layout, lossy,
@@ -360,6 +360,30 @@ fn wide_outliers_do_not_widen_the_indices() {
     assert!(result.chunk.len() < 200_000, "{}", result.chunk.len());
     let decoded = f32_values(&result.decoded);
     assert_eq!((decoded[777], decoded[778]), (1e20, -3e9));
+}
+
+#[test]
+fn a_value_beyond_all_bins_that_many_elements_have_is_stored_once() {
+    let mut random = Random(3);
+    let values: Vec<u32> = (0..40_000)
+        .map(|i| match i % 200 {
+            0..20 => u32::MAX,
+            _ => random.below(30) as u32,
+        })
+        .collect();
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let layout = Layout {
+        shape: vec![200, 200],
+        ..layout(ElementClass::Unsigned, 4, values.len())
+    };
+    let chunk = encode("quantise:abs=1", &layout, &bytes).unwrap();
+    // Ten bins at 3.3 bits; 4000 values of four bytes would be as much again.
+    assert!(chunk.len() < 18_000, "{}", chunk.len());
+    let decoded = decode("quantise:abs=1", &layout, &chunk);
+    let pairs = decoded.as_chunks().0.iter().zip(&values);
+    assert!(pairs.into_iter().all(|(&stored, &value)| {
+        u32::from_le_bytes(stored).abs_diff(value) <= u32::from(value < u32::MAX)
+    }));
 }
 
 #[test]

@@ -83,14 +83,15 @@ pub(crate) fn plan(context: &mut Context, indices: &Indices) -> Option<(Plan, f6
 
 /// Indices that are looked at to find zero.
 const SEEN: usize = 1 << 11;
-/// Part of the bins, one in so many, that zero has at least; or else there are so few different ones below it.
-const ZERO_PART: usize = 2;
-const MOST_BELOW: usize = 3;
+/// Less than one in so many is rare.
+const RARE_PART: usize = 16;
+/// Different marks of pixels, at most.
+const MOST_MARKS: usize = 3;
 /// The last index is a mark of pixels if it is so many times as frequent as the one before, and then some.
 const OUT_OF_LINE: usize = 2;
 const OUT_OF_LINE_PIXELS: usize = 8;
 
-/// The turn that makes a number of 0 word 0, or else the most frequent bin. `None` where there are no bins.
+/// The turn that suits a sample of the indices. `None` where there are no bins.
 ///
 /// Where no codes are named, the last of all indices may be one: a detector marks pixels with its largest value.
 fn turn_for(indices: &Indices) -> Option<Turn<u32>> {
@@ -106,11 +107,9 @@ fn turn_for(indices: &Indices) -> Option<Turn<u32>> {
     let seen = &mut seen[..len];
     seen.sort_unstable();
     let bins = indices.origin.first_code.min(max.checked_add(1)?);
-    let seen_of = |index| {
-        seen.partition_point(|&seen| seen <= index) - seen.partition_point(|&seen| seen < index)
-    };
-    let is_code =
-        bins > max && max > 0 && seen_of(max) > OUT_OF_LINE * seen_of(max - 1) + OUT_OF_LINE_PIXELS;
+    let is_code = bins > max
+        && max > 0
+        && count_of(seen, max) > OUT_OF_LINE * count_of(seen, max - 1) + OUT_OF_LINE_PIXELS;
     let zero = zero_of(seen, bins, indices.origin.first_bin)?;
     let is_code = is_code && zero < max;
     let bins = bins - u32::from(is_code);
@@ -121,22 +120,29 @@ fn turn_for(indices: &Indices) -> Option<Turn<u32>> {
     })
 }
 
-/// The index that is word 0, going by sorted indices.
+/// The index that is word 0, going by sorted indices: that of the number 0, unless it is rare and most are another; none
+/// with many different ones below it, which are no marks.
 fn zero_of(seen: &[u32], bins: u32, first_bin: i64) -> Option<u32> {
     let seen = &seen[..seen.partition_point(|&index| index < bins)];
     let runs = || seen.chunk_by(|a, b| a == b);
     let (most, frequent) = runs().map(|run| (run.len(), run[0])).max()?;
+    let are_most = most * 2 > seen.len();
+    let is_rare = |zero| count_of(seen, zero) * RARE_PART < seen.len();
     let number_zero = u32::try_from(-first_bin).ok().filter(|&zero| zero < bins);
-    let zero = number_zero.filter(|&zero| zero > 0).unwrap_or(frequent);
+    let zero = match number_zero {
+        Some(zero) if !are_most || !is_rare(zero) => zero,
+        _ if are_most => frequent,
+        _ => 0,
+    };
     let below = runs().take_while(|run| run[0] < zero).count();
-    let is_frequent = zero == frequent && most * ZERO_PART > seen.len();
-    Some(
-        if is_frequent || (below <= MOST_BELOW && number_zero == Some(zero)) {
-            zero
-        } else {
-            0
-        },
-    )
+    let is_zero = below <= MOST_MARKS || (are_most && zero == frequent);
+    Some(if is_zero { zero } else { 0 })
+}
+
+/// How many of sorted indices are this one.
+fn count_of(seen: &[u32], index: u32) -> usize {
+    let end = seen.partition_point(|&seen| seen <= index);
+    end - seen.partition_point(|&seen| seen < index)
 }
 
 fn index_of(bytes: &[u8]) -> u32 {
@@ -244,4 +250,108 @@ fn read_head(
     };
     let layout = words_layout(width, elements, rows as usize, columns as usize);
     Ok((layout, turn))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::indices::{Backend, Origin, decode_narrow, encode_narrow, width_for};
+
+    const SHAPE: [usize; 3] = [2, 90, 100];
+
+    /// Bin `zero` but for one in ten, the next, and for a column of `mark`.
+    fn sparse(zero: u32, mark: u32) -> Vec<u32> {
+        let mut state = 1u64;
+        let index = |i: usize| {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            match i % 100 {
+                7 => mark,
+                _ => zero + u32::from((state >> 40) % 10 == 0),
+            }
+        };
+        (0..SHAPE.iter().product()).map(index).collect()
+    }
+
+    fn narrow(indices: &[u32], width: usize) -> Vec<u8> {
+        let bytes = indices.iter().map(|index| index.to_le_bytes());
+        bytes
+            .flat_map(|bytes| bytes.into_iter().take(width))
+            .collect()
+    }
+
+    fn packed(backend: Backend, indices: &[u32], max: u32, codes: u32, first_bin: i64) -> Vec<u8> {
+        let origin = Origin {
+            shape: &SHAPE,
+            speed: Speed::Balanced,
+            first_bin,
+            first_code: max + 1 - codes,
+        };
+        let bytes = narrow(indices, width_for(max));
+        let mut dst = vec![0xcc; bytes.len() + 64];
+        let context = &mut Context::new();
+        let len = encode_narrow(context, backend, max, origin, &bytes, &mut dst);
+        dst.truncate(len.unwrap().unwrap());
+        dst
+    }
+
+    fn unpacked(payload: &[u8], width: usize) -> Result<Vec<u8>, Error> {
+        let mut back = Vec::new();
+        let count = SHAPE.iter().product();
+        decode_narrow(&mut Context::new(), width, count, payload, |block| {
+            back.extend(block);
+            true
+        })?;
+        Ok(back)
+    }
+
+    #[test]
+    fn sparse_frames_with_marks_are_counts_and_come_back() {
+        for max in [9, 4000, 70_000] {
+            for (zero, mark, codes, first_bin) in [
+                (0, max, 1, 0),      // a code
+                (0, max, 0, 0),      // the largest value of a detector
+                (1, 0, 0, -1),       // the number −1
+                (2, 1, 0, -2),       // negative, and not all are there
+                (max / 2, 0, 0, -4), // the most frequent one is not the number 0
+            ] {
+                let indices = sparse(zero, mark);
+                let case = format!("{zero} {mark} of {max}");
+                let auto = packed(Backend::Auto, &indices, max, codes, first_bin);
+                assert_eq!(auto[0], 4, "{case}");
+                // About 0.47 bits for an element are random.
+                let most = indices.len() * 17 / 256;
+                assert!(auto.len() < most, "{case}: {} of {most}", auto.len());
+                let width = width_for(max);
+                assert!(
+                    unpacked(&auto, width).unwrap() == narrow(&indices, width),
+                    "{case}"
+                );
+                for len in 0..auto.len() {
+                    assert!(
+                        unpacked(&auto[..len], width).is_err(),
+                        "{case}: {len} bytes"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_heads_are_refused() {
+        let payload = packed(Backend::Counts, &sparse(0, 9), 9, 1, 0);
+        let (head, body) = payload.split_at(7);
+        assert_eq!(head, [4, 1, 90, 100, 0, 9, 1]);
+        let decoded = |head: &[u8]| unpacked(&[&[4, 1], head, body].concat(), 1);
+        assert!(decoded(&[90, 100, 0, 9, 1]).is_ok());
+        for (head, what) in [
+            (&[91, 100, 0, 9, 1][..], "frames"),
+            (&[0, 100, 0, 9, 1], "frames"),
+            (&[90, 100, 9, 9, 1], "words"),
+            (&[90, 100, 0, 0, 1], "words"),
+            (&[90, 100, 0, 0x80, 2, 1], "words"),
+        ] {
+            let error = decoded(head).unwrap_err().to_string();
+            assert!(error.contains(what), "{head:?}: {error}");
+        }
+    }
 }

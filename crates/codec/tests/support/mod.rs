@@ -43,6 +43,23 @@ pub fn counts(elements: usize, element_bytes: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// Bytes of photon counts: one in `every` elements has one or two, but for a column of dead pixels, which have the largest
+/// number of all.
+pub fn sparse(columns: usize, elements: usize, element_bytes: usize, every: usize) -> Vec<u8> {
+    let mut random = Random(9);
+    let mut bytes = Vec::with_capacity(elements * element_bytes);
+    for i in 0..elements {
+        let count = match random.below(4 * every) {
+            0 => 2,
+            1..=3 => 1,
+            _ => 0,
+        };
+        let value = if i % columns == 5 { u64::MAX } else { count };
+        bytes.extend_from_slice(&value.to_le_bytes()[..element_bytes]);
+    }
+    bytes
+}
+
 /// Bytes no compressor can shorten.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
