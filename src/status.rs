@@ -55,7 +55,9 @@ impl Failure {
             Self::Size { .. } | Self::Codec(Error::OutputSize { .. }) => ETALON_SIZE,
             Self::Overlap => ETALON_OVERLAP,
             Self::Index => ETALON_INDEX,
-            Self::Settings(_) | Self::Codec(Error::Settings(_)) => ETALON_SETTINGS,
+            Self::Settings(_) | Self::Codec(Error::Settings(_) | Error::Refused(_)) => {
+                ETALON_SETTINGS
+            }
             Self::Codec(Error::Truncated { .. } | Error::Damaged { .. }) => ETALON_DAMAGED,
             Self::Codec(Error::Compressor(_)) | Self::Panic(_) => ETALON_INTERNAL,
         }

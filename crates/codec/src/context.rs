@@ -4,6 +4,7 @@
 //! thread and is passed into every call. States are created when first used: a reader of LZ4 never owns a zstd
 //! context.
 
+use crate::Error;
 use crate::entropy::lz4::Lz4;
 use crate::entropy::zstd::Zstd;
 use crate::entropy::zstd_frame::PlaneEncoder;
@@ -12,6 +13,9 @@ use crate::etalon_filter::LastRead;
 /// Compressor states and scratch memory for one thread.
 #[derive(Default)]
 pub struct Context {
+    /// Whether refused values are an error.
+    refuses: bool,
+    refusal: Option<String>,
     pub(crate) lz4: Lz4,
     pub(crate) zstd: Zstd,
     pub(crate) planes: PlaneEncoder,
@@ -49,6 +53,34 @@ impl Context {
     /// An empty context; it allocates on first use.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A context with which a chunk whose values a lossy codec refuses is [`Error::Refused`], where
+    /// it would else be stored losslessly.
+    pub fn refusing() -> Self {
+        Self {
+            refuses: true,
+            ..Self::default()
+        }
+    }
+
+    /// What becomes of an encoder's refusal: an error, or a note and nothing.
+    pub(crate) fn judge<T>(
+        &mut self,
+        encoded: Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        match encoded {
+            Err(Error::Refused(reason)) if !self.refuses => {
+                self.refusal = Some(reason);
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    /// Why the chunk that was encoded last is stored losslessly, where a lossy codec has refused its values.
+    pub fn take_refusal(&mut self) -> Option<String> {
+        self.refusal.take()
     }
 }
 

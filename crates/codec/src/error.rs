@@ -6,6 +6,10 @@ pub enum Error {
     /// The settings contradict each other, name something unknown, or do not fit the data; the text says what to do.
     #[error("{0}")]
     Settings(String),
+    /// The values of a chunk are none that the codec should lose anything of; the text says why and what to do. Encoders
+    /// of filters store such a chunk losslessly: see [`Context::refusing`](crate::Context::refusing).
+    #[error("{0}")]
+    Refused(String),
     /// The chunk ends before a part that its own header announces.
     #[error(
         "chunk is truncated: {what} needs {needed} bytes at offset {offset}, the chunk has {len}"

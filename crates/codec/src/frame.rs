@@ -102,7 +102,9 @@ fn encode_payload(
     payload: &mut [u8],
 ) -> Result<(u8, Encoded), Error> {
     let codec = chunk.spec.codec();
-    if let Some(encoded) = (codec.encode)(context, chunk, payload)? {
+    context.take_refusal();
+    let encoded = (codec.encode)(context, chunk, payload);
+    if let Some(encoded) = context.judge(encoded)? {
         if encoded.decoded_crc == Some(crc32c(chunk.bytes))
             && let Some(shorter) = encode_unchanged(context, chunk, encoded.len, payload)?
         {

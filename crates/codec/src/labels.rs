@@ -7,12 +7,16 @@
 //! * the loss merges no two of them (so it saves nothing), or more than half of the elements that would change equal
 //!   their left neighbour (areas of one value; noise of σ counts does so with probability 1/(2√π σ)).
 //!
+//! One value alone is no label and no measurement: it is kept, which costs nothing. Zeros that may be padding
+//! (`padding.rs`) are not looked at.
+//!
 //! Data that already went through the loss would not change, so encoding again never refuses what it wrote.
 
 use std::collections::HashMap;
 
 use crate::numbers::Number;
-use crate::{ByteOrder, Error};
+use crate::padding::may_be_padded;
+use crate::{Chunk, Error};
 
 const RUNS: usize = 64;
 const RUN: usize = 256;
@@ -20,13 +24,27 @@ const MAX_UNIQUE: usize = 256;
 /// Fewer elements prove nothing.
 const MIN_SAMPLE: usize = 1024;
 
+/// What elements are that are no labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// Measurements, or too few to say.
+    Measured,
+    /// One value, which a loss would change.
+    Constant,
+}
+
 /// Refuses elements that are labels. `decoded` gives what an element would become, `None` for masked ones.
 pub(crate) fn refuse_labels<T: Number>(
-    codec: &str,
-    bytes: &[u8],
-    order: ByteOrder,
+    chunk: &Chunk,
     mut decoded: impl FnMut(T) -> Option<T>,
-) -> Result<(), Error> {
+) -> Result<Values, Error> {
+    let Chunk {
+        spec,
+        layout,
+        bytes,
+    } = *chunk;
+    let order = layout.element.order;
+    let is_padded = may_be_padded(layout, bytes);
     let mut unique: HashMap<u64, u64> = HashMap::new();
     let (mut sampled, mut changed, mut repeated) = (0, 0, 0);
     for run in runs(bytes.len() / T::BYTES) {
@@ -35,13 +53,17 @@ pub(crate) fn refuse_labels<T: Number>(
             let value = T::read(bytes, order);
             let bits = value.to_bits();
             let known = unique.get(&bits).copied();
+            if is_padded && bits == 0 {
+                left = None;
+                continue;
+            }
             let Some(becomes) = known.or_else(|| decoded(value).map(T::to_bits)) else {
                 left = None;
                 continue;
             };
             if known.is_none() {
                 if unique.len() == MAX_UNIQUE {
-                    return Ok(());
+                    return Ok(Values::Measured);
                 }
                 unique.insert(bits, becomes);
             }
@@ -64,14 +86,19 @@ pub(crate) fn refuse_labels<T: Number>(
         && unique_changed * 2 >= unique.len()
         && (!merges || repeated * 2 > changed);
     if labels {
-        return Err(Error::Settings(format!(
-            "{codec}: these integers look like labels or keys ({} different values), and a loss would change {} of \
+        return Err(Error::Refused(format!(
+            "{}: these integers look like labels or keys ({} different values), and a loss would change {} of \
              them; store them with dictionary",
+            spec.codec().name,
             unique.len(),
             unique_changed
         )));
     }
-    Ok(())
+    let is_constant = sampled >= MIN_SAMPLE && unique.len() == 1 && changed > 0;
+    Ok(match is_constant {
+        true => Values::Constant,
+        false => Values::Measured,
+    })
 }
 
 fn runs(elements: usize) -> impl Iterator<Item = std::ops::Range<usize>> {

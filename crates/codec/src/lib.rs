@@ -21,6 +21,7 @@ pub mod kernels;
 mod labels;
 mod lattice;
 mod numbers;
+mod padding;
 mod params;
 mod random;
 pub mod round_filter;

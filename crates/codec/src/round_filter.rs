@@ -5,6 +5,7 @@
 //! of 59297 with the same SPEC would give back: the chunk is encoded and decoded once. `cd_values` are those of 59297.
 
 use crate::codec::Chunk;
+use crate::codecs::sigma_clip;
 use crate::etalon_filter::{self, Settings};
 use crate::{Certificate, Context, Error, Filter, Layout, Spec, frame};
 
@@ -32,6 +33,13 @@ fn check(spec: &Spec) -> Result<(), Error> {
     if codec.lossless {
         return Err(Error::Settings(format!(
             "etalon_round: {} is lossless, there is nothing to round; use its own filter",
+            codec.name
+        )));
+    }
+    if sigma_clip::draws_background(spec) && !spec.flag("force") {
+        return Err(Error::Settings(format!(
+            "etalon_round: {} draws background from a model, and readers of the plain file could not tell it from data; \
+             use variant=lattice, or add force",
             codec.name
         )));
     }
@@ -94,13 +102,6 @@ fn round_through(
     let certificate = frame::inspect(&stored[..len])?
         .certificate
         .unwrap_or_default();
-    if certificate.synthetic_background && !chunk.spec.flag("force") {
-        return Err(Error::Settings(format!(
-            "etalon_round: {} draws background from a model, and readers of the plain file could not tell it from data; \
-             use variant=lattice, or add force",
-            chunk.spec.codec().name
-        )));
-    }
     let given = dst.len();
     let dst = dst.get_mut(..chunk.bytes.len()).ok_or(Error::OutputSize {
         given,

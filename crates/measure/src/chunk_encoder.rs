@@ -39,7 +39,7 @@ impl ChunkEncoder<'_> {
         inside: &[u64],
         stored: &mut Vec<u8>,
     ) -> Result<(usize, Option<ChunkLoss>)> {
-        let (len, certificate, decoded_crc) = match self.loss {
+        let (len, certificate, decoded_crc, refusal) = match self.loss {
             Loss::None => {
                 let len = self.pipeline.encode(&mut state.workspace, raw, stored)?;
                 return Ok((len, None));
@@ -47,7 +47,8 @@ impl ChunkEncoder<'_> {
             Loss::InFrame => {
                 let len = self.pipeline.encode(&mut state.workspace, raw, stored)?;
                 let info = frame::inspect(&stored[..len])?;
-                (len, info.certificate.unwrap_or_default(), None)
+                let refusal = state.workspace.take_refusal();
+                (len, info.certificate.unwrap_or_default(), None, refusal)
             }
             Loss::InValues => {
                 let chunk = Chunk {
@@ -57,9 +58,10 @@ impl ChunkEncoder<'_> {
                 };
                 state.decoded.resize(raw.len(), 0);
                 let certificate = round(&mut state.context, &chunk, &mut state.decoded)?;
+                let refusal = state.context.take_refusal();
                 let (workspace, rounded) = (&mut state.workspace, &state.decoded);
                 let len = self.pipeline.encode(workspace, rounded, stored)?;
-                (len, certificate, Some(frame::crc32c(rounded)))
+                (len, certificate, Some(frame::crc32c(rounded)), refusal)
             }
         };
         let shape: Vec<u64> = self.layout.shape.iter().map(|&e| e as u64).collect();
@@ -78,6 +80,7 @@ impl ChunkEncoder<'_> {
             certificate,
             inside: inside_loss,
             decoded_crc,
+            refusal,
             source_digest: chunk_digest(raw, &shape, inside, self.layout.element.bytes),
         };
         Ok((len, Some(loss)))

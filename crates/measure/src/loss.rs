@@ -16,6 +16,8 @@ pub(crate) struct ChunkLoss {
     pub(crate) decoded_crc: Option<u32>,
     /// SHA-256 of the source's values inside the dataset.
     pub(crate) source_digest: Sha,
+    /// Why the codec refused the values, which are stored losslessly then.
+    pub(crate) refusal: Option<String>,
 }
 
 /// What a dataset lost.
@@ -25,6 +27,11 @@ pub(crate) struct DatasetLoss {
     pub(crate) certificate: Certificate,
     /// What each chunk must come back as, in the order of writing.
     promises: Vec<Promise>,
+    /// Chunks that the codec refused, and why it refused the first of them.
+    refused: usize,
+    refusal: Option<String>,
+    /// Whether any chunk was encoded as asked.
+    is_encoded: bool,
     /// Digests of the source's chunks by their number in the grid.
     pub(crate) digests: Vec<(u64, Sha)>,
 }
@@ -47,6 +54,25 @@ impl DatasetLoss {
             decoded_crc: chunk.decoded_crc,
         });
         self.digests.push((number, chunk.source_digest));
+        self.refused += usize::from(chunk.refusal.is_some());
+        self.is_encoded |= !chunk.certificate.fell_back;
+        if self.refusal.is_none() {
+            self.refusal.clone_from(&chunk.refusal);
+        }
+    }
+
+    /// What is to be said of chunks that the codec refused; an error where it encoded no other.
+    pub(crate) fn judge_refusals(&self) -> Result<Option<String>, Fault> {
+        let Some(reason) = &self.refusal else {
+            return Ok(None);
+        };
+        if !self.is_encoded {
+            return Err(Fault::Arguments(anyhow!("{reason}")));
+        }
+        let (refused, all) = (self.refused, self.promises.len());
+        Ok(Some(format!(
+            "{refused} of {all} chunks are stored losslessly; of the first: {reason}"
+        )))
     }
 
     /// Checks that the loss of all chunks together keeps to the bound, where that is one number for all values. Other

@@ -173,6 +173,14 @@ impl Coder {
         }
     }
 
+    /// Why the chunk that was encoded last is stored losslessly, where a lossy codec has refused its values.
+    pub fn take_refusal(&mut self) -> Option<String> {
+        match self {
+            Self::Filter { context, .. } => context.take_refusal(),
+            Self::Gzip { .. } => None,
+        }
+    }
+
     /// Whether the certificate of an encoded chunk says that its codec fell back to a finer setting or to a lossless one.
     pub fn fell_back(&self, chunk: &[u8]) -> bool {
         let Self::Filter { filter, .. } = self else {

@@ -47,6 +47,13 @@ pub struct Workspace {
     back: Vec<u8>,
 }
 
+impl Workspace {
+    /// Why the chunk that was encoded last is stored losslessly, where a lossy codec has refused its values.
+    pub(crate) fn take_refusal(&mut self) -> Option<String> {
+        self.context.take_refusal()
+    }
+}
+
 impl Pipeline {
     /// The pipeline of `filters`, in the order in which they are applied; `None` if HDF5 must do it.
     pub fn of(filters: &[StoredFilter]) -> Option<Self> {

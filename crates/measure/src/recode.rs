@@ -105,7 +105,10 @@ pub(crate) fn encode(
 
 /// What settings the codec refuses once it sees the values was asked for by the user.
 fn unencodable(error: anyhow::Error, offset: &[u64]) -> Fault {
-    let is_refusal = matches!(error.downcast_ref(), Some(etalon_codec::Error::Settings(_)));
+    let is_refusal = matches!(
+        error.downcast_ref(),
+        Some(etalon_codec::Error::Settings(_) | etalon_codec::Error::Refused(_))
+    );
     let error = error.context(format!("the chunk at {offset:?} cannot be encoded"));
     if is_refusal {
         Fault::Arguments(error)

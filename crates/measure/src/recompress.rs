@@ -316,6 +316,10 @@ impl Run<'_> {
                 .map_err(|fault| fault.context(dataset.path.clone()))?;
             summary.stored_bytes = written.stored_bytes;
             if let Some(loss) = &mut written.loss {
+                let said = loss
+                    .judge_refusals()
+                    .map_err(|fault| fault.context(dataset.path.clone()))?;
+                warnings.extend(said.map(|said| format!("{}: {said}", dataset.path)));
                 let mut record =
                     provenance::record(&encoder, dataset, &chunks, loss, written.stored_bytes)?;
                 record.measures.clone_from(&summary.measures);

@@ -149,6 +149,7 @@ impl Bench {
     /// Encodes, decodes and compares once; returns the time the shorter of the two directions took.
     fn check(&mut self, element: &Element, chunks: &[RawChunk]) -> Result<Duration, Error> {
         let (mut encoding, mut decoding) = (Duration::ZERO, Duration::ZERO);
+        let mut refusal = None;
         for (chunk, runs) in chunks.iter().zip(&mut self.chunks) {
             let start = Instant::now();
             let len = self.coder.encode(&chunk.bytes, &mut self.encode_buffer)?;
@@ -162,6 +163,11 @@ impl Bench {
             runs.max_abs_error = max_abs_error(element, &chunk.bytes, decoded);
             runs.fell_back = self.coder.fell_back(&self.encode_buffer[..len]);
             self.stored.push(self.encode_buffer[..len].to_vec());
+            refusal = refusal.or(self.coder.take_refusal());
+        }
+        // Some chunks may be stored losslessly; a codec that encodes none has nothing to be measured.
+        if let Some(reason) = refusal.filter(|_| self.chunks.iter().all(|chunk| chunk.fell_back)) {
+            return Err(Error::Refused(reason));
         }
         Ok(encoding.min(decoding))
     }

@@ -15,7 +15,7 @@ pub(crate) fn inspect_frame<'py>(
     chunk: PyReadonlyArray1<'_, u8>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let info = frame::inspect(chunk.as_slice()?).map_err(|error| match error {
-        Error::Settings(_) => value_error(error),
+        Error::Settings(_) | Error::Refused(_) => value_error(error),
         other => PyOSError::new_err(other.to_string()),
     })?;
     let found = PyDict::new(py);

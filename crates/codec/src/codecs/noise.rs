@@ -43,7 +43,7 @@ use crate::entropy::palette::expander;
 use crate::frame::array;
 use crate::kernels::levels::Level;
 use crate::kernels::noise::{Count, values_of};
-use crate::labels::refuse_labels;
+use crate::labels::{Values, refuse_labels};
 use crate::lattice::{Lattice, Model};
 use crate::numbers::{BLOCK, ExactValues, for_number, store};
 use crate::params::{MASK, SPEED, Speed};
@@ -193,11 +193,13 @@ fn encode_typed<T: Count>(
     }
     if !T::FLOAT {
         let mut lattice = Lattice::new(settings.model);
-        let order = chunk.layout.element.order;
-        refuse_labels("noise", chunk.bytes, order, |value: T| {
+        let values = refuse_labels(chunk, |value: T| {
             let becomes = masks.level(&mut lattice, value);
             (!masks.contains(value)).then(|| becomes.map_or(value, |(_, middle)| middle))
         })?;
+        if values == Values::Constant {
+            return Ok(None);
+        }
     }
     encode_counts(context, settings, chunk.layout, chunk.bytes, &masks, dst)
 }

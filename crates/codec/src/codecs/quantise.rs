@@ -81,7 +81,12 @@ pub(crate) static CODEC: Codec = Codec {
             0.5,
             "largest error as a fraction of each value",
         ),
-        number("psnr", 1.0, 300.0, "least peak signal-to-noise ratio in dB"),
+        number(
+            "psnr",
+            1.0,
+            300.0,
+            "least PSNR in dB of the range; with range=p0.1;p99.9 of that of `etalon measure`",
+        ),
         integer(
             "levels",
             2,
@@ -98,7 +103,7 @@ pub(crate) static CODEC: Codec = Codec {
             name: "range",
             kind: params::Kind::Text,
             default: "auto",
-            about: "range of rel, psnr and levels: auto, lo;hi, or percentiles p0.1;p99.9",
+            about: "range of rel, psnr and levels: auto (of the chunk), lo;hi, or percentiles p0.1;p99.9",
         },
         number("otsu", 0.0, 1.0, "least Dice of masks by Otsu's threshold"),
         SPEED,

@@ -156,6 +156,15 @@ impl Settings {
         }
     }
 
+    /// Whether levels are spread over the range that the chunk has.
+    pub(super) fn spreads(&self) -> bool {
+        let is_spread = matches!(
+            self.mode,
+            Mode::OfRange(_) | Mode::Decibel(_) | Mode::Levels(_) | Mode::Dice
+        );
+        is_spread && !matches!(self.range, Range::Given(..))
+    }
+
     /// Whether bins pass through zero, so that a fill value of zero is exact without further care.
     pub(super) fn keeps_zero(&self) -> bool {
         matches!(

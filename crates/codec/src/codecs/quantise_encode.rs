@@ -14,8 +14,9 @@ use super::quantise_otsu::Otsu;
 use crate::entropy::indices::{self, Backend, Origin};
 use crate::kernels::levels::Level;
 use crate::kernels::quantise::{Bins, Linear, Numbering, Octaves, Sample, loss, mark, quantise};
-use crate::labels::refuse_labels;
+use crate::labels::{Values, refuse_labels};
 use crate::numbers::{BLOCK, ExactValues, load, store};
+use crate::padding::may_be_padded;
 use crate::params::Speed;
 use crate::{Certificate, Chunk, Context, Encoded, Error, Tally};
 
@@ -347,18 +348,18 @@ pub(super) fn encode<T: Sample>(
 }
 
 /// Masked values and the fill value; not a fill value of zero where zero decodes to itself anyway, because then other
-/// values may become it.
+/// values may become it. Without a fill value, zeros that may be padding are exact where levels are spread over the range
+/// of the chunk: that of its data is not to be stretched by what lies beyond them.
 fn exact_values<T: Sample>(settings: &Settings, chunk: &Chunk) -> Result<ExactValues<T>, Error> {
-    let zero = chunk
-        .layout
-        .fill
-        .as_ref()
-        .is_some_and(|fill| fill.iter().all(|&byte| byte == 0));
-    if !(zero && settings.keeps_zero()) {
+    let zero = match &chunk.layout.fill {
+        Some(fill) => fill.iter().all(|&byte| byte == 0),
+        None => settings.spreads() && may_be_padded(chunk.layout, chunk.bytes),
+    };
+    if !zero {
         return ExactValues::new(chunk.spec, chunk.layout);
     }
     let mut layout = chunk.layout.clone();
-    layout.fill = None;
+    layout.fill = (!settings.keeps_zero()).then(|| vec![0; T::BYTES]);
     ExactValues::new(chunk.spec, &layout)
 }
 
@@ -383,7 +384,9 @@ impl<T: Sample> Source<'_, T> {
     }
 
     fn encode_linear(&self, output: &mut Output, bins: Linear) -> Result<Option<Encoded>, Error> {
-        self.refuse_labels(&bins)?;
+        if self.refuse_labels(&bins)? == Values::Constant {
+            return Ok(None);
+        }
         let pass = self.pass(&self.linear(bins), Kind::Linear, Ask::Nothing, output);
         pass.map_or(Ok(None), |pass| {
             self.finish(output, pass, None, (bins.bound, 0.0))
@@ -391,23 +394,24 @@ impl<T: Sample> Source<'_, T> {
     }
 
     fn encode_octaves(&self, output: &mut Output, bins: Octaves) -> Result<Option<Encoded>, Error> {
-        self.refuse_labels(&bins)?;
+        if self.refuse_labels(&bins)? == Values::Constant {
+            return Ok(None);
+        }
         let pass = self.pass(&self.octaves(bins), Kind::Octaves, Ask::Nothing, output);
         pass.map_or(Ok(None), |pass| {
             self.finish(output, pass, None, (bins.bound, 0.0))
         })
     }
 
-    pub(super) fn refuse_labels<B: Bins>(&self, bins: &B) -> Result<(), Error> {
+    pub(super) fn refuse_labels<B: Bins>(&self, bins: &B) -> Result<Values, Error> {
         if T::FLOAT {
-            return Ok(());
+            return Ok(Values::Measured);
         }
-        let (bytes, order) = (self.chunk.bytes, self.chunk.layout.element.order);
         let decoded = |value: T| match becomes(bins, &self.exact, value) {
             Becomes::Special(_) => None,
             Becomes::Exception(value) | Becomes::Value(value) => Some(value),
         };
-        refuse_labels("quantise", bytes, order, decoded)
+        refuse_labels(self.chunk, decoded)
     }
 
     /// Writes the payload and the certificate; `bound` is that of the bins and the range they are spread over.

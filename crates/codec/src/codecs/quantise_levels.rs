@@ -31,6 +31,7 @@ impl<T: Sample> Source<'_, T> {
         if let Some(bins) = self.fixed(output, &candidates) {
             candidates = vec![bins];
         } else if let Some(bins) = candidates.first() {
+            // Of a constant chunk the range is a point, which comes back.
             self.refuse_labels(bins)?;
         }
         let original = settings

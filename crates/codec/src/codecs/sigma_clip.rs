@@ -317,6 +317,11 @@ pub(super) fn damaged(what: &'static str, payload: &[u8]) -> Error {
     }
 }
 
+/// Whether settings ask for a background that is drawn.
+pub(crate) fn draws_background(spec: &Spec) -> bool {
+    spec.codec().id == CODEC.id && spec.choice("variant") != "lattice"
+}
+
 fn accepts(spec: &Spec, layout: &Layout) -> Result<(), Error> {
     let centred = [spec.number("cx"), spec.number("cy")].map(|centre| centre.is_some());
     if spec.choice("variant") == "azimuthal" && centred != [true, true] {

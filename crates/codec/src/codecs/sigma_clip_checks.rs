@@ -268,14 +268,14 @@ impl Witness {
     pub(super) fn refuse(&self, kept: u64) -> Result<(), Error> {
         let all = kept + self.background;
         if kept * 4 > all {
-            return Err(Error::Settings(format!(
+            return Err(Error::Refused(format!(
                 "sigma-clip: {} % of the pixels are outliers, so this is no background with peaks on it; use noise, or \
                  force to encode all the same",
                 kept * 100 / all
             )));
         }
         match self.findings(&self.before) {
-            Some(found) if !found.are_of_counts() => Err(Error::Settings(format!(
+            Some(found) if !found.are_of_counts() => Err(Error::Refused(format!(
                 "sigma-clip: the background varies {:.2} times as much as counts do, and neighbours are correlated by \
                  {:.2} (speckle, images and scaled data are like that); drawing it again would destroy that; use \
                  noise, or force to encode all the same",
@@ -309,7 +309,7 @@ pub(super) fn refuse_fractions<T: Count>(chunk: &Chunk) -> Result<(), Error> {
         }
     }
     if fractions * 100 > finite {
-        return Err(Error::Settings(
+        return Err(Error::Refused(
             "sigma-clip: these floats are no counts (more than 1 % have fractions); use quantise"
                 .into(),
         ));
