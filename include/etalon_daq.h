@@ -187,7 +187,7 @@ typedef struct etalon_daq_statistics {
    */
   uint64_t lost_without_buffer;
   /**
-   * The codec refused the values.
+   * The codec failed.
    */
   uint64_t lost_refused;
   /**

@@ -22,8 +22,6 @@
 
 use crate::codec::{Chunk, Encoded};
 use crate::codecs::{auto, bitshuffle, bitshuffle_payload};
-use crate::entropy::indices::grow;
-use crate::params::Speed;
 use crate::{ByteOrder, CODECS, Certificate, Codec, Context, Element, ElementClass, Error, Layout};
 
 const MAGIC: [u8; 4] = *b"Etln";
@@ -105,11 +103,6 @@ fn encode_payload(
     context.take_refusal();
     let encoded = (codec.encode)(context, chunk, payload);
     if let Some(encoded) = context.judge(encoded)? {
-        if encoded.decoded_crc == Some(crc32c(chunk.bytes))
-            && let Some(shorter) = encode_unchanged(context, chunk, encoded.len, payload)?
-        {
-            return Ok(shorter);
-        }
         return Ok((encoded.by.unwrap_or(codec.id), encoded));
     }
     if !codec.lossless
@@ -134,32 +127,6 @@ fn fallback(len: usize) -> Encoded {
         },
         ..Encoded::lossless(len)
     }
-}
-
-/// What a lossless codec has to save of a payload that loses nothing, one part in so many.
-const UNCHANGED_PART: usize = 50;
-
-/// Replaces a payload of `len` bytes that loses nothing by a lossless one, where that is enough shorter: bins may be finer
-/// than the values are, and a lossy codec has a header of its own. Not where speed is asked for.
-fn encode_unchanged(
-    context: &mut Context,
-    chunk: &Chunk,
-    len: usize,
-    payload: &mut [u8],
-) -> Result<Option<(u8, Encoded)>, Error> {
-    if Speed::of(chunk.spec) == Speed::Fast {
-        return Ok(None);
-    }
-    let mut memory = std::mem::take(&mut context.frame);
-    grow(&mut memory, chunk.bytes.len());
-    let encoded = auto::encode(context, chunk, &mut memory[..chunk.bytes.len()]);
-    let shorter = encoded.map(|encoded| {
-        let encoded = encoded.filter(|shorter| shorter.len < len - len / UNCHANGED_PART)?;
-        payload[..encoded.len].copy_from_slice(&memory[..encoded.len]);
-        Some((encoded.by?, fallback(encoded.len)))
-    });
-    context.frame = memory;
-    shorter
 }
 
 fn write_header(

@@ -56,43 +56,49 @@ const CHUNKS: &[(&str, &str, usize, usize)] = &[
     ),
 ];
 
-/// The same with data `sparse(128, elements, element_bytes, 20)`: indices go to the back end of counts.
-const SPARSE_CHUNKS: &[(&str, &str, usize, usize)] = &[
+/// The same, and every how many elements one is not zero: the data are `sparse(128, elements, element_bytes, every)`, whose
+/// indices go to the back end of counts.
+const SPARSE_CHUNKS: &[(&str, &str, usize, usize, usize)] = &[
     (
         "frame1-dictionary-counts-u2",
         "dictionary:backend=counts",
         2,
         4096,
+        20,
     ),
-    ("frame1-noise-counts-u4", "noise:speed=fast", 4, 8192),
+    ("frame1-noise-counts-u4", "noise:speed=fast", 4, 8192, 20),
     (
         "frame1-quantise-counts-u2",
         "quantise:abs=1,mask=65535,speed=fast",
         2,
         8192,
+        20,
     ),
     (
         "frame1-sigma-clip-lattice-counts-u2",
-        "sigma-clip:variant=lattice,force",
+        "sigma-clip:variant=lattice,force,sigma=2",
         2,
         8192,
+        2,
     ),
 ];
 
 #[test]
 fn golden_chunks_of_every_release_decode() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let of_counts = CHUNKS.iter().map(|&chunk| (chunk, false));
-    let chunks = of_counts.chain(SPARSE_CHUNKS.iter().map(|&chunk| (chunk, true)));
-    for ((name, spec, element_bytes, elements), is_sparse) in chunks {
+    let all = CHUNKS.iter().map(|&(name, spec, bytes, elements)| {
+        (name, spec, bytes, elements, counts(elements, bytes, 2026))
+    });
+    let sparse = SPARSE_CHUNKS
+        .iter()
+        .map(|&(name, spec, bytes, elements, every)| {
+            let src = sparse(128, elements, bytes, every);
+            (name, spec, bytes, elements, src)
+        });
+    for (name, spec, element_bytes, elements, src) in all.chain(sparse) {
         let path = folder.join(format!("{name}.chunk"));
         let layout = layout(element_bytes, elements);
         let spec: Spec = spec.parse().unwrap();
-        let src = if is_sparse {
-            sparse(128, elements, element_bytes, 20)
-        } else {
-            counts(elements, element_bytes, 2026)
-        };
         if !path.exists() {
             assert!(
                 std::env::var_os("BLESS").is_some(),

@@ -59,8 +59,8 @@ const CEILINGS: &[(&str, &str, usize, usize)] = &[
         56 * ELEMENTS,
         3 << 10,
     ),
-    ("etalon_round", "quantise:abs=2", 72 << 10, 0),
-    ("etalon_round", "noise:sigma=1", 72 << 10, 0),
+    ("etalon_round", "quantise:abs=2", 208 << 10, 0),
+    ("etalon_round", "noise:sigma=1", 208 << 10, 0),
 ];
 
 #[test]

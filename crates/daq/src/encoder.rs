@@ -29,7 +29,9 @@ pub(crate) fn run(shared: &Shared) {
             true => Ok((0, Certificate::default())),
             false => encoder.encode(&frame, buffer.bytes_mut()),
         };
+        let refusal = encoder.context.take_refusal();
         state = shared.lock();
+        state.refusal = state.refusal.take().or(refusal);
         let Frame {
             buffer: frame_buffer,
             number,

@@ -50,7 +50,7 @@ pub(crate) fn guarded(body: impl FnOnce() -> Result<(), Failure>) -> c_int {
 
 fn status_of(error: &Error) -> c_int {
     match error {
-        Error::Settings(_) | Error::Refused(_) => ETALON_DAQ_SETTINGS,
+        Error::Settings(_) => ETALON_DAQ_SETTINGS,
         Error::Size { .. } => ETALON_DAQ_SIZE,
         Error::Number(_) => ETALON_DAQ_NUMBER,
         Error::Dropped(_) => ETALON_DAQ_DROPPED,

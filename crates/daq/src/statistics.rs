@@ -21,7 +21,7 @@ pub struct Statistics {
     pub frames_lost: u64,
     /// No buffer was free.
     pub lost_without_buffer: u64,
-    /// The codec refused the values.
+    /// The codec failed.
     pub lost_refused: u64,
     /// The file could not be written.
     pub lost_by_file: u64,

@@ -104,7 +104,7 @@ impl Writer {
         self.shared.lock().lost.runs()
     }
 
-    /// Why the codec refused the first frame that it refused.
+    /// Why the codec refused the first frame that it refused; such frames are stored losslessly.
     pub fn refusal(&self) -> Option<String> {
         self.shared.lock().refusal.clone()
     }

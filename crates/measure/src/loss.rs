@@ -30,8 +30,6 @@ pub(crate) struct DatasetLoss {
     /// Chunks that the codec refused, and why it refused the first of them.
     refused: usize,
     refusal: Option<String>,
-    /// Whether any chunk was encoded as asked.
-    is_encoded: bool,
     /// Digests of the source's chunks by their number in the grid.
     pub(crate) digests: Vec<(u64, Sha)>,
 }
@@ -55,21 +53,20 @@ impl DatasetLoss {
         });
         self.digests.push((number, chunk.source_digest));
         self.refused += usize::from(chunk.refusal.is_some());
-        self.is_encoded |= !chunk.certificate.fell_back;
         if self.refusal.is_none() {
             self.refusal.clone_from(&chunk.refusal);
         }
     }
 
-    /// What is to be said of chunks that the codec refused; an error where it encoded no other.
+    /// What is to be said of chunks that the codec refused; an error where those are half of all.
     pub(crate) fn judge_refusals(&self) -> Result<Option<String>, Fault> {
         let Some(reason) = &self.refusal else {
             return Ok(None);
         };
-        if !self.is_encoded {
+        let (refused, all) = (self.refused, self.promises.len());
+        if 2 * refused >= all {
             return Err(Fault::Arguments(anyhow!("{reason}")));
         }
-        let (refused, all) = (self.refused, self.promises.len());
         Ok(Some(format!(
             "{refused} of {all} chunks are stored losslessly; of the first: {reason}"
         )))

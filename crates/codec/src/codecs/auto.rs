@@ -16,8 +16,9 @@ use std::sync::LazyLock;
 use super::auto_sample::Sample;
 use super::{counts_choice, predict};
 use crate::entropy::indices::grow;
+use crate::frame::crc32c;
 use crate::params::{MASK, SPEED, Speed};
-use crate::{Chunk, Codec, Context, Encoded, Error, Layout, Spec, etalon_filter};
+use crate::{Certificate, Chunk, Codec, Context, Encoded, Error, Layout, Spec, etalon_filter};
 
 pub(crate) static CODEC: Codec = Codec {
     id: 255,
@@ -168,6 +169,45 @@ fn smallest(
     Ok(best)
 }
 
+/// What a lossless codec has to save of a payload that loses nothing, one part in so many.
+const UNCHANGED_PART: usize = 50;
+
+/// What a lossy codec made of a chunk in the front of `dst` or, where nothing is lost and that is enough shorter, what a
+/// lossless one does: bins may be finer than the values are, and a lossy codec has a header of its own. Not where speed is
+/// asked for.
+pub(super) fn or_lossless(
+    context: &mut Context,
+    chunk: &Chunk,
+    encoded: Option<Encoded>,
+    dst: &mut [u8],
+) -> Result<Option<Encoded>, Error> {
+    let is_fast = Speed::of(chunk.spec) == Speed::Fast;
+    let lossy = match encoded {
+        Some(lossy) if !is_fast && lossy.decoded_crc == Some(crc32c(chunk.bytes)) => lossy,
+        encoded => return Ok(encoded),
+    };
+    let mut memory = std::mem::take(&mut context.frame);
+    grow(&mut memory, chunk.bytes.len());
+    let lossless = encode(context, chunk, &mut memory[..chunk.bytes.len()]);
+    let most = lossy.len - lossy.len / UNCHANGED_PART;
+    let shorter = lossless.map(|lossless| {
+        let lossless = lossless.filter(|lossless| lossless.len < most)?;
+        dst[..lossless.len].copy_from_slice(&memory[..lossless.len]);
+        Some(lossless)
+    });
+    context.frame = memory;
+    Ok(Some(match shorter? {
+        Some(lossless) => Encoded {
+            certificate: Certificate {
+                fell_back: true,
+                ..lossy.certificate
+            },
+            ..lossless
+        },
+        None => lossy,
+    }))
+}
+
 /// The candidates that take such values.
 fn weigh(
     context: &mut Context,
@@ -184,20 +224,26 @@ fn weigh(
         let spec = &candidates.counts[choice.model as usize - 1];
         order.push((choice.bytes * candidates.step, spec));
     }
+    let noise = order
+        .iter()
+        .fold(f64::INFINITY, |least, (len, _)| least.min(*len));
     let layout = &sample.layout(chunk.layout);
+    let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
+    let has_regions = 8.0 * noise > REGION_BITS * novel;
     let of_sample = Chunk {
         spec: &candidates.predict,
         layout,
         bytes: &sample.bytes,
     };
-    if !is_plain && let Some(estimate) = predict::estimate(context, &of_sample)? {
+    if (!is_plain || (has_regions && speed != Speed::Fast))
+        && let Some(estimate) = predict::estimate(context, &of_sample)?
+    {
         let len = estimate.of_chunk(sample.part);
         order.push((len * candidates.step.powi(2), &candidates.predict));
     }
     let noise = order
         .iter()
         .fold(f64::INFINITY, |least, (len, _)| least.min(*len));
-    let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
     let has_regions = 8.0 * noise > REGION_BITS * novel;
     for spec in [&candidates.bitshuffle, &candidates.dictionary] {
         if let Some(len) = trial(context, spec, chunk.layout, sample, dst)? {

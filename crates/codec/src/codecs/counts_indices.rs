@@ -40,7 +40,7 @@ pub(crate) struct Plan {
 
 /// Counts are chosen where they take less than this fraction of the best back end that is no model of pixels, and save so
 /// many bits for an index. Masks and labels take less than that altogether.
-fn worth_at(speed: Speed) -> (f64, f64) {
+pub(crate) fn worth_at(speed: Speed) -> (f64, f64) {
     match speed {
         Speed::Fast => (0.75, 0.05),
         Speed::Balanced => (0.95, 0.02),
@@ -97,7 +97,7 @@ const OUT_OF_LINE_PIXELS: usize = 8;
 fn turn_for(indices: &Indices) -> Option<Turn<u32>> {
     let max = indices.max;
     let mut seen = [0; SEEN];
-    let step = indices.len() / SEEN | 1; // odd, to meet all columns
+    let step = (indices.len() / SEEN) | 1; // odd, to meet all columns
     let strided = indices.bytes.chunks_exact(indices.width).step_by(step);
     let len = seen
         .iter_mut()

@@ -36,8 +36,8 @@
 //! The example in the tests: u16 values 0, 7, 8, 9, 10, 65535, 9, 9, … with `sigma=1`. Bins 0–7 hold one value, bin 8 is [8, 9]
 //! and decodes to 8, bin 9 is [10, 12] and decodes to 11; so n = 10, s = 1 (65535), indices 0 7 8 8 9 10.
 
-use super::noise_dither;
 use super::noise_encode::{Masks, encode_counts, middle};
+use super::{auto, noise_dither};
 use crate::entropy::indices;
 use crate::entropy::palette::expander;
 use crate::frame::array;
@@ -178,7 +178,8 @@ fn accepts(spec: &Spec, layout: &Layout) -> Result<(), Error> {
 }
 
 fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error> {
-    for_number!(&chunk.layout.element, T => encode_typed::<T>(context, chunk, dst))
+    let encoded = for_number!(&chunk.layout.element, T => encode_typed::<T>(context, chunk, dst))?;
+    auto::or_lossless(context, chunk, encoded, dst)
 }
 
 fn encode_typed<T: Count>(

@@ -52,8 +52,8 @@
 //! The example in the tests: f32 values 0, 0.5, 1, 1.26, NaN, 1, 1, … with `abs=0.25`: bins 0 to 3 of width 0.5, and a code for NaN.
 
 use super::quantise_bins::Settings;
-use super::quantise_encode;
 pub use super::quantise_otsu::Otsu;
+use super::{auto, quantise_encode};
 use crate::entropy::indices;
 use crate::frame::{self, array};
 use crate::kernels::levels::Level;
@@ -148,7 +148,9 @@ fn accepts(spec: &Spec, layout: &Layout) -> Result<(), Error> {
 }
 
 fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option<Encoded>, Error> {
-    for_number!(&chunk.layout.element, T => quantise_encode::encode::<T>(context, chunk, dst))
+    let encoded =
+        for_number!(&chunk.layout.element, T => quantise_encode::encode::<T>(context, chunk, dst))?;
+    auto::or_lossless(context, chunk, encoded, dst)
 }
 
 /// Bins of either kind.

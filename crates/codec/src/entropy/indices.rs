@@ -345,7 +345,7 @@ fn choose_model(
 }
 
 /// Packs with a model of pixels, unless that turns out longer than the other choice was to be. A sample says too little
-/// about long runs, so bitshuffle is tried as well.
+/// about long runs: where bitshuffle was the other choice, it is tried as well.
 fn encode_model(
     context: &mut Context,
     model: Model,
@@ -363,7 +363,9 @@ fn encode_model(
     };
     if matches!(plain, Choice::Bitshuffle(_)) {
         let &Indices { width, bytes, .. } = indices;
-        let shorter = encode_bitshuffle(context, width, bytes, len - HEADER_BYTES, dst)?;
+        let worth = counts_indices::worth_at(indices.origin.speed).0;
+        let limit = (len as f64 / worth) as usize - HEADER_BYTES;
+        let shorter = encode_bitshuffle(context, width, bytes, limit, dst)?;
         return Ok(shorter.or(written));
     }
     Ok(written)
