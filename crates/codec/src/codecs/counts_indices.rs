@@ -8,6 +8,9 @@
 //! x = word + zero;  index = x + n + s if x ≥ 2ᵇ − s, else x
 //! ```
 //!
+//! Zero is the index of the number 0, or of most elements; the last of all indices is a code too where it is far more
+//! frequent than the one before. The encoder chooses, and the numbers are stored.
+//!
 //! Five LEB128 numbers and a payload make up the back end:
 //!
 //! | field | |
@@ -40,10 +43,13 @@ pub(crate) struct Plan {
 
 /// Counts are chosen where they take less than this fraction of the best back end that is no model of pixels, and save so
 /// many bits for an index. Masks and labels take less than that altogether.
+///
+/// Sparse frames decode from them at a half to a sixth of the speed of bitshuffle, and up to twice as fast as from residuals
+/// (`dictionary:backend=…` on frames of Pilatus 6M, DFXM and simulated SSX). So at `fast` they have to save a quarter.
 pub(crate) fn worth_at(speed: Speed) -> (f64, f64) {
     match speed {
         Speed::Fast => (0.75, 0.05),
-        Speed::Balanced => (0.95, 0.02),
+        Speed::Balanced => (0.97, 0.02),
         Speed::Small => (0.99, 0.001),
     }
 }

@@ -1,7 +1,8 @@
 //! Indices as residuals of a prediction from their neighbours: the back end for bins of smooth and of noisy images.
 //!
 //! Residuals take several times as long to code as the other back ends. So they are chosen by default only where they
-//! save 13 %, and a tenth of a bit for each index; at `speed=small` a hundredth of both, and at `speed=fast` never.
+//! save 13 %, and a tenth of a bit for each index; at `speed=small` a hundredth of both, and at `speed=fast` never. Beside
+//! `counts`, which take nearly as long, they only have to be shorter.
 //! First the frequencies of indices and of differences of neighbours are asked, which costs little; where these leave
 //! hope, a model is learnt on a sample of rows.
 //!
@@ -26,9 +27,6 @@ fn worth_at(speed: Speed) -> Option<(f64, f64)> {
     }
 }
 
-/// The same beside `counts`, which takes about as long.
-const WORTH_BESIDE_COUNTS: (f64, f64) = (0.99, 0.0);
-
 /// The bits that an index takes otherwise.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rivals {
@@ -40,6 +38,8 @@ pub(super) struct Rivals {
 
 /// Bits by which a prediction may be better than the difference to the left neighbour, about.
 const HOPE: f64 = 0.5;
+/// Parts of a sample whose frequencies are counted apart.
+const PIECES: usize = 4;
 /// Fewer indices are not worth a model.
 const FEWEST: usize = 8192;
 /// Numbers are counted by so many low values.
@@ -69,9 +69,7 @@ pub(super) fn worth(
     sample.take(&layout, indices.bytes, &LARGE);
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     widen(width, &sample.bytes, offset(&origin), &mut numbers);
-    let hoped = entropy(numbers.iter().copied());
-    let differences = numbers.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
-    let hoped = hoped.min(entropy(differences) - HOPE);
+    let hoped = hoped_of(&numbers);
     let mut bits = f64::INFINITY;
     if hoped < worth * other {
         let extent = Extent::of(&sample.layout(&layout).shape, numbers.len());
@@ -84,10 +82,19 @@ pub(super) fn worth(
     }
     context.predicted_numbers = numbers;
     context.sample = sample;
-    let is_worth =
-        |other: f64, (part, saving): (f64, f64)| bits < (part * other).min(other - saving);
-    let beside_counts = |counts| is_worth(counts, WORTH_BESIDE_COUNTS);
-    Ok(is_worth(other, (worth, saving)) && rivals.counts.is_none_or(beside_counts))
+    let is_worth = bits < (worth * other).min(other - saving);
+    Ok(is_worth && rivals.counts.is_none_or(|counts| bits < counts))
+}
+
+/// Bits for a number that a prediction might take; of each piece apart, because frames differ.
+fn hoped_of(numbers: &[i32]) -> f64 {
+    let bits = |piece: &[i32]| {
+        let differences = piece.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+        let least = entropy(piece.iter().copied()).min(entropy(differences) - HOPE);
+        least * piece.len() as f64
+    };
+    let pieces = numbers.chunks(numbers.len().div_ceil(PIECES).max(1));
+    pieces.map(bits).sum::<f64>() / numbers.len().max(1) as f64
 }
 
 /// What is added to indices.
