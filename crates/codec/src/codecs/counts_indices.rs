@@ -103,7 +103,7 @@ const OUT_OF_LINE_PIXELS: usize = 8;
 fn turn_for(indices: &Indices) -> Option<Turn<u32>> {
     let max = indices.max;
     let mut seen = [0; SEEN];
-    let step = indices.len() / SEEN | 1; // odd, to meet all columns
+    let step = (indices.len() / SEEN) | 1; // odd, to meet all columns
     let strided = indices.bytes.chunks_exact(indices.width).step_by(step);
     let len = seen
         .iter_mut()
@@ -272,7 +272,7 @@ mod tests {
             state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
             match i % 100 {
                 7 => mark,
-                _ => zero + u32::from((state >> 40) % 10 == 0),
+                _ => zero + u32::from((state >> 40).is_multiple_of(10)),
             }
         };
         (0..SHAPE.iter().product()).map(index).collect()
