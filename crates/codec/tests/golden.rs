@@ -7,7 +7,7 @@ mod support;
 use std::path::PathBuf;
 
 use etalon_codec::{Context, Spec};
-use support::{counts, encode, layout, sparse, stored};
+use support::{counts, encode, layout, stored};
 
 /// File name, SPEC, element bytes, elements. The data are `counts(elements, element_bytes, 2026)`.
 const CHUNKS: &[(&str, &str, usize, usize)] = &[
@@ -56,46 +56,36 @@ const CHUNKS: &[(&str, &str, usize, usize)] = &[
     ),
 ];
 
-/// The same, and every how many elements one is not zero: the data are `sparse(128, elements, element_bytes, every)`, whose
-/// indices go to the back end of counts.
-const SPARSE_CHUNKS: &[(&str, &str, usize, usize, usize)] = &[
+/// The same with the data `sparse(128, elements, element_bytes, 20)`, whose indices go to the back end of counts.
+const SPARSE_CHUNKS: &[(&str, &str, usize, usize)] = &[
     (
         "frame1-dictionary-counts-u2",
         "dictionary:backend=counts",
         2,
         4096,
-        20,
     ),
-    ("frame1-noise-counts-u4", "noise:speed=fast", 4, 8192, 20),
+    ("frame1-noise-counts-u4", "noise:speed=fast", 4, 8192),
     (
         "frame1-quantise-counts-u2",
         "quantise:abs=1,mask=65535,speed=fast",
         2,
         8192,
-        20,
     ),
     (
         "frame1-sigma-clip-lattice-counts-u2",
-        "sigma-clip:variant=lattice,force,sigma=2",
+        "sigma-clip:variant=lattice,force",
         2,
         8192,
-        2,
     ),
 ];
 
 #[test]
 fn golden_chunks_of_every_release_decode() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let all = CHUNKS.iter().map(|&(name, spec, bytes, elements)| {
-        (name, spec, bytes, elements, counts(elements, bytes, 2026))
-    });
-    let sparse = SPARSE_CHUNKS
-        .iter()
-        .map(|&(name, spec, bytes, elements, every)| {
-            let src = sparse(128, elements, bytes, every);
-            (name, spec, bytes, elements, src)
-        });
-    for (name, spec, element_bytes, elements, src) in all.chain(sparse) {
+    let dense = CHUNKS.iter().map(|row| (row, counts(row.3, row.2, 2026)));
+    let sparse = SPARSE_CHUNKS.iter();
+    let sparse = sparse.map(|row| (row, support::sparse(128, row.3, row.2, 20)));
+    for (&(name, spec, element_bytes, elements), src) in dense.chain(sparse) {
         let path = folder.join(format!("{name}.chunk"));
         let layout = layout(element_bytes, elements);
         let spec: Spec = spec.parse().unwrap();

@@ -272,7 +272,7 @@ mod tests {
             state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
             match i % 100 {
                 7 => mark,
-                _ => zero + u32::from((state >> 40) % 10 == 0),
+                _ => zero + u32::from((state >> 40).is_multiple_of(10)),
             }
         };
         (0..SHAPE.iter().product()).map(index).collect()
