@@ -328,13 +328,7 @@ pub(super) fn encode<T: Sample>(
     dst: &mut [u8],
 ) -> Result<Option<Encoded>, Error> {
     let settings = Settings::new(chunk.spec)?;
-    let exact = exact_values::<T>(&settings, chunk)?;
-    let survey = survey(chunk.layout, chunk.bytes, &exact);
-    let source = Source {
-        chunk,
-        exact,
-        survey,
-    };
+    let mut source = Source::<T>::new(chunk, exact_values(&settings, chunk)?);
     let narrow = Narrow::new(std::mem::take(&mut context.narrow));
     let mut output = Output {
         context,
@@ -342,25 +336,51 @@ pub(super) fn encode<T: Sample>(
         narrow,
         dst,
     };
+    if chunk.layout.fill.is_none()
+        && settings.spreads()
+        && may_be_padded(chunk.layout, chunk.bytes)
+        && !source.is_fixed(&mut output)
+    {
+        source = Source::new(chunk, exact_with_zero(chunk)?);
+    }
     let encoded = source.encode(&mut output);
     output.context.narrow = output.narrow.bytes;
     encoded
 }
 
 /// Masked values and the fill value; not a fill value of zero where zero decodes to itself anyway, because then other
-/// values may become it. Without a fill value, zeros that may be padding are exact where levels are spread over the range
-/// of the chunk: that of its data is not to be stretched by what lies beyond them.
+/// values may become it.
 fn exact_values<T: Sample>(settings: &Settings, chunk: &Chunk) -> Result<ExactValues<T>, Error> {
-    let zero = match &chunk.layout.fill {
-        Some(fill) => fill.iter().all(|&byte| byte == 0),
-        None => settings.spreads() && may_be_padded(chunk.layout, chunk.bytes),
-    };
-    if !zero {
+    let zero = chunk
+        .layout
+        .fill
+        .as_ref()
+        .is_some_and(|fill| fill.iter().all(|&byte| byte == 0));
+    if !(zero && settings.keeps_zero()) {
         return ExactValues::new(chunk.spec, chunk.layout);
     }
     let mut layout = chunk.layout.clone();
-    layout.fill = (!settings.keeps_zero()).then(|| vec![0; T::BYTES]);
+    layout.fill = None;
     ExactValues::new(chunk.spec, &layout)
+}
+
+/// Masked values, and zero as if it were the fill value: where levels are spread over the range of the chunk, that of its
+/// data is not to be stretched by zeros that pad it.
+fn exact_with_zero<T: Sample>(chunk: &Chunk) -> Result<ExactValues<T>, Error> {
+    let mut layout = chunk.layout.clone();
+    layout.fill = Some(vec![0; T::BYTES]);
+    ExactValues::new(chunk.spec, &layout)
+}
+
+impl<'a, T: Sample> Source<'a, T> {
+    fn new(chunk: &'a Chunk<'a>, exact: ExactValues<T>) -> Self {
+        let survey = survey(chunk.layout, chunk.bytes, &exact);
+        Self {
+            chunk,
+            exact,
+            survey,
+        }
+    }
 }
 
 impl<T: Sample> Source<'_, T> {

@@ -59,10 +59,28 @@ impl<T: Sample> Source<'_, T> {
         Ok(None)
     }
 
+    /// Whether levels over the range change nothing: a chunk that has been quantised without padding may look padded.
+    pub(super) fn is_fixed(&self, output: &mut Output) -> bool {
+        let Some(survey) = self.survey else {
+            return true;
+        };
+        let (settings, layout) = (output.settings, self.chunk.layout);
+        let (low, high) = level_range(&settings, layout, self.chunk.bytes, &self.exact, survey);
+        let candidates = candidates::<T>(settings.mode, settings.dice.is_some(), low, high);
+        self.first_fixed(output, &candidates).is_some()
+    }
+
     /// The first of several numbers of levels that changes nothing.
     fn fixed(&self, output: &mut Output, candidates: &[Linear]) -> Option<Linear> {
-        let mut fixed = candidates.iter().filter(|_| candidates.len() > 1);
-        fixed
+        match candidates {
+            [] | [_] => None,
+            several => self.first_fixed(output, several),
+        }
+    }
+
+    fn first_fixed(&self, output: &mut Output, candidates: &[Linear]) -> Option<Linear> {
+        let mut candidates = candidates.iter();
+        candidates
             .find(|bins| {
                 let window = self.linear(**bins);
                 let pass = self.pass(&window, Kind::Linear, Ask::OnlyFixed, output);

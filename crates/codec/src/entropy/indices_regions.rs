@@ -151,10 +151,7 @@ mod tests {
                 };
                 let shuffled = encode(Backend::Bitshuffle);
                 let len = encode(Backend::Auto);
-                assert!(
-                    dst[0] == 5 && 10 * len < 9 * shuffled,
-                    "{max}: {len}, {shuffled}"
-                );
+                assert!(dst[0] == 5 && len < shuffled, "{max}: {len}, {shuffled}");
                 let mut back: Vec<u8> = Vec::new();
                 let consume = |block: &[u8]| {
                     back.extend(block);

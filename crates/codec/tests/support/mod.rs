@@ -136,7 +136,7 @@ pub fn encode(spec: &Spec, layout: &Layout, src: &[u8]) -> Vec<u8> {
 /// The chunk, or `None` where a lossy codec refuses to lose anything of these data.
 pub fn encode_unless_refused(spec: &Spec, layout: &Layout, src: &[u8]) -> Option<Vec<u8>> {
     match try_encode(spec, layout, src) {
-        Err(Error::Settings(_)) if !spec.codec().lossless => None,
+        Err(Error::Settings(_) | Error::Refused(_)) if !spec.codec().lossless => None,
         encoded => Some(encoded.unwrap()),
     }
 }
@@ -144,7 +144,7 @@ pub fn encode_unless_refused(spec: &Spec, layout: &Layout, src: &[u8]) -> Option
 fn try_encode(spec: &Spec, layout: &Layout, src: &[u8]) -> Result<Vec<u8>, Error> {
     let (filter, values) = stored(spec, layout);
     let mut dst = vec![0xcc; (filter.bound)(&values, src.len())?];
-    let written = (filter.encode)(&mut Context::new(), &values, src, &mut dst)?;
+    let written = (filter.encode)(&mut Context::refusing(), &values, src, &mut dst)?;
     dst.truncate(written);
     Ok(dst)
 }

@@ -26,7 +26,7 @@ pub fn encode(spec: &str, layout: &Layout, bytes: &[u8]) -> Result<Vec<u8>, Erro
     let filter = spec.codec().filter;
     let values = (filter.cd_values)(&spec, layout)?;
     let mut chunk = vec![0xcc; (filter.bound)(&values, bytes.len())?];
-    let len = (filter.encode)(&mut Context::new(), &values, bytes, &mut chunk)?;
+    let len = (filter.encode)(&mut Context::refusing(), &values, bytes, &mut chunk)?;
     chunk.truncate(len);
     Ok(chunk)
 }
