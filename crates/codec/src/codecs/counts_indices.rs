@@ -26,11 +26,11 @@ use super::counts_choice;
 use super::counts_numbers::{Reader, write_number};
 use super::counts_pixels::Pixels;
 use crate::entropy::bits::BLOCK;
-use crate::entropy::indices::{Indices, grow, words_layout};
+use crate::entropy::indices::{Indices, grow};
 use crate::kernels::indices::{Turn, to_indices, to_words};
 use crate::kernels::levels::Level;
 use crate::params::Speed;
-use crate::{Context, Error, Layout};
+use crate::{ByteOrder, Context, Element, ElementClass, Error, Layout};
 
 /// How indices are to be coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +155,17 @@ fn index_of(bytes: &[u8]) -> u32 {
     let mut index = [0; 4];
     index[..bytes.len()].copy_from_slice(bytes);
     u32::from_le_bytes(index)
+}
+
+/// So many unsigned integers in frames of rows and columns.
+pub(crate) fn words_layout(width: usize, count: usize, rows: usize, columns: usize) -> Layout {
+    let element = Element {
+        class: ElementClass::Unsigned,
+        bytes: width,
+        order: ByteOrder::Little,
+    };
+    let frames = count / (rows * columns).max(1);
+    Layout::new(element, vec![frames, rows, columns])
 }
 
 fn turn_to_words(width: usize, turn: Turn<u32>, indices: &mut [u8]) {

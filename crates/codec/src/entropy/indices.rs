@@ -22,7 +22,7 @@ use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
 use crate::entropy::indices_predicted::Rivals;
 use crate::entropy::{indices_predicted, indices_regions, literals, zstd};
 use crate::params::Speed;
-use crate::{ByteOrder, Context, Element, ElementClass, Error, Layout};
+use crate::{Context, Error, Layout};
 
 /// Which back end an encoder may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,19 +75,8 @@ impl Indices<'_> {
             [.., rows, columns] if shape.iter().product::<usize>() == count => (rows, columns),
             _ => (1, count),
         };
-        words_layout(self.width, count, rows, columns)
+        counts_indices::words_layout(self.width, count, rows, columns)
     }
-}
-
-/// So many unsigned integers in frames of rows and columns.
-pub(crate) fn words_layout(width: usize, count: usize, rows: usize, columns: usize) -> Layout {
-    let element = Element {
-        class: ElementClass::Unsigned,
-        bytes: width,
-        order: ByteOrder::Little,
-    };
-    let frames = count / (rows * columns).max(1);
-    Layout::new(element, vec![frames, rows, columns])
 }
 
 const BITS: u8 = 0;
