@@ -176,7 +176,7 @@ fn prepare<W: Word>(
     memory: &mut model::Memory,
     chunk: (bool, &Pixels, &[u8]),
     choice: &Choice,
-    words: &mut [W],
+    words: &mut Vec<W>,
 ) -> Option<(Learnt, Merged)> {
     let (has_differences, pixels, bytes) = chunk;
     let specials = &choice.specials[..choice.special_count.min(MAX_SPECIALS)];
@@ -271,35 +271,37 @@ fn expect_rows<W: Word>(
     pixels: &Pixels,
     bytes: &[u8],
     learnt: &Learnt,
-    words: &mut [W],
+    words: &mut Vec<W>,
 ) -> Option<[u8; BINS]> {
     let level = Level::best();
     let columns = pixels.columns;
     let model = &learnt.model;
     let mut sums = [(0u64, 0u64); BINS];
     memory.encoder.begin(pixels, model.scale);
+    memory.rows.begin(model, columns);
     memory.places.resize(columns, 0);
+    words.resize(memory.rows.padded(), W::default());
     for row in 0..pixels.frames * pixels.rows {
         if row % pixels.rows == 0 {
-            memory.state.begin(columns);
+            memory.rows.begin_frame();
         }
-        if !pixels.load(bytes, row * columns, words) {
+        if !pixels.load(bytes, row * columns, &mut words[..columns]) {
             return None;
         }
         let scratch = &mut memory.encoder.scratch;
-        memory.masks.take(row, words, scratch);
+        memory.masks.take(row, &mut words[..columns], scratch);
         memory.gather_special(row);
-        memory.state.expect(level, model);
-        let origin = W::new(model.origin);
+        memory.rows.expect(level);
         let special = &memory.special;
         let own = &mut memory.encoder;
         let all = row * columns..(row + 1) * columns;
         let bins = &mut own.bins[all.clone()];
-        bins.copy_from_slice(&memory.state.bins);
+        bins.copy_from_slice(&memory.rows.bins()[..columns]);
         fill_masked(special, SPECIAL_BIN, bins);
         if model.scale == Scale::Roots {
+            let origin = W::new(model.origin);
             let symbols = &mut own.symbols[all];
-            kernel::symbols_of_words(level, words, origin, symbols);
+            kernel::symbols_of_words(level, &words[..columns], origin, symbols);
             fill_masked(special, 0, symbols);
             let value = |x: usize| words[x].minus(origin).value();
             put_large(
@@ -311,14 +313,12 @@ fn expect_rows<W: Word>(
             );
         } else {
             let numbers = &mut own.numbers[all];
-            kernel::differences(level, words, origin, &memory.state.estimates, numbers);
+            memory.rows.differences(level, words, numbers);
             if row % SPREAD_ROWS == 0 {
                 add_spreads(bins, numbers, &mut sums);
             }
         }
-        memory
-            .state
-            .learn(level, (model.scale, model.origin), words, special);
+        memory.rows.learn(level, words, special);
     }
     Some(low_bits(&sums))
 }

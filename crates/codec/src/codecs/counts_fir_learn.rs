@@ -1,7 +1,8 @@
 //! Learning the weights of a chunk: least squares on bands of rows. Floats may differ between machines here: a decoder
 //! reads the weights.
 
-use super::counts_fir::{MAX_LIMIT, Model, Scale, State};
+use super::counts_fir::{MAX_LIMIT, Model, Scale};
+use super::counts_fir_state::State;
 use super::counts_pixels::Pixels;
 use crate::kernels::counts_fir::{self as kernel, Equation, FEATURES, FRACTION_BITS, Weights};
 use crate::kernels::levels::Level;

@@ -18,6 +18,8 @@ mod counts_fir_bits;
 mod counts_fir_encode;
 mod counts_fir_learn;
 mod counts_fir_merge;
+mod counts_fir_rows;
+mod counts_fir_state;
 pub(crate) mod counts_mask;
 pub(crate) mod counts_numbers;
 pub(crate) mod counts_pixels;

@@ -1,0 +1,160 @@
+//! Estimates of `counts` with AVX2: 16 pixels at once, products of pairs of neighbours in 8 lanes for the even pixels and
+//! in 8 for the odd ones.
+
+#![allow(unsafe_code)] // Intrinsics; the caller of `expect` answers for the CPU and the lengths.
+
+use std::arch::x86_64::*;
+
+use super::counts_fir::{FRACTION_BITS, Weights};
+use super::counts_fir_narrow::{Above, HALO, Kind};
+
+/// Pixels in a register, half a block.
+const PIXELS: usize = 16;
+
+/// Weights of two neighbours in every lane.
+#[target_feature(enable = "avx2")]
+fn pair(first: i32, second: i32) -> __m256i {
+    _mm256_set1_epi32(first & 0xffff | second << 16)
+}
+
+/// # Safety
+/// The CPU has the instructions; bins are whole blocks, as many as `expected`, and rows have a halo on both sides.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn expect(
+    kind: Kind,
+    above: Above,
+    weights: &Weights,
+    expected: &mut [i16],
+    bins: &mut [u8],
+) {
+    for start in (0..bins.len()).step_by(PIXELS) {
+        // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
+        unsafe {
+            let rows = above.rows.map(|row| row.as_ptr().add(start + HALO));
+            let columns = above.columns.as_ptr().add(start + HALO);
+            let around = halves(around(columns), around(columns.add(1)));
+            let even = estimates(rows, 0, around, weights);
+            let odd = estimates(rows, 1, around, weights);
+            let (made, bin) = match kind {
+                Kind::Roots => (halves(special_root(even), special_root(odd)), {
+                    halves(root_bin(even), root_bin(odd))
+                }),
+                Kind::Values { limit } => {
+                    let zero = _mm256_setzero_si256();
+                    let (even, odd) = (_mm256_max_epi32(even, zero), _mm256_max_epi32(odd, zero));
+                    let limit = _mm256_set1_epi32(limit);
+                    let base = |e| {
+                        _mm256_min_epi32(_mm256_srli_epi32::<{ FRACTION_BITS as i32 }>(e), limit)
+                    };
+                    let bases = halves(base(even), base(odd));
+                    (bases, halves(value_bin(even), value_bin(odd)))
+                }
+            };
+            _mm256_storeu_si256(expected.as_mut_ptr().add(start).cast(), made);
+            let bin = _mm256_permute4x64_epi64::<0b10_00>(_mm256_packus_epi16(bin, bin));
+            let bins = bins.as_mut_ptr().add(start).cast();
+            _mm_storeu_si128(bins, _mm256_castsi256_si128(bin));
+        }
+    }
+}
+
+/// 16 numbers of even and odd lanes, which have 16 bits and no sign.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(even: __m256i, odd: __m256i) -> __m256i {
+    _mm256_or_si256(even, _mm256_slli_epi32::<16>(odd))
+}
+
+/// Estimates of even pixels, or of odd ones: those after them.
+///
+/// # Safety
+/// Half a block can be read from each pointer on, and a halo in front of it and behind it.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn estimates(
+    rows: [*const i16; 3],
+    odd: usize,
+    around: __m256i,
+    weights: &Weights,
+) -> __m256i {
+    let w = &weights.of;
+    let of_around = [pair(w[15], 0), pair(0, w[15])][odd];
+    let sum = _mm256_set1_epi32(weights.bias);
+    let sum = _mm256_add_epi32(sum, _mm256_madd_epi16(around, of_around));
+    let [first, second, third] = rows.map(|row| row.wrapping_add(odd));
+    // SAFETY: the caller's promise; the taps are less than a halo away.
+    unsafe {
+        let product = |row: *const i16, taps: __m256i| {
+            _mm256_madd_epi16(_mm256_loadu_si256(row.cast()), taps)
+        };
+        let one = product(first.sub(3), pair(w[0], w[1]));
+        let two = product(first.sub(1), pair(w[2], w[3]));
+        let one = _mm256_add_epi32(one, product(first.add(1), pair(w[4], w[5])));
+        let two = _mm256_add_epi32(two, product(first.add(3), pair(w[6], 0)));
+        let one = _mm256_add_epi32(one, product(second.sub(2), pair(w[7], w[8])));
+        let two = _mm256_add_epi32(two, product(second, pair(w[9], w[10])));
+        let one = _mm256_add_epi32(one, product(second.add(2), pair(w[11], 0)));
+        let two = _mm256_add_epi32(two, product(third.sub(1), pair(w[12], w[13])));
+        let one = _mm256_add_epi32(one, product(third.add(1), pair(w[14], 0)));
+        _mm256_add_epi32(sum, _mm256_add_epi32(one, two))
+    }
+}
+
+/// The sums of 14 averages around even pixels, the middle one twice, over 128.
+///
+/// # Safety
+/// As of [`estimates`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn around(columns: *const i16) -> __m256i {
+    let (both, first) = (pair(1, 1), pair(1, 0));
+    // SAFETY: the caller's promise.
+    let load = |at: isize| unsafe { _mm256_loadu_si256(columns.offset(at).cast()) };
+    let product = |at, taps| _mm256_madd_epi16(load(at), taps);
+    let add = |a, b| _mm256_add_epi32(a, b);
+    let left = add(product(-6, both), product(-4, both));
+    let middle = add(product(-2, both), add(product(0, both), product(0, first)));
+    let right = add(product(2, both), add(product(4, both), product(6, first)));
+    _mm256_srai_epi32::<7>(add(left, add(middle, right)))
+}
+
+/// What special pixels are taken for.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn special_root(e: __m256i) -> __m256i {
+    let root = _mm256_max_epi32(_mm256_srai_epi32::<8>(e), _mm256_setzero_si256());
+    _mm256_min_epi32(root, _mm256_set1_epi32(1024))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn root_bin(e: __m256i) -> __m256i {
+    let e = _mm256_max_epi32(e, _mm256_setzero_si256());
+    let e = _mm256_min_epi32(e, _mm256_set1_epi32(1 << 22));
+    let z = _mm256_add_epi32(e, _mm256_set1_epi32(64));
+    let bits = _mm256_castps_si256(_mm256_cvtepi32_ps(z));
+    let eighths = _mm256_sub_epi32(
+        _mm256_srli_epi32::<20>(bits),
+        _mm256_set1_epi32((127 + 6) << 3),
+    );
+    _mm256_min_epi32(eighths, _mm256_set1_epi32(126))
+}
+
+/// Bins of estimates that are not negative.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn value_bin(e: __m256i) -> __m256i {
+    let z = _mm256_min_epi32(e, _mm256_set1_epi32((1 << 24) - 1024));
+    let z = _mm256_add_epi32(z, _mm256_set1_epi32(102));
+    let bits = _mm256_castps_si256(_mm256_cvtepi32_ps(z));
+    let quarters = _mm256_sub_epi32(
+        _mm256_srli_epi32::<21>(bits),
+        _mm256_set1_epi32((127 + 6) << 2),
+    );
+    let fraction = _mm256_srli_epi32::<{ FRACTION_BITS as i32 - 2 }>(e);
+    let fraction = _mm256_and_si256(fraction, _mm256_set1_epi32(3));
+    let small = _mm256_or_si256(_mm256_slli_epi32::<2>(quarters), fraction);
+    let is_large = _mm256_cmpgt_epi32(quarters, _mm256_set1_epi32(39));
+    let large = _mm256_add_epi32(quarters, _mm256_set1_epi32(120));
+    _mm256_blendv_epi8(small, large, is_large)
+}

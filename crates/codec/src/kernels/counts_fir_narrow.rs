@@ -1,0 +1,203 @@
+//! The kernels of `counts_fir.rs` for numbers of 16 bits, which most counts get by with: four times as many to a register
+//! of products.
+//!
+//! Rows have whole blocks of [`BLOCK`] pixels; what is behind the last pixel of a row is made of whatever is there and
+//! never looked at.
+
+use super::counts::for_each_run;
+use super::counts_fir::{FEATURES, FRACTION_BITS, Weights};
+#[cfg(target_arch = "x86_64")]
+use super::levels::InstructionSet;
+use super::levels::{Level, levels};
+use super::pixels::Word;
+#[cfg(target_arch = "x86_64")]
+use super::{counts_fir_avx2, counts_fir_avx512};
+
+/// Pixels that are estimated at once.
+pub(crate) const BLOCK: usize = 32;
+/// Cells in front of the first pixel of a row and behind its last block.
+pub(crate) const HALO: usize = 8;
+/// The largest value whose averages, 64 times as large, have 16 bits.
+pub(crate) const MAX_LIMIT: i32 = i16::MAX as i32 >> 6;
+
+/// Pixels in whole blocks.
+pub(crate) fn padded(pixels: usize) -> usize {
+    pixels.next_multiple_of(BLOCK)
+}
+
+/// The rows that estimates are made of, each with [`HALO`] cells before its first pixel and behind its last block.
+#[derive(Clone, Copy)]
+pub(crate) struct Above<'a> {
+    /// The row above, the one above that, and the one above that.
+    pub(crate) rows: [&'a [i16]; 3],
+    /// Averages of columns.
+    pub(crate) columns: &'a [i16],
+}
+
+/// What is estimated: roots, or values up to a limit.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Roots,
+    Values { limit: i32 },
+}
+
+/// Sets the bins of a row, and what special pixels of it are taken for: of values that is also the base of differences.
+/// Averages are not negative.
+pub(crate) fn expect(
+    level: Level,
+    kind: Kind,
+    above: Above,
+    weights: &Weights,
+    expected: &mut [i16],
+    bins: &mut [u8],
+) {
+    let pixels = bins.len();
+    assert!(pixels.is_multiple_of(BLOCK) && expected.len() == pixels);
+    for row in above.rows.iter().chain([&above.columns]) {
+        assert!(row.len() == pixels + 2 * HALO);
+    }
+    match level.instruction_set() {
+        // SAFETY: `level` exists, so the CPU has the instructions; the lengths are as demanded.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx512 | InstructionSet::Avx512Gfni => unsafe {
+            counts_fir_avx512::expect(kind, above, weights, expected, bins);
+        },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx2 => unsafe {
+            counts_fir_avx2::expect(kind, above, weights, expected, bins);
+        },
+        _ => expect_portable(kind, above, weights, expected, bins),
+    }
+}
+
+fn expect_portable(
+    kind: Kind,
+    above: Above,
+    weights: &Weights,
+    expected: &mut [i16],
+    bins: &mut [u8],
+) {
+    let mut estimates = [0; BLOCK];
+    let blocks = expected.chunks_exact_mut(BLOCK);
+    for (block, (expected, bins)) in blocks.zip(bins.chunks_exact_mut(BLOCK)).enumerate() {
+        estimate(above, weights, block * BLOCK, &mut estimates);
+        for ((&e, expected), bin) in estimates.iter().zip(expected).zip(bins) {
+            let made = match kind {
+                Kind::Roots => root_bin(e),
+                Kind::Values { limit } => value_bin(e, limit),
+            };
+            (*expected, *bin) = made;
+        }
+    }
+}
+
+/// Estimates of the block that begins with pixel `first`.
+#[inline(always)]
+fn estimate(above: Above, weights: &Weights, first: usize, estimates: &mut [i32; BLOCK]) {
+    const TAPS: [(usize, usize); 3] = [(3, 7), (2, 5), (1, 3)];
+    let start = first + HALO;
+    let around = |x: usize| {
+        let window = &above.columns[start + x - 6..start + x + 7];
+        window.iter().map(|&c| i32::from(c)).sum::<i32>() + i32::from(above.columns[start + x])
+    };
+    for (x, estimate) in estimates.iter_mut().enumerate() {
+        *estimate = (around(x) >> 7).wrapping_mul(weights.of[FEATURES - 1]);
+        *estimate = estimate.wrapping_add(weights.bias);
+    }
+    let mut weight = weights.of.iter();
+    for (row, (reach, count)) in above.rows.iter().zip(TAPS) {
+        for (&weight, tap) in weight.by_ref().take(count).zip(start - reach..) {
+            for (estimate, &value) in estimates.iter_mut().zip(&row[tap..tap + BLOCK]) {
+                *estimate = estimate.wrapping_add(i32::from(value).wrapping_mul(weight));
+            }
+        }
+    }
+}
+
+/// What a special pixel is taken for, and the bin: eight to an octave of e + 64.
+#[inline(always)]
+fn root_bin(e: i32) -> (i16, u8) {
+    let z = e.clamp(0, 1 << 22) + 64;
+    let eighths = ((z as f32).to_bits() >> 20) as i32 - ((127 + 6) << 3);
+    ((e >> 8).clamp(0, 1024) as i16, eighths.min(126) as u8)
+}
+
+/// The base, and the bin: four to an octave of e + 102, times the quarter of the fraction where e is small.
+#[inline(always)]
+fn value_bin(e: i32, limit: i32) -> (i16, u8) {
+    let e = e.max(0);
+    let z = e.min((1 << 24) - 1024) + 102;
+    let quarters = ((z as f32).to_bits() >> 21) as i32 - ((127 + 6) << 2);
+    let small = quarters * 4 + (e >> (FRACTION_BITS - 2) & 3);
+    let bin = if quarters < 40 { small } else { 120 + quarters };
+    ((e >> FRACTION_BITS).min(limit) as i16, bin as u8)
+}
+
+/// 64 times the roots of values up to 255, rounded, and of 255 for larger ones.
+#[inline(always)]
+fn roots_kernel<W: Word>(words: &[W], origin: W, roots: &mut [i16]) {
+    for (root, &word) in roots.iter_mut().zip(words) {
+        let value = word.minus(origin).value().min(255) as i32;
+        let rounded = (value as f32).sqrt() * 64.0 + (1u32 << 23) as f32;
+        *root = rounded.to_bits() as i16;
+    }
+}
+levels!(fn roots_computed<W: Word>(words: &[W], origin: W, roots: &mut [i16]) = roots_kernel);
+
+/// 64 times the roots of values up to 255, rounded, and of 255 for larger ones.
+pub(crate) fn roots<W: Word>(level: Level, words: &[W], origin: W, roots: &mut [i16]) {
+    roots_computed(level, words, origin, roots);
+}
+
+/// Values up to `limit`.
+#[inline(always)]
+fn values_kernel<W: Word>(words: &[W], origin: W, limit: i32, values: &mut [i16]) {
+    for (value, &word) in values.iter_mut().zip(words) {
+        *value = word.minus(origin).value().min(limit as u32) as i16;
+    }
+}
+levels!(pub(crate) fn values<W: Word>(words: &[W], origin: W, limit: i32, values: &mut [i16]) = values_kernel);
+
+/// Moves averages an eighth towards the values times 2^`gain`.
+#[inline(always)]
+fn follow_kernel(values: &[i16], gain: u32, averages: &mut [i16]) {
+    for (average, &value) in averages.iter_mut().zip(values) {
+        let way = (value << gain).wrapping_sub(*average).wrapping_add(4);
+        *average = average.wrapping_add(way >> 3);
+    }
+}
+levels!(pub(crate) fn follow(values: &[i16], gain: u32, averages: &mut [i16]) = follow_kernel);
+
+/// Takes `others` where `mask` has a bit, the lowest bit of a byte for the first of eight numbers.
+pub(crate) fn select(mask: &[u8], others: &[i16], numbers: &mut [i16]) {
+    for_each_run(mask, numbers.len().min(others.len()), |run| {
+        numbers[run.clone()].copy_from_slice(&others[run]);
+    });
+}
+
+/// Differences of values and whole estimates.
+#[inline(always)]
+fn differences_kernel<W: Word>(words: &[W], origin: W, bases: &[i16], differences: &mut [i32]) {
+    for ((difference, &word), &base) in differences.iter_mut().zip(words).zip(bases) {
+        *difference = (word.minus(origin).value() as i32).wrapping_sub(i32::from(base));
+    }
+}
+levels!(pub(crate) fn differences<W: Word>(
+    words: &[W], origin: W, bases: &[i16], differences: &mut [i32]
+) = differences_kernel);
+
+/// Words of whole estimates and differences from them, zigzag: 0, −1, 1, −2, … are the symbols 0, 1, 2, 3, …
+#[inline(always)]
+fn words_of_differences_kernel<W: Word>(symbols: &[u8], origin: W, bases: &[i16], words: &mut [W]) {
+    for ((word, &symbol), &base) in words.iter_mut().zip(symbols).zip(bases) {
+        let z = i16::from(symbol);
+        let difference = (z >> 1) ^ -(z & 1);
+        *word = W::new(i32::from(base.wrapping_add(difference)) as u32).plus(origin);
+    }
+}
+levels!(pub(crate) fn words_of_differences<W: Word>(
+    symbols: &[u8], origin: W, bases: &[i16], words: &mut [W]
+) = words_of_differences_kernel);
