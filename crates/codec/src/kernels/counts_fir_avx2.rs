@@ -6,7 +6,7 @@
 use std::arch::x86_64::*;
 
 use super::counts_fir::{FRACTION_BITS, Weights};
-use super::counts_fir_narrow::{Above, HALO, Kind};
+use super::counts_fir_narrow::{Above, HALO};
 
 /// Pixels in a register, half a block.
 const PIXELS: usize = 16;
@@ -20,8 +20,7 @@ fn pair(first: i32, second: i32) -> __m256i {
 /// # Safety
 /// The CPU has the instructions; bins are whole blocks, as many as `expected`, and rows have a halo on both sides.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn expect(
-    kind: Kind,
+pub(super) unsafe fn expect_roots(
     above: Above,
     weights: &Weights,
     expected: &mut [i16],
@@ -30,31 +29,74 @@ pub(super) unsafe fn expect(
     for start in (0..bins.len()).step_by(PIXELS) {
         // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
         unsafe {
-            let rows = above.rows.map(|row| row.as_ptr().add(start + HALO));
-            let columns = above.columns.as_ptr().add(start + HALO);
-            let around = halves(around(columns), around(columns.add(1)));
-            let even = estimates(rows, 0, around, weights);
-            let odd = estimates(rows, 1, around, weights);
-            let (made, bin) = match kind {
-                Kind::Roots => (halves(special_root(even), special_root(odd)), {
-                    halves(root_bin(even), root_bin(odd))
-                }),
-                Kind::Values { limit } => {
-                    let zero = _mm256_setzero_si256();
-                    let (even, odd) = (_mm256_max_epi32(even, zero), _mm256_max_epi32(odd, zero));
-                    let limit = _mm256_set1_epi32(limit);
-                    let base = |e| {
-                        _mm256_min_epi32(_mm256_srli_epi32::<{ FRACTION_BITS as i32 }>(e), limit)
-                    };
-                    let bases = halves(base(even), base(odd));
-                    (bases, halves(value_bin(even), value_bin(odd)))
-                }
-            };
+            let (even, odd) = estimates(above, start, weights);
+            let made = halves(special_root(even), special_root(odd));
             _mm256_storeu_si256(expected.as_mut_ptr().add(start).cast(), made);
-            let bin = _mm256_permute4x64_epi64::<0b10_00>(_mm256_packus_epi16(bin, bin));
-            let bins = bins.as_mut_ptr().add(start).cast();
-            _mm_storeu_si128(bins, _mm256_castsi256_si128(bin));
+            let made = bytes(halves(root_bin(even), root_bin(odd)));
+            _mm_storeu_si128(bins.as_mut_ptr().add(start).cast(), made);
         }
+    }
+}
+
+/// # Safety
+/// As of [`expect_roots`].
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn expect_values(
+    limit: i32,
+    above: Above,
+    weights: &Weights,
+    expected: &mut [i16],
+    bins: &mut [u8],
+) {
+    let limit = _mm256_set1_epi32(limit);
+    for start in (0..bins.len()).step_by(PIXELS) {
+        // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
+        unsafe {
+            let (even, odd) = estimates(above, start, weights);
+            let even = _mm256_max_epi32(even, _mm256_setzero_si256());
+            let odd = _mm256_max_epi32(odd, _mm256_setzero_si256());
+            let made = halves(base(even, limit), base(odd, limit));
+            _mm256_storeu_si256(expected.as_mut_ptr().add(start).cast(), made);
+            let made = bytes(halves(value_bin(even), value_bin(odd)));
+            _mm_storeu_si128(bins.as_mut_ptr().add(start).cast(), made);
+        }
+    }
+}
+
+/// 16 numbers below 256.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn bytes(numbers: __m256i) -> __m128i {
+    let packed = _mm256_packus_epi16(numbers, numbers);
+    _mm256_castsi256_si128(_mm256_permute4x64_epi64::<0b10_00>(packed))
+}
+
+/// Whole parts of estimates that are not negative.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn base(e: __m256i, limit: __m256i) -> __m256i {
+    _mm256_min_epi32(_mm256_srli_epi32::<{ FRACTION_BITS as i32 }>(e), limit)
+}
+
+/// Estimates of even and odd pixels of half a block.
+///
+/// # Safety
+/// Half a block can be read from all rows, and a halo in front of it and behind it.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn estimates(above: Above, start: usize, weights: &Weights) -> (__m256i, __m256i) {
+    let bias = _mm256_set1_epi32(weights.bias);
+    let (first, second) = (pair(weights.of[15], 0), pair(0, weights.of[15]));
+    // SAFETY: the caller's promise.
+    unsafe {
+        let columns = above.columns.as_ptr().add(start + HALO);
+        let around = halves(around(columns), around(columns.add(1)));
+        let even = _mm256_add_epi32(bias, _mm256_madd_epi16(around, first));
+        let odd = _mm256_add_epi32(bias, _mm256_madd_epi16(around, second));
+        (
+            with_taps(even, above, start + HALO, weights),
+            with_taps(odd, above, start + HALO + 1, weights),
+        )
     }
 }
 
@@ -65,28 +107,19 @@ fn halves(even: __m256i, odd: __m256i) -> __m256i {
     _mm256_or_si256(even, _mm256_slli_epi32::<16>(odd))
 }
 
-/// Estimates of even pixels, or of odd ones: those after them.
+/// The sum, and the taps of three rows around pixels `at`, `at` + 2, ….
 ///
 /// # Safety
-/// Half a block can be read from each pointer on, and a halo in front of it and behind it.
+/// As of [`estimates`].
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn estimates(
-    rows: [*const i16; 3],
-    odd: usize,
-    around: __m256i,
-    weights: &Weights,
-) -> __m256i {
+unsafe fn with_taps(sum: __m256i, above: Above, at: usize, weights: &Weights) -> __m256i {
     let w = &weights.of;
-    let of_around = [pair(w[15], 0), pair(0, w[15])][odd];
-    let sum = _mm256_set1_epi32(weights.bias);
-    let sum = _mm256_add_epi32(sum, _mm256_madd_epi16(around, of_around));
-    let [first, second, third] = rows.map(|row| row.wrapping_add(odd));
+    let first = above.rows[0].as_ptr().wrapping_add(at);
+    let second = above.rows[1].as_ptr().wrapping_add(at);
+    let third = above.rows[2].as_ptr().wrapping_add(at);
     // SAFETY: the caller's promise; the taps are less than a halo away.
     unsafe {
-        let product = |row: *const i16, taps: __m256i| {
-            _mm256_madd_epi16(_mm256_loadu_si256(row.cast()), taps)
-        };
         let one = product(first.sub(3), pair(w[0], w[1]));
         let two = product(first.sub(1), pair(w[2], w[3]));
         let one = _mm256_add_epi32(one, product(first.add(1), pair(w[4], w[5])));
@@ -100,6 +133,17 @@ unsafe fn estimates(
     }
 }
 
+/// Products of pairs of neighbours.
+///
+/// # Safety
+/// Half a block can be read.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn product(row: *const i16, weights: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    _mm256_madd_epi16(unsafe { _mm256_loadu_si256(row.cast()) }, weights)
+}
+
 /// The sums of 14 averages around even pixels, the middle one twice, over 128.
 ///
 /// # Safety
@@ -109,13 +153,15 @@ unsafe fn estimates(
 unsafe fn around(columns: *const i16) -> __m256i {
     let (both, first) = (pair(1, 1), pair(1, 0));
     // SAFETY: the caller's promise.
-    let load = |at: isize| unsafe { _mm256_loadu_si256(columns.offset(at).cast()) };
-    let product = |at, taps| _mm256_madd_epi16(load(at), taps);
-    let add = |a, b| _mm256_add_epi32(a, b);
-    let left = add(product(-6, both), product(-4, both));
-    let middle = add(product(-2, both), add(product(0, both), product(0, first)));
-    let right = add(product(2, both), add(product(4, both), product(6, first)));
-    _mm256_srai_epi32::<7>(add(left, add(middle, right)))
+    unsafe {
+        let left = _mm256_add_epi32(product(columns.sub(6), both), product(columns.sub(4), both));
+        let middle = _mm256_add_epi32(product(columns.sub(2), both), product(columns, both));
+        let middle = _mm256_add_epi32(middle, product(columns, first));
+        let right = _mm256_add_epi32(product(columns.add(2), both), product(columns.add(4), both));
+        let right = _mm256_add_epi32(right, product(columns.add(6), first));
+        let sum = _mm256_add_epi32(left, _mm256_add_epi32(middle, right));
+        _mm256_srai_epi32::<7>(sum)
+    }
 }
 
 /// What special pixels are taken for.

@@ -9,7 +9,7 @@
 use std::arch::x86_64::*;
 
 use super::counts_fir::{FRACTION_BITS, Weights};
-use super::counts_fir_narrow::{Above, BLOCK, HALO, Kind};
+use super::counts_fir_narrow::{Above, BLOCK, HALO};
 
 /// Weights of two neighbours in every lane.
 #[target_feature(enable = "avx512f")]
@@ -49,8 +49,7 @@ impl Pairs {
 /// # Safety
 /// The CPU has the instructions; bins are whole blocks, as many as `expected`, and rows have a halo on both sides.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn expect(
-    kind: Kind,
+pub(super) unsafe fn expect_roots(
     above: Above,
     weights: &Weights,
     expected: &mut [i16],
@@ -60,25 +59,39 @@ pub(super) unsafe fn expect(
     for start in (0..bins.len()).step_by(BLOCK) {
         // SAFETY: a block begins at `start`, and a halo is left on both sides of it.
         unsafe {
-            let rows = above.rows.map(|row| row.as_ptr().add(start + HALO));
-            let columns = above.columns.as_ptr().add(start + HALO);
-            let [even, odd] = estimates(rows, columns, &pairs);
-            let (made, bin) = match kind {
-                Kind::Roots => (halves(special_root(even), special_root(odd)), {
-                    halves(root_bin(even), root_bin(odd))
-                }),
-                Kind::Values { limit } => {
-                    let zero = _mm512_setzero_si512();
-                    let (even, odd) = (_mm512_max_epi32(even, zero), _mm512_max_epi32(odd, zero));
-                    let limit = _mm512_set1_epi32(limit);
-                    let base = |e| _mm512_min_epi32(_mm512_srli_epi32::<FRACTION_BITS>(e), limit);
-                    let bases = halves(base(even), base(odd));
-                    (bases, halves(value_bin(even), value_bin(odd)))
-                }
-            };
+            let (even, odd) = estimates(above, start, &pairs);
+            let made = halves(special_root(even), special_root(odd));
             _mm512_storeu_si512(expected.as_mut_ptr().add(start).cast(), made);
+            let made = halves(root_bin(even), root_bin(odd));
             let bins = bins.as_mut_ptr().add(start).cast();
-            _mm256_storeu_si256(bins, _mm512_cvtepi16_epi8(bin));
+            _mm256_storeu_si256(bins, _mm512_cvtepi16_epi8(made));
+        }
+    }
+}
+
+/// # Safety
+/// As of [`expect_roots`].
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn expect_values(
+    limit: i32,
+    above: Above,
+    weights: &Weights,
+    expected: &mut [i16],
+    bins: &mut [u8],
+) {
+    let pairs = Pairs::new(weights);
+    let limit = _mm512_set1_epi32(limit);
+    for start in (0..bins.len()).step_by(BLOCK) {
+        // SAFETY: a block begins at `start`, and a halo is left on both sides of it.
+        unsafe {
+            let (even, odd) = estimates(above, start, &pairs);
+            let even = _mm512_max_epi32(even, _mm512_setzero_si512());
+            let odd = _mm512_max_epi32(odd, _mm512_setzero_si512());
+            let made = halves(base(even, limit), base(odd, limit));
+            _mm512_storeu_si512(expected.as_mut_ptr().add(start).cast(), made);
+            let made = halves(value_bin(even), value_bin(odd));
+            let bins = bins.as_mut_ptr().add(start).cast();
+            _mm256_storeu_si256(bins, _mm512_cvtepi16_epi8(made));
         }
     }
 }
@@ -90,38 +103,53 @@ fn halves(even: __m512i, odd: __m512i) -> __m512i {
     _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd))
 }
 
-/// Estimates of even and odd pixels.
+/// Estimates of even and odd pixels of a block.
 ///
 /// # Safety
-/// A block can be read from each pointer on, and a halo in front of it and behind it.
+/// The block can be read from all rows, and a halo in front of it and behind it.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn estimates(rows: [*const i16; 3], columns: *const i16, pairs: &Pairs) -> [__m512i; 2] {
+unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m512i, __m512i) {
     // SAFETY: the caller's promise; the taps are less than a halo away.
-    let around = unsafe { around(columns) };
-    let [first, second, third] = rows;
-    // SAFETY: as above.
-    let taps = unsafe {
-        [0, 1].map(|odd| {
-            let at = |row: *const i16, reach| Moved::load(row.sub(reach).add(odd));
-            (at(first, 3), at(second, 2), at(third, 1))
-        })
-    };
-    let mut made = [pairs.bias; 2];
-    for (i, ((first, second, third), sum)) in taps.iter().zip(&mut made).enumerate() {
-        let one = add_pairs(*sum, around, pairs.around[i]);
-        let one = add_pairs(one, first.by::<0>(), pairs.first[0]);
-        let two = _mm512_madd_epi16(first.by::<1>(), pairs.first[1]);
-        let one = add_pairs(one, first.by::<2>(), pairs.first[2]);
-        let two = add_pairs(two, first.by::<3>(), pairs.first[3]);
-        let one = add_pairs(one, second.by::<0>(), pairs.second[0]);
-        let two = add_pairs(two, second.by::<1>(), pairs.second[1]);
-        let one = add_pairs(one, second.by::<2>(), pairs.second[2]);
-        let two = add_pairs(two, third.by::<0>(), pairs.third[0]);
-        let one = add_pairs(one, third.by::<1>(), pairs.third[1]);
-        *sum = _mm512_add_epi32(one, two);
+    unsafe {
+        let around = around(above.columns.as_ptr().add(start + HALO));
+        let first = above.rows[0].as_ptr().add(start + HALO - 3);
+        let second = above.rows[1].as_ptr().add(start + HALO - 2);
+        let third = above.rows[2].as_ptr().add(start + HALO - 1);
+        let even = add_pairs(pairs.bias, around, pairs.around[0]);
+        let odd = add_pairs(pairs.bias, around, pairs.around[1]);
+        let even = with_taps(
+            even,
+            Moved::load(first),
+            Moved::load(second),
+            Moved::load(third),
+            pairs,
+        );
+        let odd = with_taps(
+            odd,
+            Moved::load(first.add(1)),
+            Moved::load(second.add(1)),
+            Moved::load(third.add(1)),
+            pairs,
+        );
+        (even, odd)
     }
-    made
+}
+
+/// The sum, and the taps of three rows.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn with_taps(sum: __m512i, first: Moved, second: Moved, third: Moved, pairs: &Pairs) -> __m512i {
+    let one = add_pairs(sum, first.by::<0>(), pairs.first[0]);
+    let two = _mm512_madd_epi16(first.by::<1>(), pairs.first[1]);
+    let one = add_pairs(one, first.by::<2>(), pairs.first[2]);
+    let two = add_pairs(two, first.by::<3>(), pairs.first[3]);
+    let one = add_pairs(one, second.by::<0>(), pairs.second[0]);
+    let two = add_pairs(two, second.by::<1>(), pairs.second[1]);
+    let one = add_pairs(one, second.by::<2>(), pairs.second[2]);
+    let two = add_pairs(two, third.by::<0>(), pairs.third[0]);
+    let one = add_pairs(one, third.by::<1>(), pairs.third[1]);
+    _mm512_add_epi32(one, two)
 }
 
 #[inline]
@@ -150,7 +178,7 @@ impl Moved {
     /// The pairs `LANES` further on, up to four.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn by<const LANES: i32>(&self) -> __m512i {
+    fn by<const LANES: i32>(self) -> __m512i {
         match LANES {
             0 => self.0,
             _ => _mm512_alignr_epi32::<LANES>(self.1, self.0),
@@ -178,28 +206,28 @@ unsafe fn around(columns: *const i16) -> __m512i {
     // The pairs behind those of `left`: of `right`, the last.
     let after = _mm512_madd_epi16(right, both);
     let after = _mm512_alignr_epi32::<10>(after, after);
-    let sum = |a, b| _mm512_add_epi32(a, b);
     let one = _mm512_alignr_epi32::<1>(after, pairs);
     let two = _mm512_alignr_epi32::<2>(after, pairs);
     let three = _mm512_alignr_epi32::<3>(after, pairs);
     let four = _mm512_alignr_epi32::<4>(after, pairs);
     let five = _mm512_alignr_epi32::<5>(after, pairs);
-    let six = sum(sum(sum(pairs, one), sum(two, three)), sum(four, five));
-    let even = sum(
-        _mm512_madd_epi16(right, first),
-        _mm512_madd_epi16(middle, first),
-    );
-    let odd = sum(
-        _mm512_sub_epi32(
-            _mm512_madd_epi16(right, both),
-            _mm512_madd_epi16(left, first),
-        ),
-        _mm512_madd_epi16(middle, second),
-    );
+    let first_three = _mm512_add_epi32(_mm512_add_epi32(pairs, one), two);
+    let last_three = _mm512_add_epi32(_mm512_add_epi32(three, four), five);
+    let six = _mm512_add_epi32(first_three, last_three);
+    let even = add_pairs(_mm512_madd_epi16(right, first), middle, first);
+    let odd = add_pairs(_mm512_madd_epi16(right, both), middle, second);
+    let odd = _mm512_sub_epi32(odd, _mm512_madd_epi16(left, first));
     halves(
-        _mm512_srai_epi32::<7>(sum(six, even)),
-        _mm512_srai_epi32::<7>(sum(six, odd)),
+        _mm512_srai_epi32::<7>(_mm512_add_epi32(six, even)),
+        _mm512_srai_epi32::<7>(_mm512_add_epi32(six, odd)),
     )
+}
+
+/// Whole parts of estimates that are not negative.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn base(e: __m512i, limit: __m512i) -> __m512i {
+    _mm512_min_epi32(_mm512_srli_epi32::<FRACTION_BITS>(e), limit)
 }
 
 /// What special pixels are taken for.

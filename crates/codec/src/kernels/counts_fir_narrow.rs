@@ -61,13 +61,21 @@ pub(crate) fn expect(
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         InstructionSet::Avx512 | InstructionSet::Avx512Gfni => unsafe {
-            counts_fir_avx512::expect(kind, above, weights, expected, bins);
+            use counts_fir_avx512::{expect_roots, expect_values};
+            match kind {
+                Kind::Roots => expect_roots(above, weights, expected, bins),
+                Kind::Values { limit } => expect_values(limit, above, weights, expected, bins),
+            }
         },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         InstructionSet::Avx2 => unsafe {
-            counts_fir_avx2::expect(kind, above, weights, expected, bins);
+            use counts_fir_avx2::{expect_roots, expect_values};
+            match kind {
+                Kind::Roots => expect_roots(above, weights, expected, bins),
+                Kind::Values { limit } => expect_values(limit, above, weights, expected, bins),
+            }
         },
         _ => expect_portable(kind, above, weights, expected, bins),
     }
