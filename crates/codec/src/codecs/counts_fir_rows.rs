@@ -27,6 +27,8 @@ struct Narrow {
     /// Of the row: what special pixels are taken for; of `variance` the base.
     expected: Vec<i16>,
     bins: Vec<u8>,
+    /// Values up to 255.
+    bytes: Vec<u8>,
 }
 
 impl Rows {
@@ -105,6 +107,7 @@ impl Rows {
             columns,
             expected,
             bins,
+            ..
         } = &mut self.narrow;
         let above = Above {
             rows: [first, second, third],
@@ -153,7 +156,9 @@ impl Rows {
         let inner = &mut row[HALO..HALO + words.len()];
         let gain = match kind {
             Kind::Roots => {
-                narrow::roots(level, words, origin, inner);
+                own.bytes.resize(words.len(), 0);
+                wide::symbols_of_words(level, words, origin, &mut own.bytes);
+                narrow::roots(level, &own.bytes, inner);
                 3
             }
             Kind::Values { limit } => {

@@ -230,6 +230,39 @@ fn base(e: __m512i, limit: __m512i) -> __m512i {
     _mm512_min_epi32(_mm512_srli_epi32::<FRACTION_BITS>(e), limit)
 }
 
+/// Entries of a table of 256; most are of its first 64.
+///
+/// # Safety
+/// The CPU has the instructions; `found` is as long as `bytes`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(super) unsafe fn roots(table: &[i16; 256], bytes: &[u8], found: &mut [i16]) {
+    // SAFETY: 256 numbers are eight registers.
+    let register = |i: usize| unsafe { _mm512_loadu_si512(table.as_ptr().add(BLOCK * i).cast()) };
+    let (first, second) = (register(0), register(1));
+    let mut at = 0;
+    while at < bytes.len() {
+        let active = u32::MAX >> (BLOCK - (bytes.len() - at).min(BLOCK));
+        // SAFETY: as many bytes, and numbers, as are active are left.
+        unsafe {
+            let index = _mm256_maskz_loadu_epi8(active, bytes.as_ptr().add(at).cast());
+            let index = _mm512_cvtepu8_epi16(index);
+            let mut entries = _mm512_permutex2var_epi16(first, index, second);
+            let large = _mm512_cmpgt_epu16_mask(index, _mm512_set1_epi16(63));
+            if large != 0 {
+                for part in 1..4i16 {
+                    let (low, high) = (2 * part as usize, 2 * part as usize + 1);
+                    let of_part = _mm512_permutex2var_epi16(register(low), index, register(high));
+                    let number = _mm512_srli_epi16::<6>(index);
+                    let is_part = _mm512_cmpeq_epi16_mask(number, _mm512_set1_epi16(part));
+                    entries = _mm512_mask_mov_epi16(entries, is_part, of_part);
+                }
+            }
+            _mm512_mask_storeu_epi16(found.as_mut_ptr().add(at).cast(), active, entries);
+        }
+        at += BLOCK;
+    }
+}
+
 /// What special pixels are taken for.
 #[inline]
 #[target_feature(enable = "avx512f")]

@@ -107,21 +107,26 @@ fn expect_portable(
 fn estimate(above: Above, weights: &Weights, first: usize, estimates: &mut [i32; BLOCK]) {
     const TAPS: [(usize, usize); 3] = [(3, 7), (2, 5), (1, 3)];
     let start = first + HALO;
-    let around = |x: usize| {
-        let window = &above.columns[start + x - 6..start + x + 7];
-        window.iter().map(|&c| i32::from(c)).sum::<i32>() + i32::from(above.columns[start + x])
-    };
-    for (x, estimate) in estimates.iter_mut().enumerate() {
-        *estimate = (around(x) >> 7).wrapping_mul(weights.of[FEATURES - 1]);
+    estimates.fill(0);
+    for tap in (start - 6..start + 7).chain([start]) {
+        add_tap(&above.columns[tap..], 1, estimates);
+    }
+    for estimate in &mut *estimates {
+        *estimate = (*estimate >> 7).wrapping_mul(weights.of[FEATURES - 1]);
         *estimate = estimate.wrapping_add(weights.bias);
     }
     let mut weight = weights.of.iter();
     for (row, (reach, count)) in above.rows.iter().zip(TAPS) {
         for (&weight, tap) in weight.by_ref().take(count).zip(start - reach..) {
-            for (estimate, &value) in estimates.iter_mut().zip(&row[tap..tap + BLOCK]) {
-                *estimate = estimate.wrapping_add(i32::from(value).wrapping_mul(weight));
-            }
+            add_tap(&row[tap..], weight, estimates);
         }
+    }
+}
+
+#[inline(always)]
+fn add_tap(values: &[i16], weight: i32, sums: &mut [i32; BLOCK]) {
+    for (sum, &value) in sums.iter_mut().zip(&values[..BLOCK]) {
+        *sum = sum.wrapping_add(i32::from(value).wrapping_mul(weight));
     }
 }
 
@@ -144,21 +149,45 @@ fn value_bin(e: i32, limit: i32) -> (i16, u8) {
     ((e >> FRACTION_BITS).min(limit) as i16, bin as u8)
 }
 
-/// 64 times the roots of values up to 255, rounded, and of 255 for larger ones.
+/// 64 times the roots of bytes, rounded.
 #[inline(always)]
-fn roots_kernel<W: Word>(words: &[W], origin: W, roots: &mut [i16]) {
-    for (root, &word) in roots.iter_mut().zip(words) {
-        let value = word.minus(origin).value().min(255) as i32;
-        let rounded = (value as f32).sqrt() * 64.0 + (1u32 << 23) as f32;
+fn roots_kernel(bytes: &[u8], roots: &mut [i16]) {
+    for (root, &byte) in roots.iter_mut().zip(bytes) {
+        // Floats from 2²³ on are whole, so adding that rounds.
+        let rounded = f32::from(byte).sqrt() * 64.0 + (1u32 << 23) as f32;
         *root = rounded.to_bits() as i16;
     }
 }
-levels!(fn roots_computed<W: Word>(words: &[W], origin: W, roots: &mut [i16]) = roots_kernel);
+levels!(fn roots_computed(bytes: &[u8], roots: &mut [i16]) = roots_kernel);
 
-/// 64 times the roots of values up to 255, rounded, and of 255 for larger ones.
-pub(crate) fn roots<W: Word>(level: Level, words: &[W], origin: W, roots: &mut [i16]) {
-    roots_computed(level, words, origin, roots);
+/// 64 times the roots of bytes, rounded.
+pub(crate) fn roots(level: Level, bytes: &[u8], roots: &mut [i16]) {
+    assert_eq!(bytes.len(), roots.len());
+    match level.instruction_set() {
+        // SAFETY: `level` exists, so the CPU has the instructions; the lengths agree.
+        #[cfg(target_arch = "x86_64")]
+        #[allow(unsafe_code)]
+        InstructionSet::Avx512 | InstructionSet::Avx512Gfni => unsafe {
+            counts_fir_avx512::roots(&ROOTS, bytes, roots);
+        },
+        _ => roots_computed(level, bytes, roots),
+    }
 }
+
+/// 64 times the roots of bytes, rounded.
+static ROOTS: [i16; 256] = {
+    let mut roots = [0; 256];
+    let (mut value, mut doubled) = (0i64, 0i64);
+    while value < 256 {
+        // The largest number whose square is not above 16384 · value; twice that is rounded.
+        while (doubled + 1) * (doubled + 1) <= 16384 * value {
+            doubled += 1;
+        }
+        roots[value as usize] = ((doubled + 1) >> 1) as i16;
+        value += 1;
+    }
+    roots
+};
 
 /// Values up to `limit`.
 #[inline(always)]

@@ -5,9 +5,9 @@
 //! the words of the lanes that give one and stores them in front of the others.
 //!
 //! Slots are spread evenly over a table, so most of the entries read are not in the L1 cache. Where symbol 0 is all but
-//! certain, lanes do without: its frequency is in a register, and a step in which no lane needs an entry reads none.
-//! Elsewhere entries are read without a look at that. They are loaded one by one, which a gather does no faster, and
-//! which takes less time until the last of them is there.
+//! certain, or the tables are many, lanes that decode it do without: its frequency is in a register, and a step in which
+//! no lane needs an entry reads none. Elsewhere entries are read without a look at that, one by one: a gather does it no
+//! faster.
 
 #![allow(unsafe_code)] // Intrinsics; the caller of `decode` and `encode` answers for the CPU and the lengths.
 
@@ -21,6 +21,8 @@ use super::rans::{
 const REGISTER_LANES: usize = 16;
 /// The frequency of symbol 0 from which on a register of lanes often has no other.
 const NEARLY_CERTAIN: u32 = TOTAL * 97 / 100;
+/// So many contexts have tables of which the L2 cache holds a part: every entry that is not read is time won.
+const MANY_CONTEXTS: usize = 32;
 /// Symbols that are looked at together for the way to encode them, and how many may be other than 0 to have most
 /// registers without one.
 const PIECE: usize = 256;
@@ -43,6 +45,7 @@ pub(super) unsafe fn decode(
         let states = states.0.as_ptr().cast::<__m512i>();
         (_mm512_load_si512(states), _mm512_load_si512(states.add(1)))
     };
+    let are_many = entries.all.len() >> PRECISION_BITS > MANY_CONTEXTS;
     let mut done = 0;
     while done < contexts.len() && *at + SLACK_BYTES <= words.len() {
         let count = lanes.min(contexts.len() - done);
@@ -61,7 +64,7 @@ pub(super) unsafe fn decode(
             if count == MAX_LANES {
                 let firsts = first_frequencies(contexts, entries.firsts);
                 let (low_entries, next_low, high_entries, next_high);
-                if are_nearly_certain(firsts) {
+                if are_many || are_nearly_certain(firsts) {
                     let (first_low, first_high) = parts(firsts);
                     (low_entries, next_low) = decoded_few(low, context_low, first_low, entries.all);
                     (high_entries, next_high) =
@@ -198,7 +201,8 @@ unsafe fn decoded_few(
     (entry, _mm512_add_epi32(product, offset))
 }
 
-/// The entries of the lanes in `others`, and zeros. One or two are loaded one by one.
+/// The entries of the lanes in `others`, and zeros. One or two are loaded one by one, more in a gather, which reads no
+/// others.
 ///
 /// # Safety
 /// `entries` has an entry for each index.
@@ -208,8 +212,9 @@ unsafe fn few_gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i 
     let first = others & others.wrapping_neg();
     let second = others ^ first;
     if second & second.wrapping_sub(1) != 0 {
+        let (zero, entries) = (_mm512_setzero_si512(), entries.as_ptr().cast());
         // SAFETY: the caller's promise.
-        return _mm512_maskz_mov_epi32(others, unsafe { gathered(index, entries) });
+        return unsafe { _mm512_mask_i32gather_epi32::<4>(zero, others, index, entries) };
     }
     let chosen = _mm512_maskz_compress_epi32(others, index);
     let chosen = _mm_cvtsi128_si64(_mm512_castsi512_si128(chosen)) as u64;
