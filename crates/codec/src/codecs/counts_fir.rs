@@ -271,7 +271,7 @@ fn decode_rows<W: Word>(
     let level = Level::best();
     let columns = pixels.columns;
     let model = header.model;
-    memory.rows.begin(&model, columns);
+    memory.rows.begin(level, &model, columns);
     let padded = memory.rows.padded();
     memory.contexts.resize(padded, 0);
     memory.symbols.resize(padded, 0);

@@ -298,7 +298,7 @@ fn expect_rows<W: Word>(
     let columns = pixels.columns;
     let model = &learnt.model;
     let mut sums = [(0u64, 0u64); BINS];
-    memory.rows.begin(model, columns);
+    memory.rows.begin(level, model, columns);
     memory.places.resize(columns, 0);
     words.resize(memory.rows.padded(), W::default());
     for row in 0..pixels.frames * pixels.rows {

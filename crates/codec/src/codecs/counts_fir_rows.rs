@@ -12,6 +12,8 @@ use crate::kernels::pixels::Word;
 #[derive(Default)]
 pub(crate) struct Rows {
     model: Option<Model>,
+    /// How numbers of 16 bits hold the rows, if they do and that is faster.
+    kind: Option<Kind>,
     columns: usize,
     narrow: Narrow,
     wide: State,
@@ -33,8 +35,14 @@ struct Narrow {
 
 impl Rows {
     /// Begins a chunk.
-    pub(super) fn begin(&mut self, model: &Model, columns: usize) {
+    pub(super) fn begin(&mut self, level: Level, model: &Model, columns: usize) {
         self.model = Some(*model);
+        self.kind = match model.scale {
+            _ if !narrow::is_faster(level) => None,
+            Scale::Roots => Some(Kind::Roots),
+            Scale::Values { limit } if limit <= MAX_LIMIT => Some(Kind::Values { limit }),
+            Scale::Values { .. } => None,
+        };
         self.columns = columns;
         self.narrow.expected.resize(padded(columns), 0);
         self.narrow.bins.resize(padded(columns), 0);
@@ -42,7 +50,7 @@ impl Rows {
 
     /// Begins a frame.
     pub(super) fn begin_frame(&mut self) {
-        if self.kind().is_none() {
+        if self.kind.is_none() {
             self.wide.begin(self.columns);
             return;
         }
@@ -70,18 +78,9 @@ impl Rows {
 
     /// The base of a pixel of the row that is expected.
     pub(super) fn base(&self, x: usize) -> i32 {
-        match self.kind() {
+        match self.kind {
             Some(_) => i32::from(self.narrow.expected[x]),
             None => self.wide.estimates[x],
-        }
-    }
-
-    /// How numbers of 16 bits hold the rows, if they do.
-    fn kind(&self) -> Option<Kind> {
-        match self.scale() {
-            Scale::Roots => Some(Kind::Roots),
-            Scale::Values { limit } if limit <= MAX_LIMIT => Some(Kind::Values { limit }),
-            Scale::Values { .. } => None,
         }
     }
 
@@ -95,7 +94,7 @@ impl Rows {
 
     /// Sets the bins and bases of the next row.
     pub(super) fn expect(&mut self, level: Level) {
-        let Some(kind) = self.kind() else {
+        let Some(kind) = self.kind else {
             if let Some(model) = &self.model {
                 self.wide.expect(level, model);
                 self.narrow.bins[..self.columns].copy_from_slice(&self.wide.bins);
@@ -120,7 +119,7 @@ impl Rows {
     /// The words that symbols stand for on their own.
     pub(super) fn words_of_symbols<W: Word>(&self, level: Level, symbols: &[u8], words: &mut [W]) {
         let origin = self.origin();
-        match (self.scale(), self.kind()) {
+        match (self.scale(), self.kind) {
             (Scale::Roots, _) => wide::words_of_symbols(level, symbols, origin, words),
             (_, Some(_)) => {
                 narrow::words_of_differences(level, symbols, origin, &self.narrow.expected, words);
@@ -132,7 +131,7 @@ impl Rows {
     /// Differences of the words of a row and their bases.
     pub(super) fn differences<W: Word>(&self, level: Level, words: &[W], differences: &mut [i32]) {
         let (origin, words) = (self.origin(), &words[..differences.len()]);
-        match self.kind() {
+        match self.kind {
             Some(_) => {
                 let bases = &self.narrow.expected[..words.len()];
                 narrow::differences(level, words, origin, bases, differences);
@@ -144,7 +143,7 @@ impl Rows {
     /// Takes the row that was expected, filled up; its special pixels have a bit in `special`.
     pub(super) fn learn<W: Word>(&mut self, level: Level, words: &[W], special: &[u8]) {
         let (scale, origin) = (self.scale(), self.origin::<W>());
-        let Some(kind) = self.kind() else {
+        let Some(kind) = self.kind else {
             let words = &words[..self.columns];
             self.wide
                 .learn(level, (scale, origin.value()), words, special);

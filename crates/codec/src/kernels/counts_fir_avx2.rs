@@ -17,6 +17,35 @@ fn pair(first: i32, second: i32) -> __m256i {
     _mm256_set1_epi32(first & 0xffff | second << 16)
 }
 
+/// Weights as the taps of a row need them.
+struct Pairs {
+    first: [__m256i; 4],
+    second: [__m256i; 3],
+    third: [__m256i; 2],
+    /// Of the average around an even pixel, and around an odd one.
+    around: [__m256i; 2],
+    bias: __m256i,
+}
+
+impl Pairs {
+    #[target_feature(enable = "avx2")]
+    fn new(weights: &Weights) -> Self {
+        let w = &weights.of;
+        Self {
+            first: [
+                pair(w[0], w[1]),
+                pair(w[2], w[3]),
+                pair(w[4], w[5]),
+                pair(w[6], 0),
+            ],
+            second: [pair(w[7], w[8]), pair(w[9], w[10]), pair(w[11], 0)],
+            third: [pair(w[12], w[13]), pair(w[14], 0)],
+            around: [pair(w[15], 0), pair(0, w[15])],
+            bias: _mm256_set1_epi32(weights.bias),
+        }
+    }
+}
+
 /// # Safety
 /// The CPU has the instructions; bins are whole blocks, as many as `expected`, and rows have a halo on both sides.
 #[target_feature(enable = "avx2")]
@@ -26,10 +55,11 @@ pub(super) unsafe fn expect_roots(
     expected: &mut [i16],
     bins: &mut [u8],
 ) {
+    let pairs = Pairs::new(weights);
     for start in (0..bins.len()).step_by(PIXELS) {
         // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
         unsafe {
-            let (even, odd) = estimates(above, start, weights);
+            let (even, odd) = estimates(above, start, &pairs);
             let made = halves(special_root(even), special_root(odd));
             _mm256_storeu_si256(expected.as_mut_ptr().add(start).cast(), made);
             let made = bytes(halves(root_bin(even), root_bin(odd)));
@@ -49,10 +79,11 @@ pub(super) unsafe fn expect_values(
     bins: &mut [u8],
 ) {
     let limit = _mm256_set1_epi32(limit);
+    let pairs = Pairs::new(weights);
     for start in (0..bins.len()).step_by(PIXELS) {
         // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
         unsafe {
-            let (even, odd) = estimates(above, start, weights);
+            let (even, odd) = estimates(above, start, &pairs);
             let even = _mm256_max_epi32(even, _mm256_setzero_si256());
             let odd = _mm256_max_epi32(odd, _mm256_setzero_si256());
             let made = halves(base(even, limit), base(odd, limit));
@@ -84,18 +115,16 @@ fn base(e: __m256i, limit: __m256i) -> __m256i {
 /// Half a block can be read from all rows, and a halo in front of it and behind it.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn estimates(above: Above, start: usize, weights: &Weights) -> (__m256i, __m256i) {
-    let bias = _mm256_set1_epi32(weights.bias);
-    let (first, second) = (pair(weights.of[15], 0), pair(0, weights.of[15]));
+unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m256i, __m256i) {
     // SAFETY: the caller's promise.
     unsafe {
         let columns = above.columns.as_ptr().add(start + HALO);
         let around = halves(around(columns), around(columns.add(1)));
-        let even = _mm256_add_epi32(bias, _mm256_madd_epi16(around, first));
-        let odd = _mm256_add_epi32(bias, _mm256_madd_epi16(around, second));
+        let even = _mm256_add_epi32(pairs.bias, _mm256_madd_epi16(around, pairs.around[0]));
+        let odd = _mm256_add_epi32(pairs.bias, _mm256_madd_epi16(around, pairs.around[1]));
         (
-            with_taps(even, above, start + HALO, weights),
-            with_taps(odd, above, start + HALO + 1, weights),
+            with_taps(even, above, start + HALO, pairs),
+            with_taps(odd, above, start + HALO + 1, pairs),
         )
     }
 }
@@ -113,22 +142,21 @@ fn halves(even: __m256i, odd: __m256i) -> __m256i {
 /// As of [`estimates`].
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn with_taps(sum: __m256i, above: Above, at: usize, weights: &Weights) -> __m256i {
-    let w = &weights.of;
+unsafe fn with_taps(sum: __m256i, above: Above, at: usize, pairs: &Pairs) -> __m256i {
     let first = above.rows[0].as_ptr().wrapping_add(at);
     let second = above.rows[1].as_ptr().wrapping_add(at);
     let third = above.rows[2].as_ptr().wrapping_add(at);
     // SAFETY: the caller's promise; the taps are less than a halo away.
     unsafe {
-        let one = product(first.sub(3), pair(w[0], w[1]));
-        let two = product(first.sub(1), pair(w[2], w[3]));
-        let one = _mm256_add_epi32(one, product(first.add(1), pair(w[4], w[5])));
-        let two = _mm256_add_epi32(two, product(first.add(3), pair(w[6], 0)));
-        let one = _mm256_add_epi32(one, product(second.sub(2), pair(w[7], w[8])));
-        let two = _mm256_add_epi32(two, product(second, pair(w[9], w[10])));
-        let one = _mm256_add_epi32(one, product(second.add(2), pair(w[11], 0)));
-        let two = _mm256_add_epi32(two, product(third.sub(1), pair(w[12], w[13])));
-        let one = _mm256_add_epi32(one, product(third.add(1), pair(w[14], 0)));
+        let one = product(first.sub(3), pairs.first[0]);
+        let two = product(first.sub(1), pairs.first[1]);
+        let one = _mm256_add_epi32(one, product(first.add(1), pairs.first[2]));
+        let two = _mm256_add_epi32(two, product(first.add(3), pairs.first[3]));
+        let one = _mm256_add_epi32(one, product(second.sub(2), pairs.second[0]));
+        let two = _mm256_add_epi32(two, product(second, pairs.second[1]));
+        let one = _mm256_add_epi32(one, product(second.add(2), pairs.second[2]));
+        let two = _mm256_add_epi32(two, product(third.sub(1), pairs.third[0]));
+        let one = _mm256_add_epi32(one, product(third.add(1), pairs.third[1]));
         _mm256_add_epi32(sum, _mm256_add_epi32(one, two))
     }
 }

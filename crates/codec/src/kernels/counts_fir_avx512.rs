@@ -1,5 +1,5 @@
-//! Estimates of `counts` with AVX-512: 32 pixels at once, products of pairs of neighbours in 16 lanes for the even pixels
-//! and in 16 for the odd ones.
+//! Estimates of `counts` with AVX-512 and its products of pairs (VNNI): 32 pixels at once, in 16 lanes the even ones and
+//! in 16 the odd ones.
 //!
 //! The taps of even pixels that are two apart are the same numbers moved by a lane, so a row is loaded once for even and
 //! once for odd pixels, and the lanes are moved in registers: a load that crosses a cache line takes longer.
@@ -48,7 +48,7 @@ impl Pairs {
 
 /// # Safety
 /// The CPU has the instructions; bins are whole blocks, as many as `expected`, and rows have a halo on both sides.
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) unsafe fn expect_roots(
     above: Above,
     weights: &Weights,
@@ -56,22 +56,34 @@ pub(super) unsafe fn expect_roots(
     bins: &mut [u8],
 ) {
     let pairs = Pairs::new(weights);
+    // 1024 is the largest root.
+    let most = _mm512_set1_epi32(1024 << 8);
     for start in (0..bins.len()).step_by(BLOCK) {
         // SAFETY: a block begins at `start`, and a halo is left on both sides of it.
         unsafe {
             let (even, odd) = estimates(above, start, &pairs);
-            let made = halves(special_root(even), special_root(odd));
+            let even = _mm512_max_epi32(even, _mm512_setzero_si512());
+            let odd = _mm512_max_epi32(odd, _mm512_setzero_si512());
+            let made = halves(
+                _mm512_srli_epi32::<8>(_mm512_min_epi32(even, most)),
+                _mm512_slli_epi32::<8>(_mm512_min_epi32(odd, most)),
+            );
             _mm512_storeu_si512(expected.as_mut_ptr().add(start).cast(), made);
-            let made = halves(root_bin(even), root_bin(odd));
+            let made = halves(
+                _mm512_srli_epi32::<20>(float_bits(even, 64)),
+                _mm512_srli_epi32::<4>(float_bits(odd, 64)),
+            );
+            let bin = _mm512_sub_epi16(made, _mm512_set1_epi16((127 + 6) << 3));
+            let bin = _mm512_min_epu16(bin, _mm512_set1_epi16(126));
             let bins = bins.as_mut_ptr().add(start).cast();
-            _mm256_storeu_si256(bins, _mm512_cvtepi16_epi8(made));
+            _mm256_storeu_si256(bins, _mm512_cvtepi16_epi8(bin));
         }
     }
 }
 
 /// # Safety
 /// As of [`expect_roots`].
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) unsafe fn expect_values(
     limit: i32,
     above: Above,
@@ -81,26 +93,48 @@ pub(super) unsafe fn expect_values(
 ) {
     let pairs = Pairs::new(weights);
     let limit = _mm512_set1_epi32(limit);
+    let three = _mm512_set1_epi16(3);
+    // Those of 2²⁴ − 922, the largest sum that is told from others.
+    let most_quarters = _mm512_set1_epi16(4 * (23 - 6) + 3);
     for start in (0..bins.len()).step_by(BLOCK) {
         // SAFETY: a block begins at `start`, and a halo is left on both sides of it.
         unsafe {
             let (even, odd) = estimates(above, start, &pairs);
             let even = _mm512_max_epi32(even, _mm512_setzero_si512());
             let odd = _mm512_max_epi32(odd, _mm512_setzero_si512());
-            let made = halves(base(even, limit), base(odd, limit));
+            let even_base = _mm512_min_epi32(_mm512_srli_epi32::<FRACTION_BITS>(even), limit);
+            let odd_base = _mm512_min_epi32(_mm512_srli_epi32::<FRACTION_BITS>(odd), limit);
+            let made = halves(even_base, _mm512_slli_epi32::<16>(odd_base));
             _mm512_storeu_si512(expected.as_mut_ptr().add(start).cast(), made);
-            let made = halves(value_bin(even), value_bin(odd));
+            let quarters = halves(
+                _mm512_srli_epi32::<21>(float_bits(even, 102)),
+                _mm512_srli_epi32::<5>(float_bits(odd, 102)),
+            );
+            let quarters = _mm512_sub_epi16(quarters, _mm512_set1_epi16((127 + 6) << 2));
+            // Bits 8 and 9 of an estimate are the quarter of its fraction; of a small one they fit 16 bits.
+            let fraction = halves(
+                _mm512_and_si512(even, _mm512_set1_epi32(0x300)),
+                _mm512_slli_epi32::<16>(odd),
+            );
+            let fraction = _mm512_and_si512(_mm512_srli_epi16::<8>(fraction), three);
+            let small = _mm512_add_epi16(_mm512_slli_epi16::<2>(quarters), fraction);
+            let is_small = _mm512_cmplt_epu16_mask(quarters, _mm512_set1_epi16(40));
+            let large = _mm512_min_epu16(quarters, most_quarters);
+            let large = _mm512_add_epi16(large, _mm512_set1_epi16(120));
+            let bin = _mm512_mask_mov_epi16(large, is_small, small);
             let bins = bins.as_mut_ptr().add(start).cast();
-            _mm256_storeu_si256(bins, _mm512_cvtepi16_epi8(made));
+            _mm256_storeu_si256(bins, _mm512_cvtepi16_epi8(bin));
         }
     }
 }
 
-/// 32 numbers of even and odd lanes, which have 16 bits and no sign.
+/// 32 numbers: the low halves of even lanes, which have 16 bits and no sign, and the high halves of odd ones.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn halves(even: __m512i, odd: __m512i) -> __m512i {
-    _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd))
+    const EVEN_OR_MASKED_ODD: i32 = 0xf0 | (0xcc & 0xaa);
+    let high = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+    _mm512_ternarylogic_epi32::<EVEN_OR_MASKED_ODD>(even, odd, high)
 }
 
 /// Estimates of even and odd pixels of a block.
@@ -108,7 +142,7 @@ fn halves(even: __m512i, odd: __m512i) -> __m512i {
 /// # Safety
 /// The block can be read from all rows, and a halo in front of it and behind it.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m512i, __m512i) {
     // SAFETY: the caller's promise; the taps are less than a halo away.
     unsafe {
@@ -116,8 +150,8 @@ unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m512i, __m5
         let first = above.rows[0].as_ptr().add(start + HALO - 3);
         let second = above.rows[1].as_ptr().add(start + HALO - 2);
         let third = above.rows[2].as_ptr().add(start + HALO - 1);
-        let even = add_pairs(pairs.bias, around, pairs.around[0]);
-        let odd = add_pairs(pairs.bias, around, pairs.around[1]);
+        let even = _mm512_dpwssd_epi32(pairs.bias, around, pairs.around[0]);
+        let odd = _mm512_dpwssd_epi32(pairs.bias, around, pairs.around[1]);
         let even = with_taps(
             even,
             Moved::load(first),
@@ -138,24 +172,19 @@ unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m512i, __m5
 
 /// The sum, and the taps of three rows.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn with_taps(sum: __m512i, first: Moved, second: Moved, third: Moved, pairs: &Pairs) -> __m512i {
-    let one = add_pairs(sum, first.by::<0>(), pairs.first[0]);
+    // Two sums, for a product waits for the one before it.
+    let one = _mm512_dpwssd_epi32(sum, first.by::<0>(), pairs.first[0]);
     let two = _mm512_madd_epi16(first.by::<1>(), pairs.first[1]);
-    let one = add_pairs(one, first.by::<2>(), pairs.first[2]);
-    let two = add_pairs(two, first.by::<3>(), pairs.first[3]);
-    let one = add_pairs(one, second.by::<0>(), pairs.second[0]);
-    let two = add_pairs(two, second.by::<1>(), pairs.second[1]);
-    let one = add_pairs(one, second.by::<2>(), pairs.second[2]);
-    let two = add_pairs(two, third.by::<0>(), pairs.third[0]);
-    let one = add_pairs(one, third.by::<1>(), pairs.third[1]);
+    let one = _mm512_dpwssd_epi32(one, first.by::<2>(), pairs.first[2]);
+    let two = _mm512_dpwssd_epi32(two, first.by::<3>(), pairs.first[3]);
+    let one = _mm512_dpwssd_epi32(one, second.by::<0>(), pairs.second[0]);
+    let two = _mm512_dpwssd_epi32(two, second.by::<1>(), pairs.second[1]);
+    let one = _mm512_dpwssd_epi32(one, second.by::<2>(), pairs.second[2]);
+    let two = _mm512_dpwssd_epi32(two, third.by::<0>(), pairs.third[0]);
+    let one = _mm512_dpwssd_epi32(one, third.by::<1>(), pairs.third[1]);
     _mm512_add_epi32(one, two)
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn add_pairs(sum: __m512i, taps: __m512i, weights: __m512i) -> __m512i {
-    _mm512_add_epi32(sum, _mm512_madd_epi16(taps, weights))
 }
 
 /// Pairs of neighbours, and those that come after them.
@@ -191,7 +220,7 @@ impl Moved {
 /// # Safety
 /// As of [`estimates`].
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn around(columns: *const i16) -> __m512i {
     // SAFETY: the caller's promise.
     let (left, middle, right) = unsafe {
@@ -214,20 +243,19 @@ unsafe fn around(columns: *const i16) -> __m512i {
     let first_three = _mm512_add_epi32(_mm512_add_epi32(pairs, one), two);
     let last_three = _mm512_add_epi32(_mm512_add_epi32(three, four), five);
     let six = _mm512_add_epi32(first_three, last_three);
-    let even = add_pairs(_mm512_madd_epi16(right, first), middle, first);
-    let odd = add_pairs(_mm512_madd_epi16(right, both), middle, second);
-    let odd = _mm512_sub_epi32(odd, _mm512_madd_epi16(left, first));
-    halves(
-        _mm512_srai_epi32::<7>(_mm512_add_epi32(six, even)),
-        _mm512_srai_epi32::<7>(_mm512_add_epi32(six, odd)),
-    )
+    let even = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(six, right, first), middle, first);
+    let odd = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(six, right, both), middle, second);
+    let odd = _mm512_dpwssd_epi32(odd, left, pair(-1, 0));
+    // Of the sum of an odd pixel, moved down 7 bits and up 16, the upper half.
+    halves(_mm512_srli_epi32::<7>(even), _mm512_slli_epi32::<9>(odd))
 }
 
-/// Whole parts of estimates that are not negative.
+/// The sum of an estimate that is not negative and a small number as a float: the exponent is the logarithm.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn base(e: __m512i, limit: __m512i) -> __m512i {
-    _mm512_min_epi32(_mm512_srli_epi32::<FRACTION_BITS>(e), limit)
+fn float_bits(e: __m512i, offset: i32) -> __m512i {
+    let z = _mm512_add_epi32(e, _mm512_set1_epi32(offset));
+    _mm512_castps_si512(_mm512_cvtepu32_ps(z))
 }
 
 /// Entries of a table of 256; most are of its first 64.
@@ -261,45 +289,4 @@ pub(super) unsafe fn roots(table: &[i16; 256], bytes: &[u8], found: &mut [i16]) 
         }
         at += BLOCK;
     }
-}
-
-/// What special pixels are taken for.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn special_root(e: __m512i) -> __m512i {
-    let root = _mm512_max_epi32(_mm512_srai_epi32::<8>(e), _mm512_setzero_si512());
-    _mm512_min_epi32(root, _mm512_set1_epi32(1024))
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn root_bin(e: __m512i) -> __m512i {
-    let e = _mm512_max_epi32(e, _mm512_setzero_si512());
-    let e = _mm512_min_epi32(e, _mm512_set1_epi32(1 << 22));
-    let z = _mm512_add_epi32(e, _mm512_set1_epi32(64));
-    let bits = _mm512_castps_si512(_mm512_cvtepi32_ps(z));
-    let eighths = _mm512_sub_epi32(
-        _mm512_srli_epi32::<20>(bits),
-        _mm512_set1_epi32((127 + 6) << 3),
-    );
-    _mm512_min_epi32(eighths, _mm512_set1_epi32(126))
-}
-
-/// Bins of estimates that are not negative.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn value_bin(e: __m512i) -> __m512i {
-    let z = _mm512_min_epi32(e, _mm512_set1_epi32((1 << 24) - 1024));
-    let z = _mm512_add_epi32(z, _mm512_set1_epi32(102));
-    let bits = _mm512_castps_si512(_mm512_cvtepi32_ps(z));
-    let quarters = _mm512_sub_epi32(
-        _mm512_srli_epi32::<21>(bits),
-        _mm512_set1_epi32((127 + 6) << 2),
-    );
-    let fraction = _mm512_srli_epi32::<{ FRACTION_BITS - 2 }>(e);
-    let fraction = _mm512_and_si512(fraction, _mm512_set1_epi32(3));
-    let small = _mm512_or_si512(_mm512_slli_epi32::<2>(quarters), fraction);
-    let is_small = _mm512_cmplt_epi32_mask(quarters, _mm512_set1_epi32(40));
-    let large = _mm512_add_epi32(quarters, _mm512_set1_epi32(120));
-    _mm512_mask_mov_epi32(large, is_small, small)
 }

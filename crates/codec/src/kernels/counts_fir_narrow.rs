@@ -6,9 +6,7 @@
 
 use super::counts::for_each_run;
 use super::counts_fir::{FEATURES, FRACTION_BITS, Weights};
-#[cfg(target_arch = "x86_64")]
-use super::levels::InstructionSet;
-use super::levels::{Level, levels};
+use super::levels::{InstructionSet, Level, levels};
 use super::pixels::Word;
 #[cfg(target_arch = "x86_64")]
 use super::{counts_fir_avx2, counts_fir_avx512};
@@ -23,6 +21,14 @@ pub(crate) const MAX_LIMIT: i32 = i16::MAX as i32 >> 6;
 /// Pixels in whole blocks.
 pub(crate) fn padded(pixels: usize) -> usize {
     pixels.next_multiple_of(BLOCK)
+}
+
+/// Whether a level has products of pairs of such numbers, without which those of 32 bits are no slower.
+pub(crate) fn is_faster(level: Level) -> bool {
+    match level.instruction_set() {
+        InstructionSet::Scalar | InstructionSet::Baseline => false,
+        InstructionSet::Avx2 | InstructionSet::Avx512 | InstructionSet::Avx512Gfni => true,
+    }
 }
 
 /// The rows that estimates are made of, each with [`HALO`] cells before its first pixel and behind its last block.
@@ -60,7 +66,7 @@ pub(crate) fn expect(
         // SAFETY: `level` exists, so the CPU has the instructions; the lengths are as demanded.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        InstructionSet::Avx512 | InstructionSet::Avx512Gfni => unsafe {
+        InstructionSet::Avx512Gfni => unsafe {
             use counts_fir_avx512::{expect_roots, expect_values};
             match kind {
                 Kind::Roots => expect_roots(above, weights, expected, bins),
@@ -70,7 +76,7 @@ pub(crate) fn expect(
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        InstructionSet::Avx2 => unsafe {
+        InstructionSet::Avx2 | InstructionSet::Avx512 => unsafe {
             use counts_fir_avx2::{expect_roots, expect_values};
             match kind {
                 Kind::Roots => expect_roots(above, weights, expected, bins),
@@ -107,14 +113,18 @@ fn expect_portable(
 fn estimate(above: Above, weights: &Weights, first: usize, estimates: &mut [i32; BLOCK]) {
     const TAPS: [(usize, usize); 3] = [(3, 7), (2, 5), (1, 3)];
     let start = first + HALO;
-    estimates.fill(0);
+    let mut around = [0; BLOCK];
     for tap in (start - 6..start + 7).chain([start]) {
-        add_tap(&above.columns[tap..], 1, estimates);
+        for (sum, &value) in around.iter_mut().zip(&above.columns[tap..tap + BLOCK]) {
+            *sum += i32::from(value);
+        }
     }
-    for estimate in &mut *estimates {
-        *estimate = (*estimate >> 7).wrapping_mul(weights.of[FEATURES - 1]);
-        *estimate = estimate.wrapping_add(weights.bias);
-    }
+    estimates.fill(weights.bias);
+    add_tap(
+        &around.map(|sum| (sum >> 7) as i16),
+        weights.of[FEATURES - 1],
+        estimates,
+    );
     let mut weight = weights.of.iter();
     for (row, (reach, count)) in above.rows.iter().zip(TAPS) {
         for (&weight, tap) in weight.by_ref().take(count).zip(start - reach..) {
@@ -123,10 +133,12 @@ fn estimate(above: Above, weights: &Weights, first: usize, estimates: &mut [i32;
     }
 }
 
+/// Weights are numbers of 16 bits, which some processors multiply without widening them.
 #[inline(always)]
 fn add_tap(values: &[i16], weight: i32, sums: &mut [i32; BLOCK]) {
+    let weight = weight as i16;
     for (sum, &value) in sums.iter_mut().zip(&values[..BLOCK]) {
-        *sum = sum.wrapping_add(i32::from(value).wrapping_mul(weight));
+        *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
     }
 }
 
