@@ -48,7 +48,6 @@
 //! | | LEB128 length of the extra bits, and they: from the lowest bit of each byte on, zeros behind the last |
 //! | | rANS, to the end |
 
-use super::counts_fir_bits::BitReader;
 use super::counts_fir_rows::Rows;
 use super::counts_fir_state::State;
 use super::counts_mask::{MAX_SPECIALS, Masks};
@@ -56,6 +55,7 @@ use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
 use crate::Error;
 use crate::entropy::bernoulli::{ESCAPE, TABLES};
+use crate::entropy::bit_stream::BitReader;
 use crate::entropy::rans::{Decoder, LANES};
 use crate::entropy::rans_tables::{DecodeTables, PRECISION_BITS, read_table};
 use crate::kernels::counts::{any_equal, fill_masked};
@@ -185,7 +185,7 @@ fn read_header<'a>(
     let size = (pixels.frames, pixels.rows, pixels.columns);
     memory.masks.read(reader, pixels.word_bytes, size)?;
     let escapes = reader.section()?;
-    let extra = BitReader::new(reader.section()?.rest());
+    let extra = BitReader::new(reader.section()?.rest(), "the extra bits");
     Ok(Header {
         model: Model {
             scale,

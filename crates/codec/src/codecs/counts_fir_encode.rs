@@ -3,7 +3,6 @@
 
 use super::counts_choice::Estimate;
 use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, Scale};
-use super::counts_fir_bits::BitWriter;
 use super::counts_fir_learn::{self as learning, Learnt};
 use super::counts_fir_merge::{Histograms, Merged, merge};
 use super::counts_mask::MAX_SPECIALS;
@@ -11,6 +10,7 @@ use super::counts_numbers::write_number;
 use super::counts_pixels::Pixels;
 use super::counts_sample::{Choice, Sample};
 use crate::entropy::bernoulli::{ESCAPE, TABLES};
+use crate::entropy::bit_stream::BitWriter;
 use crate::entropy::rans::{Encoder, lanes_for};
 use crate::entropy::rans_tables::{
     EncodeTables, PRECISION_BITS, TOTAL, normalise, write_table, written_bytes,

@@ -14,7 +14,6 @@ pub(crate) mod counts_bbp;
 mod counts_bbp_encode;
 mod counts_choice;
 pub(crate) mod counts_fir;
-mod counts_fir_bits;
 mod counts_fir_encode;
 mod counts_fir_learn;
 mod counts_fir_merge;

@@ -1,11 +1,12 @@
 //! Decoding of a predicted payload, line by line. Everything is checked before memory is taken or a table is built.
 
+use super::bit_stream::BitReader;
 use super::bits::{packed_len, unpack};
 use super::indices::grow;
 use super::predict::{
     ContextOf, EXTENT_BYTES, MOST_COLUMNS, Memory, SPECIAL_FREQUENCIES, leave_out, low_width,
 };
-use super::predict_bits::BitReader;
+use super::predict_bits::read_line;
 use super::predict_contexts::{MAX_CONTEXTS, SYMBOLS};
 use super::predict_history::Predictor;
 use super::predict_lines::{Extent, Lines};
@@ -77,7 +78,7 @@ pub(crate) fn decode(
     let stream = Decoder::new(&payload[at..], lanes.into()).map_err(|error| error.at(at))?;
     unpack_lows(&mut memory.low_bytes, packed, model.low_bits, coded);
     grow_numbers(numbers, extent.count());
-    let large = BitReader::new(large);
+    let large = BitReader::new(large, "the bits of large residuals");
     read_lines(
         memory,
         &model,
@@ -267,7 +268,13 @@ fn read_lines(
                 )
             };
             if u32::from(largest) >= DIRECT {
-                large.read_line(symbols, predictions, model.low_bits, line_numbers)?;
+                read_line(
+                    &mut large,
+                    symbols,
+                    predictions,
+                    model.low_bits,
+                    line_numbers,
+                )?;
             }
             if kinds.is_some() {
                 let special = context_of.special;
@@ -285,7 +292,13 @@ fn read_lines(
             );
         }
     }
-    large.finish()?;
+    if !large.is_at_end() {
+        return Err(Error::Damaged {
+            what: "bits of large residuals are left",
+            offset: 0,
+            len: 0,
+        });
+    }
     stream.finish()
 }
 
