@@ -81,6 +81,14 @@ pub(super) enum Scale {
     Values { limit: i32 },
 }
 
+/// Bins that estimates may have.
+pub(super) fn bins(scale: Scale) -> usize {
+    match scale {
+        Scale::Roots => 127,
+        Scale::Values { .. } => MAPPED_BINS,
+    }
+}
+
 /// How a pixel is expected.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Model {
@@ -289,6 +297,7 @@ fn decode_rows<W: Word>(
         let symbols = &mut memory.symbols[..columns];
         decoder.decode(&memory.tables, &contexts[..columns], symbols)?;
         put_words(memory, &mut header, &mut words)?;
+        pixels.prefetch(row * columns, columns, dst);
         memory.rows.learn(level, &words, &memory.special);
         memory.masks.apply(row, &mut words[..columns]);
         pixels.store(&words[..columns], row * columns, dst);

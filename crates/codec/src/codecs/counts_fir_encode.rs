@@ -56,8 +56,9 @@ pub(crate) struct Memory {
     scratch: Vec<u8>,
     /// How often each bin has each symbol, [`Memory::width`] to a bin; those of every fourth pixel apart.
     counts: Vec<Counts>,
-    /// Symbols that there may be.
+    /// Symbols that there may be, and their number times that of bins.
     width: usize,
+    counted: usize,
     deviations: Vec<f32>,
     tables: EncodeTables,
     sample: Sample,
@@ -115,7 +116,7 @@ pub(super) fn gain_of_neighbours(memory: &mut model::Memory, pixels: &Pixels) ->
     // Which sort a symbol is cannot be foreseen: tables, for want of branches.
     let mut first_large = [0; BINS];
     let mut of_sorts = [[0.0; 2]; BINS];
-    let counts = own.counts[0].0.chunks_exact(own.width);
+    let counts = own.counts[0].0[..own.counted].chunks_exact(own.width);
     for ((first_large, of_sorts), counts) in first_large
         .iter_mut()
         .zip(&mut of_sorts)
@@ -204,10 +205,10 @@ fn prepare<W: Word>(
         make_symbols(&mut memory.encoder, &mut memory.places, &learnt, &low_bits);
     }
     let own = &mut memory.encoder;
-    add_counts(&mut own.counts, own.width);
+    add_counts(&mut own.counts, own.counted);
     let histograms = Histograms {
         symbols: own.width,
-        counts: &own.counts[0].0[..own.width * BINS],
+        counts: &own.counts[0].0[..own.counted],
     };
     let merged = merge(&histograms, &low_bits, has_differences);
     Some((learnt, merged))
@@ -308,6 +309,7 @@ fn expect_rows<W: Word>(
         if !pixels.load(bytes, row * columns, &mut words[..columns]) {
             return None;
         }
+        pixels.prefetch((row + 1) * columns, columns, bytes);
         let scratch = &mut memory.encoder.scratch;
         memory.masks.take(row, &mut words[..columns], scratch);
         memory.gather_special(row);
@@ -400,9 +402,10 @@ impl Memory {
         }
         self.extra.clear();
         self.width = learnt.direct + RANGES;
+        self.counted = self.width * model::bins(learnt.model.scale);
         self.counts.resize_with(TURNS, Counts::default);
         for counts in &mut self.counts {
-            counts.0[..self.width * BINS].fill(0);
+            counts.0[..self.counted].fill(0);
         }
     }
 }
@@ -463,12 +466,12 @@ fn count(width: usize, bins: &[u8], symbols: &[u8], counts: &mut [Counts]) {
 }
 
 /// Adds all counts to the first.
-fn add_counts(counts: &mut [Counts], width: usize) {
+fn add_counts(counts: &mut [Counts], counted: usize) {
     let Some((first, others)) = counts.split_first_mut() else {
         return;
     };
     for other in others {
-        let counts = first.0[..width * BINS].iter_mut();
+        let counts = first.0[..counted].iter_mut();
         for (count, &other) in counts.zip(&other.0[..]) {
             *count += other;
         }

@@ -11,13 +11,14 @@ const TABLE_BITS: f64 = 100.0;
 /// Bins and how often each of their symbols occurred.
 pub(super) struct Histograms<'a> {
     pub(super) symbols: usize,
-    /// [`BINS`] parts of `symbols` each.
+    /// A part of `symbols` for each bin that there may be.
     pub(super) counts: &'a [u32],
 }
 
 impl Histograms<'_> {
     pub(super) fn of(&self, bin: usize) -> &[u32] {
-        &self.counts[bin * self.symbols..][..self.symbols]
+        let rest = self.counts.get(bin * self.symbols..).unwrap_or(&[]);
+        &rest[..self.symbols.min(rest.len())]
     }
 }
 

@@ -250,3 +250,136 @@ fn words_of_differences_kernel<W: Word>(symbols: &[u8], origin: W, bases: &[i16]
 levels!(pub(crate) fn words_of_differences<W: Word>(
     symbols: &[u8], origin: W, bases: &[i16], words: &mut [W]
 ) = words_of_differences_kernel);
+
+#[cfg(test)]
+mod tests {
+    use super::super::counts_fir as wide;
+    use super::*;
+
+    /// Numbers without pattern, from 0 up to `end`.
+    fn drawn(len: usize, seed: u32, end: u32) -> Vec<i16> {
+        let mut state = seed;
+        let mut draw = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 8) % end) as i16
+        };
+        (0..len).map(|_| draw()).collect()
+    }
+
+    /// The same row for the kernels of 32 bits.
+    fn widened(row: &[i16], pixels: usize) -> Vec<i32> {
+        let first = HALO - wide::HALO;
+        let row = &row[first..first + pixels + 2 * wide::HALO];
+        row.iter().map(|&number| i32::from(number)).collect()
+    }
+
+    /// Bases and bins by the kernels of 32 bits.
+    fn expected(kind: Kind, above: Above, weights: &Weights, pixels: usize) -> (Vec<i16>, Vec<u8>) {
+        let [first, second, third] = above.rows.map(|row| widened(row, pixels));
+        let columns = widened(above.columns, pixels);
+        let wide_above = wide::Above {
+            rows: [&first, &second, &third],
+            columns: &columns,
+        };
+        let (mut estimates, mut bins) = (vec![0; pixels], vec![0; pixels]);
+        wide::around(Level::SCALAR, &columns, &mut estimates);
+        wide::estimate(Level::SCALAR, wide_above, weights, &mut estimates);
+        match kind {
+            Kind::Roots => {
+                wide::root_bins(Level::SCALAR, &estimates, &mut bins);
+                let root = |e: &mut i32| *e = (*e >> 8).clamp(0, 1024);
+                estimates.iter_mut().for_each(root);
+            }
+            Kind::Values { limit } => {
+                wide::value_bins(Level::SCALAR, &mut estimates, limit, &mut bins);
+            }
+        }
+        let bases = estimates.iter().map(|&base| base as i16).collect();
+        (bases, bins)
+    }
+
+    #[test]
+    fn every_level_expects_what_32_bits_do() {
+        let kinds = [
+            (Kind::Roots, 1025, 8193),
+            (Kind::Roots, 90, 700),
+            (Kind::Values { limit: MAX_LIMIT }, 512, 32_705),
+            (Kind::Values { limit: 40 }, 41, 2600),
+        ];
+        for pixels in [32, 64, 480] {
+            for ((kind, values, averages), seed) in kinds.into_iter().zip([1u32, 2, 3, 4]) {
+                for weight_bits in [6, 9, 16] {
+                    let row = |at| drawn(pixels + 2 * HALO, seed + 10 * at, values);
+                    let (a, b, c) = (row(1), row(2), row(3));
+                    let columns = drawn(pixels + 2 * HALO, seed, averages);
+                    let above = Above {
+                        rows: [&a, &b, &c],
+                        columns: &columns,
+                    };
+                    let mut weights = Weights::default();
+                    let of = drawn(FEATURES, seed + 9, 1 << weight_bits);
+                    for (weight, drawn) in weights.of.iter_mut().zip(of) {
+                        *weight = i32::from(drawn.wrapping_sub(1 << (weight_bits - 1)));
+                    }
+                    weights.bias = if weight_bits == 16 { i32::MAX - 9 } else { -77 };
+                    let known = expected(kind, above, &weights, pixels);
+                    for level in Level::available() {
+                        let (mut bases, mut bins) = (vec![-1; pixels], vec![0xcc; pixels]);
+                        expect(level, kind, above, &weights, &mut bases, &mut bins);
+                        let made = (bases, bins);
+                        assert!(made == known, "{level:?} {pixels} {seed} {weight_bits}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn roots_are_those_of_integer_arithmetic_at_every_level() {
+        let bytes: Vec<u8> = (0..=255).chain(0..70).collect();
+        for level in Level::available() {
+            for len in [0, 1, 31, 32, 100, bytes.len()] {
+                let mut made = vec![-1; len];
+                roots(level, &bytes[..len], &mut made);
+                for (&root, &byte) in made.iter().zip(&bytes) {
+                    let doubled = (16384 * u64::from(byte)).isqrt() as i16;
+                    assert_eq!(root, (doubled + 1) >> 1, "{level:?} {byte}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn averages_and_differences_are_those_of_32_bits_at_every_level() {
+        let (values, averages) = (drawn(300, 1, 512), drawn(300, 2, 32_705));
+        let words: Vec<u16> = (0..300).map(|i| i * 219).collect();
+        let symbols: Vec<u8> = (0..300).map(|i| i as u8).collect();
+        let as_wide = |row: &[i16]| -> Vec<i32> { row.iter().map(|&x| i32::from(x)).collect() };
+        let (wide_values, mut wide_averages) = (as_wide(&values), as_wide(&averages));
+        wide::follow(Level::SCALAR, &wide_values, 6, &mut wide_averages);
+        let (mut known, mut known_words) = (vec![0; 300], vec![0u16; 300]);
+        wide::differences(Level::SCALAR, &words, 9, &wide_values, &mut known);
+        wide::words_of_differences(Level::SCALAR, &symbols, 9, &wide_values, &mut known_words);
+        for level in Level::available() {
+            let mut moved = averages.clone();
+            follow(level, &values, 6, &mut moved);
+            assert_eq!(as_wide(&moved), wide_averages, "{level:?}");
+            let (mut made, mut made_words) = (vec![0; 300], vec![0u16; 300]);
+            differences(level, &words, 9, &values, &mut made);
+            words_of_differences(level, &symbols, 9, &values, &mut made_words);
+            assert!((made, made_words) == (known.clone(), known_words.clone()));
+        }
+    }
+
+    #[test]
+    fn numbers_are_taken_where_the_mask_has_a_bit() {
+        let others: Vec<i16> = (1000..1150).collect();
+        let mask: Vec<u8> = (0..19).map(|i| [0, 255, 0x81, 0x7e, 0][i % 5]).collect();
+        let mut numbers: Vec<i16> = (0..150).collect();
+        select(&mask, &others, &mut numbers);
+        for (x, &number) in numbers.iter().enumerate() {
+            let is_set = mask[x / 8] >> (x % 8) & 1 == 1;
+            assert_eq!(number as usize, x + if is_set { 1000 } else { 0 });
+        }
+    }
+}

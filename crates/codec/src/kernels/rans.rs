@@ -38,6 +38,8 @@ pub(crate) struct DecodeEntries<'a> {
     pub(crate) all: &'a [u32],
     /// The number of slots, from the first on, whose entries have symbol 0; zeros where it is not known.
     pub(crate) firsts: &'a [u16; FEW_CONTEXTS],
+    /// Whether entries are so many, and symbol 0 so frequent, that it pays to read none where the symbol is 0.
+    pub(crate) are_spared: bool,
 }
 
 /// Tables to encode with.

@@ -21,8 +21,6 @@ use super::rans::{
 const REGISTER_LANES: usize = 16;
 /// The frequency of symbol 0 from which on a register of lanes often has no other.
 const NEARLY_CERTAIN: u32 = TOTAL * 97 / 100;
-/// So many contexts have tables of which the L2 cache holds a part: every entry that is not read is time won.
-const MANY_CONTEXTS: usize = 32;
 /// Symbols that are looked at together for the way to encode them, and how many may be other than 0 to have most
 /// registers without one.
 const PIECE: usize = 256;
@@ -45,7 +43,6 @@ pub(super) unsafe fn decode(
         let states = states.0.as_ptr().cast::<__m512i>();
         (_mm512_load_si512(states), _mm512_load_si512(states.add(1)))
     };
-    let are_many = entries.all.len() >> PRECISION_BITS > MANY_CONTEXTS;
     let mut done = 0;
     while done < contexts.len() && *at + SLACK_BYTES <= words.len() {
         let count = lanes.min(contexts.len() - done);
@@ -64,7 +61,7 @@ pub(super) unsafe fn decode(
             if count == MAX_LANES {
                 let firsts = first_frequencies(contexts, entries.firsts);
                 let (low_entries, next_low, high_entries, next_high);
-                if are_many || are_nearly_certain(firsts) {
+                if entries.are_spared || are_nearly_certain(firsts) {
                     let (first_low, first_high) = parts(firsts);
                     (low_entries, next_low) = decoded_few(low, context_low, first_low, entries.all);
                     (high_entries, next_high) =
