@@ -309,7 +309,7 @@ mod tests {
         for pixels in [32, 64, 480] {
             for ((kind, values, averages), seed) in kinds.into_iter().zip([1u32, 2, 3, 4]) {
                 for weight_bits in [6, 9, 16] {
-                    let row = |at| drawn(pixels + 2 * HALO, seed + 10 * at, values);
+                    let row = |at: u32| drawn(pixels + 2 * HALO, seed + 10 * at, values);
                     let (a, b, c) = (row(1), row(2), row(3));
                     let columns = drawn(pixels + 2 * HALO, seed, averages);
                     let above = Above {
