@@ -57,34 +57,36 @@ pub(super) unsafe fn decode(
             let contexts = _mm256_min_epu8(contexts, last);
             let context_low = _mm256_castsi256_si128(contexts);
             let context_high = _mm256_extracti128_si256::<1>(contexts);
+            let firsts = first_frequencies(contexts, entries.firsts);
+            let (first_low, first_high) = parts(firsts);
+            let are_few = entries.are_spared || are_nearly_certain(firsts);
+            let next_of = |states, contexts, firsts, active| {
+                if are_few {
+                    decoded_few(states, contexts, firsts, active, entries.all)
+                } else {
+                    decoded(states, contexts, entries.all)
+                }
+            };
             let used;
             if count == MAX_LANES {
-                let firsts = first_frequencies(contexts, entries.firsts);
-                let (low_entries, next_low, high_entries, next_high);
-                if entries.are_spared || are_nearly_certain(firsts) {
-                    let (first_low, first_high) = parts(firsts);
-                    (low_entries, next_low) = decoded_few(low, context_low, first_low, entries.all);
-                    (high_entries, next_high) =
-                        decoded_few(high, context_high, first_high, entries.all);
-                } else {
-                    (low_entries, next_low) = decoded(low, context_low, entries.all);
-                    (high_entries, next_high) = decoded(high, context_high, entries.all);
-                }
+                let all = u16::MAX;
+                let (low_entries, next_low) = next_of(low, context_low, first_low, all);
+                let (high_entries, next_high) = next_of(high, context_high, first_high, all);
                 let (used_low, used_high);
-                (low, used_low) = refilled(next_low, u16::MAX, word);
-                (high, used_high) = refilled(next_high, u16::MAX, word.add(2 * used_low));
+                (low, used_low) = refilled(next_low, all, word);
+                (high, used_high) = refilled(next_high, all, word.add(2 * used_low));
                 used = used_low + used_high;
                 _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(low_entries));
                 let symbol = symbol.add(REGISTER_LANES);
                 _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(high_entries));
             } else {
-                let (low_entries, next) = decoded(low, context_low, entries.all);
+                let (low_entries, next) = next_of(low, context_low, first_low, active_low);
                 let (next, used_low) = refilled(next, active_low, word);
                 low = _mm512_mask_mov_epi32(low, active_low, next);
                 _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_low, low_entries);
                 let mut used_high = 0;
                 if active_high != 0 {
-                    let (high_entries, next) = decoded(high, context_high, entries.all);
+                    let (high_entries, next) = next_of(high, context_high, first_high, active_high);
                     let next = refilled(next, active_high, word.add(2 * used_low));
                     high = _mm512_mask_mov_epi32(high, active_high, next.0);
                     used_high = next.1;
@@ -179,10 +181,11 @@ unsafe fn decoded_few(
     states: __m512i,
     contexts: __m128i,
     firsts: __m512i,
+    active: u16,
     entries: &[u32],
 ) -> (__m512i, __m512i) {
     let slots = _mm512_and_si512(states, _mm512_set1_epi32(TOTAL as i32 - 1));
-    let others = _mm512_cmpge_epu32_mask(slots, firsts);
+    let others = _mm512_mask_cmpge_epu32_mask(active, slots, firsts);
     let mut entry = _mm512_setzero_si512();
     let (mut frequency, mut offset) = (firsts, slots);
     if others != 0 {
