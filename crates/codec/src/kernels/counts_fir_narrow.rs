@@ -187,6 +187,7 @@ pub(crate) fn roots(level: Level, bytes: &[u8], roots: &mut [i16]) {
 }
 
 /// 64 times the roots of bytes, rounded.
+#[cfg(target_arch = "x86_64")]
 static ROOTS: [i16; 256] = {
     let mut roots = [0; 256];
     let (mut value, mut doubled) = (0i64, 0i64);
