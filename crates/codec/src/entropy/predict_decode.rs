@@ -277,11 +277,8 @@ fn read_lines(
                 )?;
             }
             if kinds.is_some() {
-                let special = context_of.special;
                 let base = predictor.base(line);
-                for ((number, &bin), &base) in line_numbers.iter_mut().zip(&*bins).zip(base) {
-                    *number = if bin == special { base } else { *number };
-                }
+                put_bases(bins, context_of.special, base, line_numbers);
             }
             predictor.leave(line, line_numbers);
             lines.scatter(
@@ -292,14 +289,27 @@ fn read_lines(
             );
         }
     }
-    if !large.is_at_end() {
-        return Err(Error::Damaged {
-            what: "bits of large residuals are left",
-            offset: 0,
-            len: 0,
-        });
-    }
+    check_end(&large)?;
     stream.finish()
+}
+
+/// Checks that no bits of large residuals are left.
+fn check_end(large: &BitReader) -> Result<(), Error> {
+    if large.is_at_end() {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        what: "bits of large residuals are left",
+        offset: 0,
+        len: 0,
+    })
+}
+
+/// Gives special pixels the number that stands for them.
+fn put_bases(contexts: &[u8], special: u8, base: &[i32], numbers: &mut [i32]) {
+    for ((number, &context), &base) in numbers.iter_mut().zip(contexts).zip(base) {
+        *number = if context == special { base } else { *number };
+    }
 }
 
 fn join(
