@@ -313,6 +313,7 @@ fn decode_rows<W: Word>(
         if kernel::any_equal(level, symbols, ESCAPE) {
             put_escapes(levels, symbols, &mut escapes)?;
         }
+        pixels.prefetch(row * pixels.columns, pixels.columns, dst);
         let mut part = planes;
         for plane in 0..memory.masks.len() {
             let has_residual = memory.masks.has_residual(plane, row);

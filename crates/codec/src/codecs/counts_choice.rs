@@ -108,7 +108,7 @@ pub(super) fn choose(
         };
         let bytes = estimate.of_chunk(sample.part);
         if model == Model::Fir && seen.from_16 <= FEW {
-            let bits = counts_fir_encode::gain_of_neighbours(&context.counts_fir, &pixels);
+            let bits = counts_fir_encode::gain_of_neighbours(&mut context.counts_fir, &pixels);
             gain = bits / (8.0 * estimate.growing).max(1.0);
         }
         // In order of decreasing speed.

@@ -48,18 +48,18 @@
 //! | | LEB128 length of the extra bits, and they: from the lowest bit of each byte on, zeros behind the last |
 //! | | rANS, to the end |
 
-use super::counts_fir_bits::BitReader;
+use super::counts_fir_rows::Rows;
+use super::counts_fir_state::State;
 use super::counts_mask::{MAX_SPECIALS, Masks};
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
 use crate::Error;
 use crate::entropy::bernoulli::{ESCAPE, TABLES};
+use crate::entropy::bit_stream::BitReader;
 use crate::entropy::rans::{Decoder, LANES};
 use crate::entropy::rans_tables::{DecodeTables, PRECISION_BITS, read_table};
-use crate::kernels::counts::{GROUP, fill_masked};
-use crate::kernels::counts_fir::{
-    self as kernel, Above, BINS, FEATURES, HALO, SPECIAL_BIN, Weights,
-};
+use crate::kernels::counts::{any_equal, fill_masked};
+use crate::kernels::counts_fir::{self as kernel, BINS, FEATURES, SPECIAL_BIN, Weights};
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
@@ -81,6 +81,14 @@ pub(super) enum Scale {
     Values { limit: i32 },
 }
 
+/// Bins that estimates may have.
+pub(super) fn bins(scale: Scale) -> usize {
+    match scale {
+        Scale::Roots => 127,
+        Scale::Values { .. } => MAPPED_BINS,
+    }
+}
+
 /// How a pixel is expected.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Model {
@@ -92,7 +100,9 @@ pub(super) struct Model {
 /// Memory of a thread for these models.
 #[derive(Default)]
 pub(crate) struct Memory {
+    /// For learning.
     pub(super) state: State,
+    pub(super) rows: Rows,
     pub(super) masks: Masks,
     /// Of a row: its special pixels, a bit each.
     pub(super) special: Vec<u8>,
@@ -106,109 +116,6 @@ pub(crate) struct Memory {
     marks: Vec<u8>,
     tables: DecodeTables,
     pub(super) encoder: super::counts_fir_encode::Memory,
-}
-
-/// The rows above, and what they make expect.
-#[derive(Default)]
-pub(crate) struct State {
-    /// V₁, V₂ and V₃, each with its halo.
-    rows: [Vec<i32>; 3],
-    /// C with its halo.
-    columns: Vec<i32>,
-    /// Of the row: e of `fir`, base of `variance`.
-    pub(super) estimates: Vec<i32>,
-    pub(super) bins: Vec<u8>,
-}
-
-impl State {
-    /// Begins a frame.
-    pub(super) fn begin(&mut self, columns: usize) {
-        for row in self.rows.iter_mut().chain([&mut self.columns]) {
-            row.clear();
-            row.resize(columns + 2 * HALO, 0);
-        }
-        self.estimates.resize(columns, 0);
-        self.bins.resize(columns, 0);
-    }
-
-    pub(super) fn above(&self) -> Above<'_> {
-        Above {
-            rows: [&self.rows[0], &self.rows[1], &self.rows[2]],
-            columns: &self.columns,
-        }
-    }
-
-    /// Sets estimates and bins of the next row.
-    pub(super) fn expect(&mut self, level: Level, model: &Model) {
-        kernel::around(level, &self.columns, &mut self.estimates);
-        let mut estimates = std::mem::take(&mut self.estimates);
-        kernel::estimate(level, self.above(), &model.weights, &mut estimates);
-        self.estimates = estimates;
-        match model.scale {
-            Scale::Roots => kernel::root_bins(level, &self.estimates, &mut self.bins),
-            Scale::Values { limit } => {
-                kernel::value_bins(level, &mut self.estimates, limit, &mut self.bins);
-            }
-        }
-    }
-
-    /// For want of weights, the row above is what special pixels are taken for.
-    pub(super) fn expect_above(&mut self, scale: Scale) {
-        let inner = &self.rows[0][HALO..];
-        for (estimate, &above) in self.estimates.iter_mut().zip(inner) {
-            *estimate = match scale {
-                Scale::Roots => above << 8,
-                Scale::Values { .. } => above,
-            };
-        }
-    }
-
-    /// Takes the row that was expected, the special pixels of which have a bit in `special`.
-    pub(super) fn learn<W: Word>(
-        &mut self,
-        level: Level,
-        (scale, origin): (Scale, u32),
-        words: &[W],
-        special: &[u8],
-    ) {
-        self.rows.rotate_right(1);
-        let row = &mut self.rows[0];
-        let inner = &mut row[HALO..HALO + words.len()];
-        let origin = W::new(origin);
-        match scale {
-            Scale::Roots => kernel::roots(level, words, origin, inner),
-            Scale::Values { limit } => kernel::values(level, words, origin, limit, inner),
-        }
-        for ((&bits, states), estimates) in special
-            .iter()
-            .zip(inner.chunks_mut(GROUP))
-            .zip(self.estimates.chunks(GROUP))
-            .filter(|((bits, _), _)| **bits != 0)
-        {
-            for (i, (state, &estimate)) in states.iter_mut().zip(estimates).enumerate() {
-                if bits >> i & 1 == 1 {
-                    *state = match scale {
-                        Scale::Roots => (estimate >> 8).clamp(0, 1024),
-                        Scale::Values { .. } => estimate,
-                    };
-                }
-            }
-        }
-        let gain = match scale {
-            Scale::Roots => 3,
-            Scale::Values { .. } => 6,
-        };
-        repeat_ends(row);
-        kernel::follow(level, row, gain, &mut self.columns);
-    }
-}
-
-/// Makes the halo the first and the last pixel.
-fn repeat_ends(row: &mut [i32]) {
-    let last = row.len() - HALO - 1;
-    let (first, end) = (row[HALO], row[last]);
-    row[..HALO].fill(first);
-    row[last + 1..].fill(end);
 }
 
 /// What a payload says before its streams.
@@ -286,7 +193,7 @@ fn read_header<'a>(
     let size = (pixels.frames, pixels.rows, pixels.columns);
     memory.masks.read(reader, pixels.word_bytes, size)?;
     let escapes = reader.section()?;
-    let extra = BitReader::new(reader.section()?.rest());
+    let extra = BitReader::new(reader.section()?.rest(), "the extra bits");
     Ok(Header {
         model: Model {
             scale,
@@ -372,26 +279,28 @@ fn decode_rows<W: Word>(
     let level = Level::best();
     let columns = pixels.columns;
     let model = header.model;
-    memory.contexts.resize(columns, 0);
-    memory.symbols.resize(columns, 0);
-    let mut words = vec![W::default(); columns];
+    memory.rows.begin(level, &model, columns);
+    let padded = memory.rows.padded();
+    memory.contexts.resize(padded, 0);
+    memory.symbols.resize(padded, 0);
+    let mut words = vec![W::default(); padded];
     for row in 0..pixels.frames * pixels.rows {
         if row % pixels.rows == 0 {
-            memory.state.begin(columns);
+            memory.rows.begin_frame();
         }
         decode_masks(memory, row, &mut decoder, &mut header.escapes)?;
-        memory.state.expect(level, &model);
+        memory.rows.expect(level);
         let contexts = &mut memory.contexts;
-        kernel::look_up(level, &header.map, &memory.state.bins, contexts);
+        kernel::look_up(level, &header.map, memory.rows.bins(), contexts);
         let special_context = header.map[usize::from(SPECIAL_BIN)];
-        fill_masked(&memory.special, special_context, &mut memory.contexts);
-        decoder.decode(&memory.tables, &memory.contexts, &mut memory.symbols)?;
+        fill_masked(&memory.special, special_context, contexts);
+        let symbols = &mut memory.symbols[..columns];
+        decoder.decode(&memory.tables, &contexts[..columns], symbols)?;
         put_words(memory, &mut header, &mut words)?;
-        memory
-            .state
-            .learn(level, (model.scale, model.origin), &words, &memory.special);
-        memory.masks.apply(row, &mut words);
-        pixels.store(&words, row * columns, dst);
+        pixels.prefetch(row * columns, columns, dst);
+        memory.rows.learn(level, &words, &memory.special);
+        memory.masks.apply(row, &mut words[..columns]);
+        pixels.store(&words[..columns], row * columns, dst);
     }
     if !header.escapes.rest().is_empty() || !header.extra.is_at_end() {
         return Err(header.escapes.damaged("bits that no pixel uses"));
@@ -416,9 +325,11 @@ fn decode_masks(
     let coded = &mut memory.mask_bytes[..parts * groups];
     let levels = &memory.mask_levels;
     decoder.decode(&TABLES.decode, levels, coded)?;
-    for (byte, &level) in coded.iter_mut().zip(levels) {
-        if *byte == ESCAPE && TABLES.most_ones[usize::from(level)] < 8 {
-            *byte = escapes.byte()?;
+    if any_equal(Level::best(), coded, ESCAPE) {
+        for (byte, &level) in coded.iter_mut().zip(levels) {
+            if *byte == ESCAPE && TABLES.most_ones[usize::from(level)] < 8 {
+                *byte = escapes.byte()?;
+            }
         }
     }
     let mut part = 0;
@@ -450,7 +361,10 @@ impl Memory {
         self.special.clear();
         for plane in 0..self.masks.len() {
             let bytes = self.masks.plane_row(plane, row);
-            self.special.resize(bytes.len(), 0);
+            if plane == 0 {
+                self.special.extend_from_slice(bytes);
+                continue;
+            }
             for (special, &byte) in self.special.iter_mut().zip(bytes) {
                 *special |= byte;
             }
@@ -466,14 +380,8 @@ fn put_words<W: Word>(
 ) -> Result<(), Error> {
     let level = Level::best();
     let origin = W::new(header.model.origin);
-    let has_differences = header.model.scale != Scale::Roots;
     let symbols = &memory.symbols;
-    let bases = &memory.state.estimates;
-    if has_differences {
-        kernel::words_of_differences(level, symbols, origin, bases, words);
-    } else {
-        kernel::words_of_symbols(level, symbols, origin, words);
-    }
+    memory.rows.words_of_symbols(level, symbols, words);
     memory.places.resize(symbols.len(), 0);
     let places = &mut memory.places;
     let direct = header.direct as u8;
@@ -485,10 +393,15 @@ fn put_words<W: Word>(
     } else {
         kernel::places_from(level, symbols, direct, places)
     };
+    let columns = memory.rows.columns();
     for &place in &places[..count] {
         let x = place as usize;
+        if x >= columns {
+            break;
+        }
         let low_bits = header.low_bits[usize::from(memory.contexts[x])];
-        let value = header.value(symbols[x], low_bits, bases[x])?;
+        let base = memory.rows.base(x);
+        let value = header.value(symbols[x], low_bits, base)?;
         words[x] = W::new(value).plus(origin);
     }
     Ok(())

@@ -3,7 +3,6 @@
 
 use super::counts_choice::Estimate;
 use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, Scale};
-use super::counts_fir_bits::BitWriter;
 use super::counts_fir_learn::{self as learning, Learnt};
 use super::counts_fir_merge::{Histograms, Merged, merge};
 use super::counts_mask::MAX_SPECIALS;
@@ -11,6 +10,7 @@ use super::counts_numbers::write_number;
 use super::counts_pixels::Pixels;
 use super::counts_sample::{Choice, Sample};
 use crate::entropy::bernoulli::{ESCAPE, TABLES};
+use crate::entropy::bit_stream::BitWriter;
 use crate::entropy::rans::{Encoder, lanes_for};
 use crate::entropy::rans_tables::{
     EncodeTables, PRECISION_BITS, TOTAL, normalise, write_table, written_bytes,
@@ -27,6 +27,20 @@ const MEAN_DIFFERENCE: u64 = 10;
 /// Bytes in front of the tables, about.
 const HEAD_BYTES: usize = 80;
 
+/// Pixels that are counted apart from each other.
+const TURNS: usize = 4;
+/// Bins and symbols are numbers of 16 bits together.
+const PLACES: usize = 1 << 16;
+
+/// A number for each bin and symbol.
+struct Counts(Box<[u32; PLACES]>);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self(Box::new([0; PLACES]))
+    }
+}
+
 /// Memory of the encoder alone.
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -40,9 +54,12 @@ pub(crate) struct Memory {
     escapes: Vec<u8>,
     words: Vec<u16>,
     scratch: Vec<u8>,
-    counts: Vec<u32>,
-    /// Those of every second pixel.
-    others: Vec<u32>,
+    /// How often each bin has each symbol, [`Memory::width`] to a bin; those of every fourth pixel apart.
+    counts: Vec<Counts>,
+    /// Symbols that there may be, and their number times that of bins.
+    width: usize,
+    counted: usize,
+    deviations: Vec<f32>,
     tables: EncodeTables,
     sample: Sample,
     learning: learning::Memory,
@@ -92,23 +109,32 @@ pub(super) fn estimate(
 ///
 /// Of two sorts of pixels, small and large ones in the middle of what their context has, that bits are told apart by what
 /// contexts leave open: the information that two sorts share is half the square of their correlation.
-pub(super) fn gain_of_neighbours(memory: &model::Memory, pixels: &Pixels) -> f64 {
-    let own = &memory.encoder;
+pub(super) fn gain_of_neighbours(memory: &mut model::Memory, pixels: &Pixels) -> f64 {
+    let own = &mut memory.encoder;
     let len = pixels.len();
     let (bins, symbols) = (&own.bins[..len], &own.symbols[..len]);
-    let mut sorts = [Sorts::default(); BINS];
-    let counts = own.counts.chunks_exact((own.counts.len() / BINS).max(1));
-    for (sorts, counts) in sorts.iter_mut().zip(counts).take(MAPPED_BINS) {
-        *sorts = Sorts::of(counts);
+    // Which sort a symbol is cannot be foreseen: tables, for want of branches.
+    let mut first_large = [0; BINS];
+    let mut of_sorts = [[0.0; 2]; BINS];
+    let counts = own.counts[0].0[..own.counted].chunks_exact(own.width);
+    for ((first_large, of_sorts), counts) in first_large
+        .iter_mut()
+        .zip(&mut of_sorts)
+        .zip(counts)
+        .take(MAPPED_BINS)
+    {
+        (*first_large, *of_sorts) = sorts(counts);
     }
-    let deviation = |(&bin, &symbol): (&u8, &u8)| {
-        let sorts = sorts[usize::from(bin)];
-        sorts.deviations[usize::from(symbol >= sorts.first_large)]
-    };
-    let deviations: Vec<f32> = bins.iter().zip(symbols).map(deviation).collect();
+    own.deviations.clear();
+    own.deviations
+        .extend(bins.iter().zip(symbols).map(|(&bin, &symbol)| {
+            let is_large = symbol >= first_large[usize::from(bin)];
+            of_sorts.as_flattened()[2 * usize::from(bin) + usize::from(is_large)]
+        }));
+    let deviations = &own.deviations;
     let information = |distance: usize| {
         let later = deviations.get(distance..).unwrap_or(&[]);
-        let correlation = f64::from(sum_of_products(&deviations, later)) / len as f64;
+        let correlation = f64::from(sum_of_products(deviations, later)) / len as f64;
         0.5 * correlation * correlation * std::f64::consts::LOG2_E
     };
     let frame = pixels.rows * pixels.columns;
@@ -127,35 +153,23 @@ fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// Small and large symbols of a bin.
-#[derive(Default, Clone, Copy)]
-struct Sorts {
-    first_large: u8,
-    /// What small and large ones deviate by from the mean, in standard deviations.
-    deviations: [f32; 2],
-}
-
-impl Sorts {
-    fn of(counts: &[u32]) -> Self {
-        let total: u32 = counts.iter().sum();
-        let (mut small, mut first_large) = (counts[0], 1);
-        while 2 * small < total {
-            small += counts[first_large];
-            first_large += 1;
-        }
-        let large = total - small;
-        let deviations = match (small, large) {
-            (0, _) | (_, 0) => [0.0; 2],
-            _ => {
-                let odds = large as f32 / small as f32;
-                [-odds.sqrt(), odds.sqrt().recip()]
-            }
-        };
-        Self {
-            first_large: first_large as u8,
-            deviations,
-        }
+/// The first large symbol of a bin, and what small and large ones deviate by from the mean, in standard deviations.
+fn sorts(counts: &[u32]) -> (u8, [f32; 2]) {
+    let total: u32 = counts.iter().sum();
+    let (mut small, mut first_large) = (counts[0], 1);
+    while 2 * small < total {
+        small += counts[first_large];
+        first_large += 1;
     }
+    let large = total - small;
+    let deviations = match (small, large) {
+        (0, _) | (_, 0) => [0.0; 2],
+        _ => {
+            let odds = large as f32 / small as f32;
+            [-odds.sqrt(), odds.sqrt().recip()]
+        }
+    };
+    (first_large as u8, deviations)
 }
 
 fn prepare_new<W: Word>(
@@ -176,7 +190,7 @@ fn prepare<W: Word>(
     memory: &mut model::Memory,
     chunk: (bool, &Pixels, &[u8]),
     choice: &Choice,
-    words: &mut [W],
+    words: &mut Vec<W>,
 ) -> Option<(Learnt, Merged)> {
     let (has_differences, pixels, bytes) = chunk;
     let specials = &choice.specials[..choice.special_count.min(MAX_SPECIALS)];
@@ -185,10 +199,18 @@ fn prepare<W: Word>(
     memory
         .masks
         .begin_encoding(specials, pixels.rows, pixels.columns);
+    memory.encoder.begin(pixels, &learnt);
     let low_bits = expect_rows(memory, pixels, bytes, &learnt, words)?;
-    let histograms = count_symbols(&mut memory.encoder, &mut memory.places, &learnt, &low_bits);
+    if has_differences {
+        make_symbols(&mut memory.encoder, &mut memory.places, &learnt, &low_bits);
+    }
+    let own = &mut memory.encoder;
+    add_counts(&mut own.counts, own.counted);
+    let histograms = Histograms {
+        symbols: own.width,
+        counts: &own.counts[0].0[..own.counted],
+    };
     let merged = merge(&histograms, &low_bits, has_differences);
-    memory.encoder.counts = histograms.counts;
     Some((learnt, merged))
 }
 
@@ -271,35 +293,37 @@ fn expect_rows<W: Word>(
     pixels: &Pixels,
     bytes: &[u8],
     learnt: &Learnt,
-    words: &mut [W],
+    words: &mut Vec<W>,
 ) -> Option<[u8; BINS]> {
     let level = Level::best();
     let columns = pixels.columns;
     let model = &learnt.model;
     let mut sums = [(0u64, 0u64); BINS];
-    memory.encoder.begin(pixels, model.scale);
+    memory.rows.begin(level, model, columns);
     memory.places.resize(columns, 0);
+    words.resize(memory.rows.padded(), W::default());
     for row in 0..pixels.frames * pixels.rows {
         if row % pixels.rows == 0 {
-            memory.state.begin(columns);
+            memory.rows.begin_frame();
         }
-        if !pixels.load(bytes, row * columns, words) {
+        if !pixels.load(bytes, row * columns, &mut words[..columns]) {
             return None;
         }
+        pixels.prefetch((row + 1) * columns, columns, bytes);
         let scratch = &mut memory.encoder.scratch;
-        memory.masks.take(row, words, scratch);
+        memory.masks.take(row, &mut words[..columns], scratch);
         memory.gather_special(row);
-        memory.state.expect(level, model);
-        let origin = W::new(model.origin);
+        memory.rows.expect(level);
         let special = &memory.special;
         let own = &mut memory.encoder;
         let all = row * columns..(row + 1) * columns;
         let bins = &mut own.bins[all.clone()];
-        bins.copy_from_slice(&memory.state.bins);
+        bins.copy_from_slice(&memory.rows.bins()[..columns]);
         fill_masked(special, SPECIAL_BIN, bins);
         if model.scale == Scale::Roots {
+            let origin = W::new(model.origin);
             let symbols = &mut own.symbols[all];
-            kernel::symbols_of_words(level, words, origin, symbols);
+            kernel::symbols_of_words(level, &words[..columns], origin, symbols);
             fill_masked(special, 0, symbols);
             let value = |x: usize| words[x].minus(origin).value();
             put_large(
@@ -309,16 +333,15 @@ fn expect_rows<W: Word>(
                 &mut memory.places,
                 &mut own.extra,
             );
+            count(own.width, bins, symbols, &mut own.counts);
         } else {
             let numbers = &mut own.numbers[all];
-            kernel::differences(level, words, origin, &memory.state.estimates, numbers);
+            memory.rows.differences(level, words, numbers);
             if row % SPREAD_ROWS == 0 {
                 add_spreads(bins, numbers, &mut sums);
             }
         }
-        memory
-            .state
-            .learn(level, (model.scale, model.origin), words, special);
+        memory.rows.learn(level, words, special);
     }
     Some(low_bits(&sums))
 }
@@ -371,32 +394,24 @@ fn put_range(number: u32, direct: u32, extra: &mut BitWriter) -> u8 {
 }
 
 impl Memory {
-    fn begin(&mut self, pixels: &Pixels, scale: Scale) {
+    fn begin(&mut self, pixels: &Pixels, learnt: &Learnt) {
         self.bins.resize(pixels.len(), 0);
         self.symbols.resize(pixels.len(), 0);
-        if scale != Scale::Roots {
+        if learnt.model.scale != Scale::Roots {
             self.numbers.resize(pixels.len(), 0);
         }
         self.extra.clear();
+        self.width = learnt.direct + RANGES;
+        self.counted = self.width * model::bins(learnt.model.scale);
+        self.counts.resize_with(TURNS, Counts::default);
+        for counts in &mut self.counts {
+            counts.0[..self.counted].fill(0);
+        }
     }
 }
 
-/// Counts the symbols of bins; makes those of differences, and writes their extra bits.
-fn count_symbols(
-    own: &mut Memory,
-    places: &mut [u32],
-    learnt: &Learnt,
-    low_bits: &[u8; BINS],
-) -> Histograms {
-    let symbols = learnt.direct + RANGES;
-    let mut histograms = Histograms {
-        symbols,
-        counts: std::mem::take(&mut own.counts),
-    };
-    histograms.counts.clear();
-    histograms.counts.resize(symbols * BINS, 0);
-    own.others.clear();
-    own.others.resize(symbols * BINS, 0);
+/// Makes and counts the symbols of differences, and writes their extra bits.
+fn make_symbols(own: &mut Memory, places: &mut [u32], learnt: &Learnt, low_bits: &[u8; BINS]) {
     let columns = places.len();
     let level = Level::best();
     let direct = learnt.direct as u8;
@@ -409,45 +424,57 @@ fn count_symbols(
         .chunks(columns)
         .zip(own.symbols.chunks_mut(columns));
     for (row, (bins, made)) in rows.enumerate() {
-        if learnt.model.scale != Scale::Roots {
-            let numbers = &own.numbers[row * columns..][..columns];
-            kernel::symbols_of_differences(level, numbers, bins, made);
-            let count = if has_low_bits {
-                kernel::look_up(level, &long, bins, &mut own.scratch);
-                kernel::raise(level, made, &mut own.scratch);
-                kernel::places_from(level, &own.scratch, direct, places)
-            } else {
-                kernel::places_from(level, made, direct, places)
-            };
-            for &place in &places[..count] {
-                let x = place as usize;
-                let bits = low_bits[usize::from(bins[x])];
-                made[x] = put_long(numbers[x], bits, learnt.direct, &mut own.extra);
-            }
+        let numbers = &own.numbers[row * columns..][..columns];
+        kernel::symbols_of_differences(level, numbers, bins, made);
+        let long_ones = if has_low_bits {
+            kernel::look_up(level, &long, bins, &mut own.scratch);
+            kernel::raise(level, made, &mut own.scratch);
+            kernel::places_from(level, &own.scratch, direct, places)
+        } else {
+            kernel::places_from(level, made, direct, places)
+        };
+        for &place in &places[..long_ones] {
+            let x = place as usize;
+            let bits = low_bits[usize::from(bins[x])];
+            made[x] = put_long(numbers[x], bits, learnt.direct, &mut own.extra);
         }
-        count_in_turns(
-            symbols,
-            bins,
-            made,
-            [&mut histograms.counts, &mut own.others],
-        );
+        count(own.width, bins, made, &mut own.counts);
     }
-    for (count, &other) in histograms.counts.iter_mut().zip(&own.others) {
-        *count += other;
-    }
-    histograms
 }
 
-/// Counts the symbols of bins, every second one apart: one that is like the one before would wait for its count.
-fn count_in_turns(symbols: usize, bins: &[u8], made: &[u8], [first, second]: [&mut [u32]; 2]) {
-    let place = |bin: u8, symbol: u8| usize::from(bin) * symbols + usize::from(symbol);
-    let ((bin_pairs, last_bin), (pairs, last)) = (bins.as_chunks(), made.as_chunks());
-    for (&[bin, next_bin], &[symbol, next]) in bin_pairs.iter().zip(pairs) {
-        first[place(bin, symbol)] += 1;
-        second[place(next_bin, next)] += 1;
+/// Counts the symbols of bins in turns: one that is like the one before would wait for its count.
+fn count(width: usize, bins: &[u8], symbols: &[u8], counts: &mut [Counts]) {
+    const PIECE: usize = 64;
+    let [first, second, third, fourth] = counts else {
+        return;
+    };
+    let mut places = [0u16; PIECE];
+    for (bins, symbols) in bins.chunks(PIECE).zip(symbols.chunks(PIECE)) {
+        let places = &mut places[..bins.len()];
+        kernel::places_in_table(Level::best(), width as u16, bins, symbols, places);
+        let (fours, rest) = places.as_chunks();
+        for &[a, b, c, d] in fours {
+            first.0[usize::from(a)] += 1;
+            second.0[usize::from(b)] += 1;
+            third.0[usize::from(c)] += 1;
+            fourth.0[usize::from(d)] += 1;
+        }
+        for &place in rest {
+            first.0[usize::from(place)] += 1;
+        }
     }
-    for (&bin, &symbol) in last_bin.iter().zip(last) {
-        first[place(bin, symbol)] += 1;
+}
+
+/// Adds all counts to the first.
+fn add_counts(counts: &mut [Counts], counted: usize) {
+    let Some((first, others)) = counts.split_first_mut() else {
+        return;
+    };
+    for other in others {
+        let counts = first.0[..counted].iter_mut();
+        for (count, &other) in counts.zip(&other.0[..]) {
+            *count += other;
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! Learning the weights of a chunk: least squares on bands of rows. Floats may differ between machines here: a decoder
 //! reads the weights.
 
-use super::counts_fir::{MAX_LIMIT, Model, Scale, State};
+use super::counts_fir::{MAX_LIMIT, Model, Scale};
+use super::counts_fir_state::State;
 use super::counts_pixels::Pixels;
+use crate::kernels::counts::{GROUP, planes_of_bytes, take_equal};
 use crate::kernels::counts_fir::{self as kernel, Equation, FEATURES, FRACTION_BITS, Weights};
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
@@ -41,6 +43,9 @@ pub(crate) struct Memory {
     /// Values of the sampled rows that are not special.
     sorted: Vec<u32>,
     special: Vec<u8>,
+    /// Of a row: a byte for each word, and a bit.
+    flags: Vec<u8>,
+    plane: Vec<u8>,
     /// Of a row.
     equations: Vec<Equation>,
 }
@@ -163,7 +168,7 @@ fn add_band<W: Word>(
         if !pixels.load(bytes, row * pixels.columns, words) {
             return None;
         }
-        mark_special(words, specials, &mut memory.special);
+        take_special(memory, level, words, specials);
         let around = &mut state.estimates;
         let is_sampled = row - first >= FIRST_ROWS;
         if is_sampled {
@@ -200,19 +205,20 @@ fn add_band<W: Word>(
     Some(())
 }
 
-/// Sets a bit for each word that is special.
-fn mark_special<W: Word>(words: &[W], specials: &[u32], special: &mut Vec<u8>) {
-    special.clear();
-    if specials.is_empty() {
-        return;
+/// Sets a bit for each word that is special, which becomes 0.
+fn take_special<W: Word>(memory: &mut Memory, level: Level, words: &mut [W], specials: &[u32]) {
+    let groups = words.len().div_ceil(GROUP);
+    memory.special.clear();
+    memory.flags.resize(GROUP * groups, 0);
+    memory.plane.resize(groups, 0);
+    for &value in specials {
+        take_equal(level, words, W::new(value), &mut memory.flags);
+        planes_of_bytes(level, &memory.flags, 1, &mut memory.plane);
+        memory.special.resize(groups, 0);
+        for (special, bits) in memory.special.iter_mut().zip(&memory.plane) {
+            *special |= bits;
+        }
     }
-    special.extend(words.chunks(8).map(|words| {
-        let bit = |word: &W| u8::from(specials.contains(&word.value()));
-        words
-            .iter()
-            .rev()
-            .fold(0, |bits, word| bits << 1 | bit(word))
-    }));
 }
 
 /// Solves the equations; the pixel above alone where they have no solution.

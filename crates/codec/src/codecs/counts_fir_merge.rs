@@ -9,15 +9,16 @@ use crate::kernels::counts_fir::BINS;
 const TABLE_BITS: f64 = 100.0;
 
 /// Bins and how often each of their symbols occurred.
-pub(super) struct Histograms {
+pub(super) struct Histograms<'a> {
     pub(super) symbols: usize,
-    /// [`BINS`] parts of `symbols` each.
-    pub(super) counts: Vec<u32>,
+    /// A part of `symbols` for each bin that there may be.
+    pub(super) counts: &'a [u32],
 }
 
-impl Histograms {
+impl Histograms<'_> {
     pub(super) fn of(&self, bin: usize) -> &[u32] {
-        &self.counts[bin * self.symbols..][..self.symbols]
+        let rest = self.counts.get(bin * self.symbols..).unwrap_or(&[]);
+        &rest[..self.symbols.min(rest.len())]
     }
 }
 
@@ -241,23 +242,27 @@ fn finish(groups: Vec<Option<Group>>, group_of: &[usize; BINS]) -> Merged {
 mod tests {
     use super::*;
 
-    fn histograms(bins: &[(usize, [u32; 3])]) -> Histograms {
+    fn merged(bins: &[(usize, [u32; 3])], low_bits: &[u8; BINS], is_grid: bool) -> Merged {
         let mut counts = vec![0; 3 * BINS];
         for (bin, of_bin) in bins {
             counts[3 * bin..3 * bin + 3].copy_from_slice(of_bin);
         }
-        Histograms { symbols: 3, counts }
+        let histograms = Histograms {
+            symbols: 3,
+            counts: &counts,
+        };
+        merge(&histograms, low_bits, is_grid)
     }
 
     #[test]
     fn like_bins_share_a_context_and_unlike_ones_do_not() {
-        let histograms = histograms(&[
+        let bins = [
             (2, [900, 100, 0]),
             (5, [1800, 200, 0]),
             (6, [100, 900, 0]),
             (9, [0, 0, 1000]),
-        ]);
-        let merged = merge(&histograms, &[0; BINS], false);
+        ];
+        let merged = merged(&bins, &[0; BINS], false);
         assert_eq!(merged.histograms.len(), 3);
         assert_eq!(merged.map[2], merged.map[5]);
         assert_eq!(merged.histograms[0], [2700, 300, 0]);
@@ -269,11 +274,11 @@ mod tests {
 
     #[test]
     fn bins_of_other_low_bits_stay_apart() {
-        let histograms = histograms(&[(2, [9, 1, 0]), (3, [9, 1, 0])]);
+        let bins = [(2, [9, 1, 0]), (3, [9, 1, 0])];
         let mut low_bits = [0; BINS];
-        assert_eq!(merge(&histograms, &low_bits, true).histograms.len(), 1);
+        assert_eq!(merged(&bins, &low_bits, true).histograms.len(), 1);
         low_bits[3] = 1;
-        let merged = merge(&histograms, &low_bits, true);
+        let merged = merged(&bins, &low_bits, true);
         assert_eq!(merged.low_bits, [0, 1]);
     }
 }

@@ -142,9 +142,7 @@ fn predict(bytes: &[u8], rows: usize, row: usize, predicted: &mut [u8]) {
         predicted.fill(0);
     } else {
         let (above, further) = (row_of(y - 1), row_of(y.saturating_sub(2)));
-        for ((predicted, &u), &u2) in predicted.iter_mut().zip(above).zip(further) {
-            *predicted = if u == 255 { 255 } else { u & u2 };
-        }
+        kernel::continue_masks(Level::best(), above, further, predicted);
     }
 }
 
@@ -293,9 +291,7 @@ impl Masks {
         if frame == 0 && matches!(mode, PREDICTED | CORRECTED) && start > 0 {
             let u = &above[start - groups..];
             let u2 = &above[start.saturating_sub(2 * groups)..][..groups];
-            for ((made, &u), &u2) in made.iter_mut().zip(u).zip(u2) {
-                *made = if u == 255 { 255 } else { u & u2 };
-            }
+            kernel::continue_masks(Level::best(), u, u2, made);
         }
         match mode {
             CORRECTED => {

@@ -11,7 +11,7 @@
 //! folded into rows of 1024, and words of zero fill the last one.
 
 use crate::kernels::levels::{Level, levels};
-use crate::kernels::pixels::Word;
+use crate::kernels::pixels::{Word, prefetch};
 use crate::{ByteOrder, Element, ElementClass, Layout};
 
 /// Columns of a chunk that has one row.
@@ -98,6 +98,13 @@ impl Pixels {
                 true
             }
         }
+    }
+
+    /// Brings the words from number `first` on, as many as these, into the cache.
+    pub(crate) fn prefetch(&self, first: usize, count: usize, bytes: &[u8]) {
+        let start = first.min(self.elements) * self.element.bytes;
+        let end = (first + count).min(self.elements) * self.element.bytes;
+        prefetch(&bytes[start..end]);
     }
 
     /// Stores words, the first of which has the number `first`, as elements of the chunk.

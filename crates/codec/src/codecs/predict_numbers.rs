@@ -3,6 +3,9 @@
 //! Unsigned integers of 32 bits wrap. Floats must be whole numbers of magnitude below 2³¹ and no −0.0, except for one bit
 //! pattern, such as a NaN, which becomes the least `i32`.
 
+use std::marker::PhantomData;
+
+use crate::kernels::levels::{Level, levels};
 use crate::numbers::Number;
 use crate::{ByteOrder, Layout};
 
@@ -28,6 +31,7 @@ macro_rules! predictable {
                 to(self)
             }
 
+            #[inline(always)]
             fn load(bytes: &[u8], order: ByteOrder, numbers: &mut Vec<i32>) {
                 let stored = bytes.as_chunks().0.iter();
                 let number = |x: $type| x.to_number().unwrap_or(ODD);
@@ -41,6 +45,7 @@ macro_rules! predictable {
                 }
             }
 
+            #[inline(always)]
             fn store(numbers: &[i32], order: ByteOrder, bytes: &mut [u8]) {
                 let pairs = bytes.as_chunks_mut().0.iter_mut().zip(numbers);
                 match order {
@@ -63,6 +68,32 @@ macro_rules! predictable {
         });
     )+ };
 }
+#[inline(always)]
+fn load_kernel<T: Predictable>(
+    _of: PhantomData<T>,
+    bytes: &[u8],
+    order: ByteOrder,
+    numbers: &mut Vec<i32>,
+) {
+    T::load(bytes, order, numbers);
+}
+levels!(fn load<T: Predictable>(
+    of: PhantomData<T>, bytes: &[u8], order: ByteOrder, numbers: &mut Vec<i32>
+) = load_kernel);
+
+#[inline(always)]
+fn store_kernel<T: Predictable>(
+    _of: PhantomData<T>,
+    numbers: &[i32],
+    order: ByteOrder,
+    bytes: &mut [u8],
+) {
+    T::store(numbers, order, bytes);
+}
+levels!(fn store<T: Predictable>(
+    of: PhantomData<T>, numbers: &[i32], order: ByteOrder, bytes: &mut [u8]
+) = store_kernel);
+
 predictable!(u8, u16, u32, i8, i16, i32);
 predictable!(float f32, f64);
 
@@ -124,7 +155,7 @@ fn typed_to_numbers<T: Predictable>(
 ) -> Option<Option<u64>> {
     numbers.clear();
     numbers.reserve_exact(bytes.len() / T::BYTES);
-    T::load(bytes, order, numbers);
+    load(Level::best(), PhantomData::<T>, bytes, order, numbers);
     let mut odd = None;
     if T::FLOAT && numbers.contains(&ODD) {
         let stored = bytes.chunks_exact(T::BYTES);
@@ -161,7 +192,7 @@ fn typed_from_numbers<T: Predictable>(
     order: ByteOrder,
     bytes: &mut [u8],
 ) {
-    T::store(numbers, order, bytes);
+    store(Level::best(), PhantomData::<T>, numbers, order, bytes);
     if let Some(pattern) = odd {
         let stored = bytes.chunks_exact_mut(T::BYTES);
         let found = numbers

@@ -1,6 +1,7 @@
 //! Entropy coders and general compressors behind safe calls on slices.
 
 pub(crate) mod bernoulli;
+pub(crate) mod bit_stream;
 pub(crate) mod bits;
 pub(crate) mod indices;
 mod indices_predicted;

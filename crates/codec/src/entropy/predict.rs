@@ -29,6 +29,7 @@
 //! Special pixels have symbol 0 of a context that has no other, no low bits, and stand in the history with the number
 //! that the prediction is a correction to.
 
+use super::bit_stream::BitWriter;
 use super::predict_contexts::{ContextBins, Histogram, SYMBOLS};
 use super::predict_history::History;
 use super::predict_learn;
@@ -56,7 +57,7 @@ pub(crate) struct Memory {
     pub(super) bins: Vec<u8>,
     pub(super) symbols: Vec<u8>,
     pub(super) low_bytes: Vec<u8>,
-    pub(super) large: Vec<u8>,
+    pub(super) large: BitWriter,
     pub(super) head: Vec<u8>,
     pub(super) histograms: Vec<Histogram>,
     pub(super) contexts: Vec<ContextBins>,

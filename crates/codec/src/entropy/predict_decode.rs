@@ -1,11 +1,12 @@
 //! Decoding of a predicted payload, line by line. Everything is checked before memory is taken or a table is built.
 
+use super::bit_stream::BitReader;
 use super::bits::{packed_len, unpack};
 use super::indices::grow;
 use super::predict::{
     ContextOf, EXTENT_BYTES, MOST_COLUMNS, Memory, SPECIAL_FREQUENCIES, leave_out, low_width,
 };
-use super::predict_bits::BitReader;
+use super::predict_bits::read_line;
 use super::predict_contexts::{MAX_CONTEXTS, SYMBOLS};
 use super::predict_history::Predictor;
 use super::predict_lines::{Extent, Lines};
@@ -77,7 +78,7 @@ pub(crate) fn decode(
     let stream = Decoder::new(&payload[at..], lanes.into()).map_err(|error| error.at(at))?;
     unpack_lows(&mut memory.low_bytes, packed, model.low_bits, coded);
     grow_numbers(numbers, extent.count());
-    let large = BitReader::new(large);
+    let large = BitReader::new(large, "the bits of large residuals");
     read_lines(
         memory,
         &model,
@@ -267,14 +268,17 @@ fn read_lines(
                 )
             };
             if u32::from(largest) >= DIRECT {
-                large.read_line(symbols, predictions, model.low_bits, line_numbers)?;
+                read_line(
+                    &mut large,
+                    symbols,
+                    predictions,
+                    model.low_bits,
+                    line_numbers,
+                )?;
             }
             if kinds.is_some() {
-                let special = context_of.special;
                 let base = predictor.base(line);
-                for ((number, &bin), &base) in line_numbers.iter_mut().zip(&*bins).zip(base) {
-                    *number = if bin == special { base } else { *number };
-                }
+                put_bases(bins, context_of.special, base, line_numbers);
             }
             predictor.leave(line, line_numbers);
             lines.scatter(
@@ -285,8 +289,27 @@ fn read_lines(
             );
         }
     }
-    large.finish()?;
+    check_end(&large)?;
     stream.finish()
+}
+
+/// Checks that no bits of large residuals are left.
+fn check_end(large: &BitReader) -> Result<(), Error> {
+    if large.is_at_end() {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        what: "bits of large residuals are left",
+        offset: 0,
+        len: 0,
+    })
+}
+
+/// Gives special pixels the number that stands for them.
+fn put_bases(contexts: &[u8], special: u8, base: &[i32], numbers: &mut [i32]) {
+    for ((number, &context), &base) in numbers.iter_mut().zip(contexts).zip(base) {
+        *number = if context == special { base } else { *number };
+    }
 }
 
 fn join(

@@ -4,7 +4,7 @@
 use super::bits::{pack, packed_len};
 use super::indices::grow;
 use super::predict::{ContextOf, Memory, SPECIAL, SPECIAL_FREQUENCIES, leave_out, low_width};
-use super::predict_bits::BitWriter;
+use super::predict_bits::write_line;
 use super::predict_contexts::{ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, cost, find_contexts};
 use super::predict_history::Predictor;
 use super::predict_learn::{self, Choice};
@@ -72,7 +72,7 @@ pub(crate) fn estimate(
         .sum();
     let bits = bits + coded as f64 * f64::from(model.low_bits);
     let fixed = FIXED_BYTES + memory.head.len() + tables;
-    let growing = (growing + memory.large.len()) as f64 + bits / 8.0;
+    let growing = (growing + memory.large.finish().len()) as f64 + bits / 8.0;
     Ok(Some((fixed, growing)))
 }
 
@@ -158,7 +158,6 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
     histograms.clear();
     histograms.resize(2 * BINS, [0; SYMBOLS]);
     large.clear();
-    let mut large = BitWriter::new(large);
     let Some(mut predictor) = Predictor::new(model, extent, history) else {
         return 0;
     };
@@ -198,7 +197,7 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
                 &mut lows[..len],
             );
             if largest >= DIRECT || kinds.is_some() {
-                large.push_line(symbols, &zigzags[..len], bins);
+                write_line(large, symbols, &zigzags[..len], bins);
             }
             count(histograms, bins, symbols);
             if model.low_bits > 0 {
@@ -214,7 +213,6 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
             done += len;
         }
     }
-    large.finish();
     add_halves(histograms);
     // Special pixels were counted as symbol 0 of the bin that is theirs modulo the number of bins.
     histograms[usize::from(SPECIAL) % BINS][0] -= (done - coded) as u32;
@@ -308,8 +306,9 @@ fn write_head(
         memory.encode_tables.push(&frequencies);
     }
     memory.encode_tables.push(&SPECIAL_FREQUENCIES);
-    head.extend((memory.large.len() as u32).to_le_bytes());
-    head.extend(&memory.large);
+    let large = memory.large.finish();
+    head.extend((large.len() as u32).to_le_bytes());
+    head.extend(large);
     Ok(())
 }
 

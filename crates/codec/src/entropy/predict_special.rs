@@ -14,6 +14,8 @@ use crate::Error;
 use crate::entropy::indices::grow;
 use crate::entropy::zstd::{self, Zstd};
 use crate::frame::array;
+use crate::kernels::counts::bytes_of_planes;
+use crate::kernels::levels::Level;
 
 /// The most special numbers there are.
 pub(super) const MOST: usize = 4;
@@ -140,9 +142,16 @@ impl Specials {
         if self.numbers.is_empty() {
             return;
         }
-        for (number, &kind) in numbers.iter_mut().zip(&self.kinds) {
-            if let Some(&special) = self.numbers.get(usize::from(kind).wrapping_sub(1)) {
-                *number = special;
+        // Most blocks have none.
+        const BLOCK: usize = 32;
+        for (numbers, kinds) in numbers.chunks_mut(BLOCK).zip(self.kinds.chunks(BLOCK)) {
+            if kinds.iter().fold(0, |any, &kind| any | kind) == 0 {
+                continue;
+            }
+            for (number, &kind) in numbers.iter_mut().zip(kinds) {
+                if let Some(&special) = self.numbers.get(usize::from(kind).wrapping_sub(1)) {
+                    *number = special;
+                }
             }
         }
     }
@@ -216,13 +225,7 @@ impl Specials {
         grow(&mut self.kinds, count);
         self.kinds[..count].fill(0);
         for (kind, map) in (1..).zip(maps.chunks_exact_mut(map_bytes)) {
-            for pixel in 0..count {
-                let before = pixel.checked_sub(extent.frame());
-                let was = before.is_some_and(|before| self.kinds[before] == kind);
-                if was != (map[pixel / 8] >> (pixel % 8) & 1 == 1) {
-                    self.kinds[pixel] = kind;
-                }
-            }
+            read_map(kind, extent.frame(), map, &mut self.kinds[..count]);
         }
         self.numbers.extend(
             fixed[..4 * listed]
@@ -234,6 +237,49 @@ impl Specials {
         Ok(start + len)
     }
 }
+
+/// Gives pixels their kind: the inverse of [`write_map`].
+fn read_map(kind: u8, frame: usize, map: &[u8], kinds: &mut [u8]) {
+    const BLOCK: usize = 4096;
+    let mut changed = [0; BLOCK];
+    let count = kinds.len();
+    // Of smaller frames, a block would have pixels of several.
+    let block = if frame < BLOCK { 8 } else { BLOCK };
+    for (map, start) in map.chunks(block / 8).zip((0..count).step_by(block)) {
+        let end = count.min(start + block);
+        let changed = &mut changed[..8 * map.len()];
+        bytes_of_planes(Level::best(), map, 1, changed);
+        let changed = &changed[..end - start];
+        if frame < BLOCK {
+            for (pixel, &changed) in (start..).zip(changed) {
+                let was = pixel >= frame && kinds[pixel - frame] == kind;
+                kinds[pixel] = if was != (changed == 1) {
+                    kind
+                } else {
+                    kinds[pixel]
+                };
+            }
+            continue;
+        }
+        let (before, these) = kinds[..end].split_at_mut(start);
+        let later = frame.clamp(start, end) - start;
+        let (first, others) = these.split_at_mut(later);
+        for (this, &changed) in first.iter_mut().zip(changed) {
+            *this = if changed == 1 { kind } else { *this };
+        }
+        let before = before
+            .get((start + later).saturating_sub(frame)..)
+            .unwrap_or(&[]);
+        for ((this, &changed), &was) in others.iter_mut().zip(&changed[later..]).zip(before) {
+            *this = if (was == kind) != (changed == 1) {
+                kind
+            } else {
+                *this
+            };
+        }
+    }
+}
+
 /// Sets a bit for each pixel that is of a kind while the same pixel of the frame before is not, or the other way round.
 fn write_map(kind: u8, frame: usize, kinds: &[u8], map: &mut [u8]) {
     const BLOCK: usize = 1024;

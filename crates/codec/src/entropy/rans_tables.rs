@@ -23,6 +23,8 @@ pub(crate) const TOTAL: u32 = 1 << PRECISION_BITS;
 pub(crate) const MAX_SYMBOLS: usize = 256;
 /// Contexts of one set of tables: 16 KiB each to decode with.
 const MAX_CONTEXTS: usize = 256;
+/// Contexts whose tables to decode with the L2 cache holds.
+const CACHED_CONTEXTS: usize = 32;
 /// First byte of a written table that has one symbol.
 const SINGLE: u8 = 0xff;
 static NO_FIRSTS: [u16; FEW_CONTEXTS] = [0; FEW_CONTEXTS];
@@ -187,6 +189,8 @@ pub(crate) fn read_table(
 pub(crate) struct DecodeTables {
     entries: Vec<u32>,
     firsts: [u16; FEW_CONTEXTS],
+    /// The sum of the frequencies of symbol 0.
+    sum_of_firsts: usize,
 }
 
 impl Default for DecodeTables {
@@ -194,6 +198,7 @@ impl Default for DecodeTables {
         Self {
             entries: Vec::new(),
             firsts: [0; FEW_CONTEXTS],
+            sum_of_firsts: 0,
         }
     }
 }
@@ -202,6 +207,7 @@ impl DecodeTables {
     /// Forgets all tables and keeps their memory.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
+        self.sum_of_firsts = 0;
     }
 
     /// Adds the table of the next context. Frequencies that do not sum to `TOTAL` are refused, so that every slot has an
@@ -219,6 +225,7 @@ impl DecodeTables {
         if let Some(first) = self.firsts.get_mut(self.entries.len() >> PRECISION_BITS) {
             *first = frequencies[0];
         }
+        self.sum_of_firsts += usize::from(frequencies[0]);
         for (symbol, &frequency) in frequencies.iter().enumerate() {
             let frequency = u32::from(frequency);
             let entry = |offset| symbol as u32 | (frequency - 1) << 8 | offset << 20;
@@ -235,9 +242,11 @@ impl DecodeTables {
     /// `TOTAL` entries per context; of many contexts, symbol 0 is not kept apart.
     pub(crate) fn entries(&self) -> DecodeEntries<'_> {
         let are_few = self.contexts() <= FEW_CONTEXTS;
+        let are_cached = self.contexts() <= CACHED_CONTEXTS;
         DecodeEntries {
             all: &self.entries,
             firsts: if are_few { &self.firsts } else { &NO_FIRSTS },
+            are_spared: !are_cached && 2 * self.sum_of_firsts > self.entries.len(),
         }
     }
 }

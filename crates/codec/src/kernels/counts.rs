@@ -25,22 +25,38 @@ levels!(pub(crate) fn take_equal<W: Word>(words: &mut [W], value: W, flags: &mut
 
 /// Writes `value` where `mask` has a bit, the lowest bit of a byte for the first of eight words.
 pub(crate) fn fill_masked<W: Word>(mask: &[u8], value: W, words: &mut [W]) {
-    for (&bits, words) in mask.iter().zip(words.chunks_mut(GROUP)) {
-        match bits {
-            0 => {}
-            255 => words.fill(value),
-            _ => {
-                let mut bits = bits;
-                while bits != 0 {
-                    if let Some(word) = words.get_mut(bits.trailing_zeros() as usize) {
-                        *word = value;
-                    }
-                    bits &= bits - 1;
-                }
-            }
+    for_each_run(mask, words.len(), |run| words[run].fill(value));
+}
+
+/// Calls `visit` with the places of all bits of `mask` that are set, neighbours together, as far as they are below `len`.
+#[inline(always)]
+pub(crate) fn for_each_run(mask: &[u8], len: usize, mut visit: impl FnMut(std::ops::Range<usize>)) {
+    /// Bytes of a piece of the mask: most have no bit.
+    const PIECE: usize = 8;
+    for (number, piece) in mask.chunks(PIECE).enumerate() {
+        let mut bytes = [0; PIECE];
+        bytes[..piece.len()].copy_from_slice(piece);
+        let mut bits = u64::from_le_bytes(bytes);
+        let mut at = number * PIECE * GROUP;
+        while bits != 0 {
+            let zeros = bits.trailing_zeros();
+            let ones = (!(bits >> zeros)).trailing_zeros().min(64 - zeros);
+            let start = at + zeros as usize;
+            visit(start.min(len)..(start + ones as usize).min(len));
+            at = start + ones as usize;
+            bits = bits.checked_shr(zeros + ones).unwrap_or(0);
         }
     }
 }
+
+/// Flags for a row of a mask what the two rows above it have in common, and the groups that the first of them fills.
+#[inline(always)]
+fn continue_masks_kernel(above: &[u8], further: &[u8], made: &mut [u8]) {
+    for ((made, &u), &u2) in made.iter_mut().zip(above).zip(further) {
+        *made = if u == 255 { 255 } else { u & u2 };
+    }
+}
+levels!(pub(crate) fn continue_masks(above: &[u8], further: &[u8], made: &mut [u8]) = continue_masks_kernel);
 
 /// Bits 0 to 7 of words clamped to `limit`. `bytes` may be longer: 0 beyond the words.
 #[inline(always)]

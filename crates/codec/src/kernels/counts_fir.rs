@@ -269,6 +269,19 @@ levels!(pub(crate) fn symbols_of_differences(
     differences: &[i32], bins: &[u8], symbols: &mut [u8]
 ) = symbols_of_differences_kernel);
 
+/// Where a table of `width` symbols for each bin has these.
+#[inline(always)]
+fn places_in_table_kernel(width: u16, bins: &[u8], symbols: &[u8], places: &mut [u16]) {
+    for ((place, &bin), &symbol) in places.iter_mut().zip(bins).zip(symbols) {
+        *place = u16::from(bin)
+            .wrapping_mul(width)
+            .wrapping_add(u16::from(symbol));
+    }
+}
+levels!(pub(crate) fn places_in_table(
+    width: u16, bins: &[u8], symbols: &[u8], places: &mut [u16]
+) = places_in_table_kernel);
+
 /// Sets the first of `places`, of which there are as many as symbols, to where symbols are `direct` or more; returns
 /// their number.
 #[inline(always)]

@@ -21,7 +21,7 @@
 //! | `baseline` | SSE2, which every x86-64 has | NEON, which every aarch64 has; little-endian only |
 //! | `avx2` | AVX2, BMI1, BMI2, F16C, FMA, LZCNT, POPCNT (about x86-64-v3) | |
 //! | `avx512` | and AVX-512 F, BW, CD, DQ, VL (x86-64-v4) | |
-//! | `avx512gfni` | and AVX-512 VBMI, VBMI2, GFNI (Ice Lake, Zen 4) | |
+//! | `avx512gfni` | and AVX-512 VBMI, VBMI2, VNNI, GFNI (Ice Lake, Zen 4) | |
 //!
 //! The environment variable `ETALON_SIMD` names the highest level that [`Level::best`] may return.
 
@@ -122,7 +122,13 @@ fn detected(set: InstructionSet) -> bool {
                 && has!("avx512dq")
                 && has!("avx512vl")
         }
-        Avx512Gfni => detected(Avx512) && has!("avx512vbmi") && has!("avx512vbmi2") && has!("gfni"),
+        Avx512Gfni => {
+            detected(Avx512)
+                && has!("avx512vbmi")
+                && has!("avx512vbmi2")
+                && has!("avx512vnni")
+                && has!("gfni")
+        }
     }
 }
 
@@ -171,7 +177,7 @@ macro_rules! levels {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,bmi1,bmi2,f16c,fma,lzcnt,popcnt")]
             #[target_feature(enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl")]
-            #[target_feature(enable = "avx512vbmi,avx512vbmi2,gfni")]
+            #[target_feature(enable = "avx512vbmi,avx512vbmi2,avx512vnni,gfni")]
             fn avx512gfni $(<$($generic: $bound),+>)? ($($argument: $kind),*) $(-> $result)? {
                 $kernel($($argument),*)
             }

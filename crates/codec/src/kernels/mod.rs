@@ -11,6 +11,11 @@ pub(crate) mod counts;
 #[cfg(target_arch = "x86_64")]
 mod counts_avx512;
 pub(crate) mod counts_fir;
+#[cfg(target_arch = "x86_64")]
+mod counts_fir_avx2;
+#[cfg(target_arch = "x86_64")]
+mod counts_fir_avx512;
+pub(crate) mod counts_fir_narrow;
 pub(crate) mod indices;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;

@@ -127,10 +127,10 @@ levels!(
 /// Eight bins to an octave.
 #[inline(always)]
 fn bin(sum: i32) -> u8 {
-    let z = ((sum >> SPREAD_SHIFT).max(0) + 8) as u32;
-    let exponent = 31 - z.leading_zeros();
-    let bin = 8 * (exponent - 3) + ((z >> (exponent - 3)) & 7);
-    bin.min(BINS as u32 - 1) as u8
+    // Below 2²⁴ a float has the bits of the integer: its exponent is the logarithm.
+    let z = (sum >> SPREAD_SHIFT).max(0) + 8;
+    let eighths = ((z as f32).to_bits() >> 20) as i32 - ((127 + 3) << 3);
+    eighths.min(BINS as i32 - 1) as u8
 }
 
 #[inline(always)]

@@ -38,6 +38,8 @@ pub(crate) struct DecodeEntries<'a> {
     pub(crate) all: &'a [u32],
     /// The number of slots, from the first on, whose entries have symbol 0; zeros where it is not known.
     pub(crate) firsts: &'a [u16; FEW_CONTEXTS],
+    /// Whether entries are so many, and symbol 0 so frequent, that it pays to read none where the symbol is 0.
+    pub(crate) are_spared: bool,
 }
 
 /// Tables to encode with.
@@ -115,11 +117,12 @@ pub(super) fn decode_scalar(
             let entry = entries[table + (*x & (TOTAL - 1)) as usize];
             let frequency = (entry >> 8 & (TOTAL - 1)) + 1;
             *x = frequency * (*x >> PRECISION_BITS) + (entry >> 20);
-            if *x < START {
-                let word = [window[used % SLACK_BYTES], window[(used + 1) % SLACK_BYTES]];
-                *x = *x << 16 | u32::from(u16::from_le_bytes(word));
-                used += 2;
-            }
+            // Which lanes need a word cannot be foreseen: every one reads it, and few keep it.
+            let word = [window[used % SLACK_BYTES], window[(used + 1) % SLACK_BYTES]];
+            let longer = *x << 16 | u32::from(u16::from_le_bytes(word));
+            let is_low = *x < START;
+            *x = if is_low { longer } else { *x };
+            used += 2 * usize::from(is_low);
             *symbol = entry as u8;
         }
         *at += used;
@@ -175,11 +178,11 @@ pub(super) fn encode_scalar(
             let entry = entries[table + usize::from(symbol)];
             let high = (entry >> 32) as u32;
             let others = high & 0x1fff;
-            if *x >= (TOTAL - others) << (31 - PRECISION_BITS) {
-                free -= 1;
-                words[free] = *x as u16;
-                *x >>= 16;
-            }
+            // As in decoding: every lane writes a word, and few let it stay.
+            let is_full = *x >= (TOTAL - others) << (31 - PRECISION_BITS);
+            words[free - 1] = *x as u16;
+            free -= usize::from(is_full);
+            *x = if is_full { *x >> 16 } else { *x };
             let quotient = ((u64::from(*x) * (entry & 0xffff_ffff)) >> 32) as u32 >> (high >> 27);
             *x = (*x + (high >> 13 & 0x3fff)).wrapping_add(quotient.wrapping_mul(others));
         }

@@ -82,7 +82,7 @@ pub(super) unsafe fn decode(
                 let slots = _mm256_and_si256(*x, mask);
                 let table = _mm256_slli_epi32::<{ PRECISION_BITS as i32 }>(context);
                 let index = _mm256_or_si256(table, slots);
-                let entry = _mm256_i32gather_epi32::<4>(entries.as_ptr().cast(), index);
+                let entry = gathered(index, entries);
                 let frequency = _mm256_and_si256(_mm256_srli_epi32::<8>(entry), mask);
                 let frequency = _mm256_add_epi32(frequency, _mm256_set1_epi32(1));
                 let quotient = _mm256_srli_epi32::<{ PRECISION_BITS as i32 }>(*x);
@@ -106,6 +106,79 @@ pub(super) unsafe fn decode(
     }
     let (contexts, symbols) = (&contexts[done..], &mut symbols[done..]);
     done + decode_scalar(lanes, states, entries, (words, at), contexts, symbols)
+}
+
+/// The entries of all lanes, loaded one by one: a gather takes longer on most processors.
+///
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn gathered(index: __m256i, entries: &[u32]) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = four_gathered(_mm256_castsi256_si128(index), entries);
+        let high = four_gathered(_mm256_extracti128_si256::<1>(index), entries);
+        _mm256_set_m128i(high, low)
+    }
+}
+
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn four_gathered(index: __m128i, entries: &[u32]) -> __m128i {
+    let low = _mm_cvtsi128_si64(index) as u64;
+    let high = _mm_extract_epi64::<1>(index) as u64;
+    let entries = entries.as_ptr();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let four = _mm_loadu_si32(entries.add(low as u32 as usize).cast());
+        let four = _mm_insert_epi32::<1>(four, *entries.add((low >> 32) as usize) as i32);
+        let four = _mm_insert_epi32::<2>(four, *entries.add(high as u32 as usize) as i32);
+        _mm_insert_epi32::<3>(four, *entries.add((high >> 32) as usize) as i32)
+    }
+}
+
+/// Low and high halves of the entries of all lanes.
+///
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn halves_gathered(index: __m256i, entries: &[u64]) -> (__m256i, __m256i) {
+    let low = _mm256_castsi256_si128(index);
+    let high = _mm256_extracti128_si256::<1>(index);
+    // SAFETY: the caller's promise.
+    let (first, second) = unsafe {
+        let first = two_gathered(_mm_cvtsi128_si64(low) as u64, entries);
+        let second = two_gathered(_mm_extract_epi64::<1>(low) as u64, entries);
+        let third = two_gathered(_mm_cvtsi128_si64(high) as u64, entries);
+        let fourth = two_gathered(_mm_extract_epi64::<1>(high) as u64, entries);
+        // In the order in which the halves of two registers are taken together.
+        (
+            _mm256_castsi256_ps(_mm256_set_m128i(third, first)),
+            _mm256_castsi256_ps(_mm256_set_m128i(fourth, second)),
+        )
+    };
+    (
+        _mm256_castps_si256(_mm256_shuffle_ps::<0b10_00_10_00>(first, second)),
+        _mm256_castps_si256(_mm256_shuffle_ps::<0b11_01_11_01>(first, second)),
+    )
+}
+
+/// # Safety
+/// `entries` has an entry for both indices, of 32 bits each.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn two_gathered(indices: u64, entries: &[u64]) -> __m128i {
+    let entries = entries.as_ptr();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = _mm_loadl_epi64(entries.add(indices as u32 as usize).cast());
+        let high = entries.add((indices >> 32) as usize).cast();
+        _mm_castpd_si128(_mm_loadh_pd(_mm_castsi128_pd(low), high))
+    }
 }
 
 /// The lanes of a register in another order.
@@ -203,14 +276,8 @@ pub(super) unsafe fn encode(
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn encoded(states: __m256i, index: __m256i, entries: &[u64]) -> (__m256i, __m256i) {
-    let entries: *const i32 = entries.as_ptr().cast();
-    // SAFETY: each entry is two numbers of 4 bytes.
-    let (reciprocal, high) = unsafe {
-        (
-            _mm256_i32gather_epi32::<8>(entries, index),
-            _mm256_i32gather_epi32::<8>(entries.add(1), index),
-        )
-    };
+    // SAFETY: the caller's promise.
+    let (reciprocal, high) = unsafe { halves_gathered(index, entries) };
     let others = _mm256_and_si256(high, _mm256_set1_epi32(0x1fff));
     let bias = _mm256_and_si256(_mm256_srli_epi32::<13>(high), _mm256_set1_epi32(0x3fff));
     let shift = _mm256_srli_epi32::<27>(high);

@@ -4,8 +4,10 @@
 //! need one in ascending order: the first sixteen words are loaded and expanded to those lanes. Encoding compresses
 //! the words of the lanes that give one and stores them in front of the others.
 //!
-//! Slots are spread evenly over a table, so most of the entries read are not in the L1 cache. Lanes that decode symbol 0
-//! do without: its frequency is in a register, and a step in which no lane needs an entry reads none.
+//! Slots are spread evenly over a table, so most of the entries read are not in the L1 cache. Where symbol 0 is all but
+//! certain, or the tables are many, lanes that decode it do without: its frequency is in a register, and a step in which
+//! no lane needs an entry reads none. Elsewhere entries are read without a look at that, one by one: a gather does it no
+//! faster.
 
 #![allow(unsafe_code)] // Intrinsics; the caller of `decode` and `encode` answers for the CPU and the lengths.
 
@@ -17,6 +19,12 @@ use super::rans::{
 };
 
 const REGISTER_LANES: usize = 16;
+/// The frequency of symbol 0 from which on a register of lanes often has no other.
+const NEARLY_CERTAIN: u32 = TOTAL * 97 / 100;
+/// Symbols that are looked at together for the way to encode them, and how many may be other than 0 to have most
+/// registers without one.
+const PIECE: usize = 256;
+const FEW: u32 = 8;
 
 /// # Safety
 /// The CPU has the instructions; `lanes` is 8 to 32; `entries` holds a table of 4096; one symbol per context.
@@ -43,17 +51,27 @@ pub(super) unsafe fn decode(
             let context = contexts.as_ptr().add(done);
             let symbol = symbols.as_mut_ptr().add(done);
             let word = words.as_ptr().add(*at);
+            let active = ((1u64 << count) - 1) as u32;
+            let (active_low, active_high) = (active as u16, (active >> REGISTER_LANES) as u16);
+            let contexts = _mm256_maskz_loadu_epi8(active, context.cast());
+            let contexts = _mm256_min_epu8(contexts, last);
+            let context_low = _mm256_castsi256_si128(contexts);
+            let context_high = _mm256_extracti128_si256::<1>(contexts);
+            let firsts = first_frequencies(contexts, entries.firsts);
+            let (first_low, first_high) = parts(firsts);
+            let are_few = entries.are_spared || are_nearly_certain(firsts);
+            let next_of = |states, contexts, firsts, active| {
+                if are_few {
+                    decoded_few(states, contexts, firsts, active, entries.all)
+                } else {
+                    decoded(states, contexts, entries.all)
+                }
+            };
             let used;
             if count == MAX_LANES {
                 let all = u16::MAX;
-                let contexts = _mm256_min_epu8(_mm256_loadu_si256(context.cast()), last);
-                let (first_low, first_high) = first_frequencies(contexts, entries.firsts);
-                let context_low = _mm256_castsi256_si128(contexts);
-                let context_high = _mm256_extracti128_si256::<1>(contexts);
-                let (low_entries, next_low) =
-                    decoded(low, context_low, first_low, all, entries.all);
-                let (high_entries, next_high) =
-                    decoded(high, context_high, first_high, all, entries.all);
+                let (low_entries, next_low) = next_of(low, context_low, first_low, all);
+                let (high_entries, next_high) = next_of(high, context_high, first_high, all);
                 let (used_low, used_high);
                 (low, used_low) = refilled(next_low, all, word);
                 (high, used_high) = refilled(next_high, all, word.add(2 * used_low));
@@ -62,22 +80,13 @@ pub(super) unsafe fn decode(
                 let symbol = symbol.add(REGISTER_LANES);
                 _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(high_entries));
             } else {
-                let active = ((1u64 << count) - 1) as u32;
-                let (active_low, active_high) = (active as u16, (active >> REGISTER_LANES) as u16);
-                let contexts = _mm256_maskz_loadu_epi8(active, context.cast());
-                let contexts = _mm256_min_epu8(contexts, last);
-                let (first_low, first_high) = first_frequencies(contexts, entries.firsts);
-                let context_low = _mm256_castsi256_si128(contexts);
-                let (low_entries, next) =
-                    decoded(low, context_low, first_low, active_low, entries.all);
+                let (low_entries, next) = next_of(low, context_low, first_low, active_low);
                 let (next, used_low) = refilled(next, active_low, word);
                 low = _mm512_mask_mov_epi32(low, active_low, next);
                 _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_low, low_entries);
                 let mut used_high = 0;
                 if active_high != 0 {
-                    let context_high = _mm256_extracti128_si256::<1>(contexts);
-                    let (high_entries, next) =
-                        decoded(high, context_high, first_high, active_high, entries.all);
+                    let (high_entries, next) = next_of(high, context_high, first_high, active_high);
                     let next = refilled(next, active_high, word.add(2 * used_low));
                     high = _mm512_mask_mov_epi32(high, active_high, next.0);
                     used_high = next.1;
@@ -108,7 +117,7 @@ fn active_lanes(count: usize) -> (u16, u16) {
 /// The frequencies of symbol 0 in the contexts of all lanes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn first_frequencies(contexts: __m256i, firsts: &[u16; FEW_CONTEXTS]) -> (__m512i, __m512i) {
+fn first_frequencies(contexts: __m256i, firsts: &[u16; FEW_CONTEXTS]) -> __m512i {
     // SAFETY: 64 numbers are two registers.
     let (low, high) = unsafe {
         let firsts = firsts.as_ptr().cast::<__m512i>();
@@ -117,10 +126,22 @@ fn first_frequencies(contexts: __m256i, firsts: &[u16; FEW_CONTEXTS]) -> (__m512
             _mm512_loadu_si512(firsts.add(1)),
         )
     };
-    let found = _mm512_permutex2var_epi16(low, _mm512_cvtepu8_epi16(contexts), high);
+    _mm512_permutex2var_epi16(low, _mm512_cvtepu8_epi16(contexts), high)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn are_nearly_certain(firsts: __m512i) -> bool {
+    _mm512_cmplt_epu16_mask(firsts, _mm512_set1_epi16(NEARLY_CERTAIN as i16)) == 0
+}
+
+/// The lower and the upper 16 numbers.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn parts(numbers: __m512i) -> (__m512i, __m512i) {
     (
-        _mm512_cvtepu16_epi32(_mm512_castsi512_si256(found)),
-        _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(found)),
+        _mm512_cvtepu16_epi32(_mm512_castsi512_si256(numbers)),
+        _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(numbers)),
     )
 }
 
@@ -130,7 +151,33 @@ fn first_frequencies(contexts: __m256i, firsts: &[u16; FEW_CONTEXTS]) -> (__m512
 /// `entries` holds a table for each context.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn decoded(
+unsafe fn decoded(states: __m512i, contexts: __m128i, entries: &[u32]) -> (__m512i, __m512i) {
+    // SAFETY: a context's table has an entry for every slot.
+    let entry = unsafe { gathered(indices(states, contexts), entries) };
+    let mask = _mm512_set1_epi32(TOTAL as i32 - 1);
+    let less_one = _mm512_and_si512(_mm512_srli_epi32::<8>(entry), mask);
+    let frequency = _mm512_add_epi32(less_one, _mm512_set1_epi32(1));
+    let product = _mm512_mullo_epi32(frequency, _mm512_srli_epi32::<{ PRECISION_BITS }>(states));
+    let next = _mm512_add_epi32(product, _mm512_srli_epi32::<20>(entry));
+    (entry, next)
+}
+
+/// Places of the entries of the lanes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn indices(states: __m512i, contexts: __m128i) -> __m512i {
+    let slots = _mm512_and_si512(states, _mm512_set1_epi32(TOTAL as i32 - 1));
+    let tables = _mm512_slli_epi32::<{ PRECISION_BITS }>(_mm512_cvtepu8_epi32(contexts));
+    _mm512_or_si512(tables, slots)
+}
+
+/// The same where few lanes have another symbol than 0, whose frequencies are `firsts`.
+///
+/// # Safety
+/// As of [`decoded`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn decoded_few(
     states: __m512i,
     contexts: __m128i,
     firsts: __m512i,
@@ -142,10 +189,8 @@ unsafe fn decoded(
     let mut entry = _mm512_setzero_si512();
     let (mut frequency, mut offset) = (firsts, slots);
     if others != 0 {
-        let tables = _mm512_slli_epi32::<{ PRECISION_BITS }>(_mm512_cvtepu8_epi32(contexts));
-        let index = _mm512_or_si512(tables, slots);
         // SAFETY: a context's table has an entry for every slot.
-        entry = unsafe { gathered(others, index, entries) };
+        entry = unsafe { few_gathered(others, indices(states, contexts), entries) };
         let mask = _mm512_set1_epi32(TOTAL as i32 - 1);
         let less_one = _mm512_and_si512(_mm512_srli_epi32::<8>(entry), mask);
         frequency = _mm512_mask_add_epi32(firsts, others, less_one, _mm512_set1_epi32(1));
@@ -156,19 +201,18 @@ unsafe fn decoded(
     (entry, _mm512_add_epi32(product, offset))
 }
 
-/// The entries of the lanes in `others`, and zeros. One or two are loaded one by one: a gather takes as long for them as
-/// for sixteen.
+/// The entries of the lanes in `others`, and zeros. One or two are loaded one by one, more in a gather, which reads no
+/// others.
 ///
 /// # Safety
 /// `entries` has an entry for each index.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i {
-    let zero = _mm512_setzero_si512();
-    let entries: *const i32 = entries.as_ptr().cast();
+unsafe fn few_gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i {
     let first = others & others.wrapping_neg();
     let second = others ^ first;
     if second & second.wrapping_sub(1) != 0 {
+        let (zero, entries) = (_mm512_setzero_si512(), entries.as_ptr().cast());
         // SAFETY: the caller's promise.
         return unsafe { _mm512_mask_i32gather_epi32::<4>(zero, others, index, entries) };
     }
@@ -176,13 +220,49 @@ unsafe fn gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i {
     let chosen = _mm_cvtsi128_si64(_mm512_castsi512_si128(chosen)) as u64;
     // SAFETY: the caller's promise; where there is no second lane, its index is 0.
     let (one, two) = unsafe {
+        let entries = entries.as_ptr();
         (
-            *entries.add(chosen as u32 as usize),
-            *entries.add((chosen >> 32) as usize),
+            *entries.add(chosen as u32 as usize) as i32,
+            *entries.add((chosen >> 32) as usize) as i32,
         )
     };
     let entry = _mm512_maskz_set1_epi32(first, one);
     _mm512_mask_set1_epi32(entry, second, two)
+}
+
+/// The entries of all lanes.
+///
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn gathered(index: __m512i, entries: &[u32]) -> __m512i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = four_gathered(_mm512_castsi512_si128(index), entries);
+        let second = four_gathered(_mm512_extracti32x4_epi32::<1>(index), entries);
+        let third = four_gathered(_mm512_extracti32x4_epi32::<2>(index), entries);
+        let fourth = four_gathered(_mm512_extracti32x4_epi32::<3>(index), entries);
+        let low = _mm512_castsi256_si512(_mm256_set_m128i(second, first));
+        _mm512_inserti64x4::<1>(low, _mm256_set_m128i(fourth, third))
+    }
+}
+
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn four_gathered(index: __m128i, entries: &[u32]) -> __m128i {
+    let low = _mm_cvtsi128_si64(index) as u64;
+    let high = _mm_extract_epi64::<1>(index) as u64;
+    let entries = entries.as_ptr();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let four = _mm_loadu_si32(entries.add(low as u32 as usize).cast());
+        let four = _mm_insert_epi32::<1>(four, *entries.add((low >> 32) as usize) as i32);
+        let four = _mm_insert_epi32::<2>(four, *entries.add(high as u32 as usize) as i32);
+        _mm_insert_epi32::<3>(four, *entries.add((high >> 32) as usize) as i32)
+    }
 }
 
 /// The states with a word appended to those that fell too low, and the number of words that took.
@@ -213,7 +293,8 @@ pub(super) unsafe fn encode(
     contexts: &[u8],
     symbols: &[u8],
 ) -> usize {
-    let last = _mm_set1_epi8((entries.all.len() / SYMBOLS - 1).min(255) as u8 as i8);
+    let last = _mm256_set1_epi8((entries.all.len() / SYMBOLS - 1).min(255) as u8 as i8);
+    let last_16 = _mm256_castsi256_si128(last);
     // SAFETY: `States` is as long as two registers, and aligned.
     let (mut low, mut high) = unsafe {
         let states = states.0.as_ptr().cast::<__m512i>();
@@ -221,32 +302,52 @@ pub(super) unsafe fn encode(
     };
     let words = words.as_mut_ptr();
     let mut end = contexts.len();
+    let (mut piece, mut firsts) = (end, entries.firsts);
+    // The short step, if there is one, is the last.
+    let mut count = end.saturating_sub(1) % lanes + 1;
     while end > 0 {
-        let count = (end - 1) % lanes + 1;
+        if end <= piece {
+            piece = end.saturating_sub(PIECE);
+            // SAFETY: the symbols of the piece exist.
+            let others = unsafe { nonzero(&symbols[piece..end]) };
+            firsts = entries.firsts.filter(|_| others <= FEW);
+        }
         end -= count;
-        let (active, active_high) = active_lanes(count);
         // SAFETY: `count` contexts and symbols from `end` on exist, and each frees at most one word.
         unsafe {
             let context = contexts.as_ptr().add(end);
             let symbol = symbols.as_ptr().add(end);
-            if active_high != 0 {
-                let context = _mm_maskz_loadu_epi8(active_high, context.add(REGISTER_LANES).cast());
-                let symbol = _mm_maskz_loadu_epi8(active_high, symbol.add(REGISTER_LANES).cast());
-                let context = _mm_min_epu8(context, last);
-                high = encoded(
-                    high,
-                    context,
-                    symbol,
-                    active_high,
-                    entries,
-                    words,
-                    &mut free,
-                );
+            if count == MAX_LANES && firsts.is_none() {
+                let all = u16::MAX;
+                let context = _mm256_min_epu8(_mm256_loadu_si256(context.cast()), last);
+                let symbol = _mm256_loadu_si256(symbol.cast());
+                let context_high = _mm256_extracti128_si256::<1>(context);
+                let symbol_high = _mm256_extracti128_si256::<1>(symbol);
+                let high_entries = entries_of(context_high, symbol_high, entries.all);
+                let context_low = _mm256_castsi256_si128(context);
+                let symbol_low = _mm256_castsi256_si128(symbol);
+                let low_entries = entries_of(context_low, symbol_low, entries.all);
+                high = encoded(high, high_entries, all, words, &mut free);
+                low = encoded(low, low_entries, all, words, &mut free);
+            } else {
+                let (active, active_high) = active_lanes(count);
+                let tables = EncodeEntries { firsts, ..entries };
+                if active_high != 0 {
+                    let context = context.add(REGISTER_LANES).cast();
+                    let context = _mm_min_epu8(_mm_maskz_loadu_epi8(active_high, context), last_16);
+                    let symbol = symbol.add(REGISTER_LANES).cast();
+                    let symbol = _mm_maskz_loadu_epi8(active_high, symbol);
+                    let entries = few_entries_of(context, symbol, tables);
+                    high = encoded(high, entries, active_high, words, &mut free);
+                }
+                let context = _mm_maskz_loadu_epi8(active, context.cast());
+                let context = _mm_min_epu8(context, last_16);
+                let symbol = _mm_maskz_loadu_epi8(active, symbol.cast());
+                let entries = few_entries_of(context, symbol, tables);
+                low = encoded(low, entries, active, words, &mut free);
             }
-            let context = _mm_min_epu8(_mm_maskz_loadu_epi8(active, context.cast()), last);
-            let symbol = _mm_maskz_loadu_epi8(active, symbol.cast());
-            low = encoded(low, context, symbol, active, entries, words, &mut free);
         }
+        count = lanes;
     }
     // SAFETY: as above.
     unsafe {
@@ -257,32 +358,51 @@ pub(super) unsafe fn encode(
     free
 }
 
+/// Low and high halves of entries.
+type Halves = (__m512i, __m512i);
+
+/// # Safety
+/// `entries` has a table of 256 for each context.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn entries_of(contexts: __m128i, symbols: __m128i, entries: &[u64]) -> Halves {
+    let index = _mm512_slli_epi32::<8>(_mm512_cvtepu8_epi32(contexts));
+    let index = _mm512_or_si512(index, _mm512_cvtepu8_epi32(symbols));
+    // SAFETY: the caller's promise.
+    unsafe { halves_gathered(index, entries) }
+}
+
+/// The same where most symbols are 0.
+///
+/// # Safety
+/// As of [`entries_of`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn few_entries_of(contexts: __m128i, symbols: __m128i, entries: EncodeEntries) -> Halves {
+    let is_first = _mm_test_epi8_mask(symbols, symbols) == 0;
+    match entries.firsts {
+        Some([low, high]) if is_first => {
+            let contexts = _mm512_cvtepu8_epi32(contexts);
+            (of_64(low, contexts), of_64(high, contexts))
+        }
+        // SAFETY: the caller's promise.
+        _ => unsafe { entries_of(contexts, symbols, entries.all) },
+    }
+}
+
 /// The next states of the active lanes; words go in front of `words[*free]`.
 ///
 /// # Safety
-/// `entries` has a table for each context; one word is free per active lane.
+/// One word is free per active lane.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
 unsafe fn encoded(
     states: __m512i,
-    contexts: __m128i,
-    symbols: __m128i,
+    (reciprocal, high): Halves,
     active: u16,
-    entries: EncodeEntries,
     words: *mut u16,
     free: &mut usize,
 ) -> __m512i {
-    let contexts = _mm512_cvtepu8_epi32(contexts);
-    let is_first = _mm_test_epi8_mask(symbols, symbols) == 0;
-    let (reciprocal, high) = match entries.firsts {
-        Some([low, high]) if is_first => (of_64(low, contexts), of_64(high, contexts)),
-        _ => {
-            let index = _mm512_slli_epi32::<8>(contexts);
-            let index = _mm512_or_si512(index, _mm512_cvtepu8_epi32(symbols));
-            // SAFETY: a context's table has 256 entries.
-            unsafe { halves_gathered(active, index, entries.all) }
-        }
-    };
     let others = _mm512_and_si512(high, _mm512_set1_epi32(0x1fff));
     let bias = _mm512_and_si512(_mm512_srli_epi32::<13>(high), _mm512_set1_epi32(0x3fff));
     let shift = _mm512_srli_epi32::<27>(high);
@@ -308,24 +428,35 @@ unsafe fn encoded(
     _mm512_mask_mov_epi32(states, active, next)
 }
 
-/// Low and high halves of the entries of the active lanes. A gather takes as long as it has lanes, so whole entries are
-/// read, and then parted.
+/// Symbols other than 0.
+///
+/// # Safety
+/// The CPU has the instructions.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+unsafe fn nonzero(symbols: &[u8]) -> u32 {
+    let mut count = 0;
+    for symbols in symbols.chunks(64) {
+        let active = u64::MAX >> (64 - symbols.len());
+        // SAFETY: as many bytes as are active are read.
+        let symbols = unsafe { _mm512_maskz_loadu_epi8(active, symbols.as_ptr().cast()) };
+        count += _mm512_test_epi8_mask(symbols, symbols).count_ones();
+    }
+    count
+}
+
+/// Low and high halves of the entries of all lanes.
 ///
 /// # Safety
 /// `entries` has an entry for each index.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn halves_gathered(active: u16, index: __m512i, entries: &[u64]) -> (__m512i, __m512i) {
-    let zero = _mm512_setzero_si512();
-    let entries: *const i64 = entries.as_ptr().cast();
-    let (first, second) = (active as u8, (active >> 8) as u8);
-    let first_index = _mm512_castsi512_si256(index);
-    let second_index = _mm512_extracti64x4_epi64::<1>(index);
+unsafe fn halves_gathered(index: __m512i, entries: &[u64]) -> (__m512i, __m512i) {
     // SAFETY: the caller's promise.
     let (first, second) = unsafe {
         (
-            _mm512_mask_i32gather_epi64::<8>(zero, first, first_index, entries),
-            _mm512_mask_i32gather_epi64::<8>(zero, second, second_index, entries),
+            eight_gathered(_mm512_castsi512_si256(index), entries),
+            eight_gathered(_mm512_extracti64x4_epi64::<1>(index), entries),
         )
     };
     let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -334,6 +465,40 @@ unsafe fn halves_gathered(active: u16, index: __m512i, entries: &[u64]) -> (__m5
         _mm512_permutex2var_epi32(first, even, second),
         _mm512_permutex2var_epi32(first, odd, second),
     )
+}
+
+/// # Safety
+/// `entries` has an entry for each index.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn eight_gathered(index: __m256i, entries: &[u64]) -> __m512i {
+    let (low, high) = (
+        _mm256_castsi256_si128(index),
+        _mm256_extracti128_si256::<1>(index),
+    );
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = two_gathered(_mm_cvtsi128_si64(low) as u64, entries);
+        let second = two_gathered(_mm_extract_epi64::<1>(low) as u64, entries);
+        let third = two_gathered(_mm_cvtsi128_si64(high) as u64, entries);
+        let fourth = two_gathered(_mm_extract_epi64::<1>(high) as u64, entries);
+        let low = _mm512_castsi256_si512(_mm256_set_m128i(second, first));
+        _mm512_inserti64x4::<1>(low, _mm256_set_m128i(fourth, third))
+    }
+}
+
+/// # Safety
+/// `entries` has an entry for both indices, of 32 bits each.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn two_gathered(indices: u64, entries: &[u64]) -> __m128i {
+    let entries = entries.as_ptr();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = _mm_loadl_epi64(entries.add(indices as u32 as usize).cast());
+        let high = entries.add((indices >> 32) as usize).cast();
+        _mm_castpd_si128(_mm_loadh_pd(_mm_castsi128_pd(low), high))
+    }
 }
 
 /// Entries of a table of 64; only the low six bits of an index count.

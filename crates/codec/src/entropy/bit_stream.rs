@@ -1,10 +1,10 @@
-//! Bits of a stream, from the lowest of each byte on.
+//! Numbers of any few bits one after another, from the lowest bit of each byte on: what symbols leave out.
 
 use crate::Error;
 
 /// Appends numbers of up to 32 bits.
 #[derive(Default)]
-pub(super) struct BitWriter {
+pub(crate) struct BitWriter {
     bytes: Vec<u8>,
     held: u64,
     count: u32,
@@ -12,14 +12,14 @@ pub(super) struct BitWriter {
 
 impl BitWriter {
     /// Forgets all bits and keeps the memory.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         (self.held, self.count) = (0, 0);
     }
 
     /// Appends the low `bits` bits of a number that has no others.
     #[inline]
-    pub(super) fn put(&mut self, number: u32, bits: u32) {
+    pub(crate) fn put(&mut self, number: u32, bits: u32) {
         self.held |= u64::from(number) << self.count;
         self.count += bits;
         if self.count >= 32 {
@@ -31,7 +31,7 @@ impl BitWriter {
     }
 
     /// All bits, filled up with zeros.
-    pub(super) fn finish(&mut self) -> &[u8] {
+    pub(crate) fn finish(&mut self) -> &[u8] {
         let rest = self.held.to_le_bytes();
         self.bytes
             .extend_from_slice(&rest[..self.count.div_ceil(8) as usize]);
@@ -41,31 +41,34 @@ impl BitWriter {
 }
 
 /// Takes numbers from the front.
-pub(super) struct BitReader<'a> {
+pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,
     held: u64,
     count: u32,
+    /// What the bits are, for errors.
+    what: &'static str,
 }
 
 impl<'a> BitReader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], what: &'static str) -> Self {
         Self {
             bytes,
             at: 0,
             held: 0,
             count: 0,
+            what,
         }
     }
 
     /// The next number, of up to 31 bits.
     #[inline]
-    pub(super) fn take(&mut self, bits: u32) -> Result<u32, Error> {
+    pub(crate) fn take(&mut self, bits: u32) -> Result<u32, Error> {
         if self.count < bits {
             self.fill();
             if self.count < bits {
                 return Err(Error::Truncated {
-                    what: "the extra bits",
+                    what: self.what,
                     offset: self.at,
                     needed: self.bytes.len() + 1,
                     len: self.bytes.len(),
@@ -93,7 +96,7 @@ impl<'a> BitReader<'a> {
     }
 
     /// Whether nothing but the zeros of the last byte is left.
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.at == self.bytes.len() && self.count < 8 && self.held == 0
     }
 }
@@ -116,13 +119,13 @@ mod tests {
                 writer.put(value, bits);
             }
             let bytes = writer.finish().to_vec();
-            let mut reader = BitReader::new(&bytes);
+            let mut reader = BitReader::new(&bytes, "bits");
             for (value, bits) in (0..count).map(number) {
                 assert_eq!(reader.take(bits).unwrap(), value);
             }
             assert!(reader.is_at_end());
             if let Some((_, cut)) = bytes.split_last() {
-                let mut reader = BitReader::new(cut);
+                let mut reader = BitReader::new(cut, "bits");
                 assert!((0..count).any(|i| reader.take(number(i).1).is_err()));
             }
         }

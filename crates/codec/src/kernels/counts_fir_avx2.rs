@@ -1,0 +1,234 @@
+//! Estimates of `counts` with AVX2: 16 pixels at once, products of pairs of neighbours in 8 lanes for the even pixels and
+//! in 8 for the odd ones.
+
+#![allow(unsafe_code)] // Intrinsics; the caller of `expect` answers for the CPU and the lengths.
+
+use std::arch::x86_64::*;
+
+use super::counts_fir::{FRACTION_BITS, Weights};
+use super::counts_fir_narrow::{Above, HALO};
+
+/// Pixels in a register, half a block.
+const PIXELS: usize = 16;
+
+/// Weights of two neighbours in every lane.
+#[target_feature(enable = "avx2")]
+fn pair(first: i32, second: i32) -> __m256i {
+    _mm256_set1_epi32(first & 0xffff | second << 16)
+}
+
+/// Weights as the taps of a row need them.
+struct Pairs {
+    first: [__m256i; 4],
+    second: [__m256i; 3],
+    third: [__m256i; 2],
+    /// Of the average around an even pixel, and around an odd one.
+    around: [__m256i; 2],
+    bias: __m256i,
+}
+
+impl Pairs {
+    #[target_feature(enable = "avx2")]
+    fn new(weights: &Weights) -> Self {
+        let w = &weights.of;
+        Self {
+            first: [
+                pair(w[0], w[1]),
+                pair(w[2], w[3]),
+                pair(w[4], w[5]),
+                pair(w[6], 0),
+            ],
+            second: [pair(w[7], w[8]), pair(w[9], w[10]), pair(w[11], 0)],
+            third: [pair(w[12], w[13]), pair(w[14], 0)],
+            around: [pair(w[15], 0), pair(0, w[15])],
+            bias: _mm256_set1_epi32(weights.bias),
+        }
+    }
+}
+
+/// # Safety
+/// The CPU has the instructions; bins are whole blocks, as many as `expected`, and rows have a halo on both sides.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn expect_roots(
+    above: Above,
+    weights: &Weights,
+    expected: &mut [i16],
+    bins: &mut [u8],
+) {
+    let pairs = Pairs::new(weights);
+    for start in (0..bins.len()).step_by(PIXELS) {
+        // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
+        unsafe {
+            let (even, odd) = estimates(above, start, &pairs);
+            let made = halves(special_root(even), special_root(odd));
+            _mm256_storeu_si256(expected.as_mut_ptr().add(start).cast(), made);
+            let made = bytes(halves(root_bin(even), root_bin(odd)));
+            _mm_storeu_si128(bins.as_mut_ptr().add(start).cast(), made);
+        }
+    }
+}
+
+/// # Safety
+/// As of [`expect_roots`].
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn expect_values(
+    limit: i32,
+    above: Above,
+    weights: &Weights,
+    expected: &mut [i16],
+    bins: &mut [u8],
+) {
+    let limit = _mm256_set1_epi32(limit);
+    let pairs = Pairs::new(weights);
+    for start in (0..bins.len()).step_by(PIXELS) {
+        // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
+        unsafe {
+            let (even, odd) = estimates(above, start, &pairs);
+            let even = _mm256_max_epi32(even, _mm256_setzero_si256());
+            let odd = _mm256_max_epi32(odd, _mm256_setzero_si256());
+            let made = halves(base(even, limit), base(odd, limit));
+            _mm256_storeu_si256(expected.as_mut_ptr().add(start).cast(), made);
+            let made = bytes(halves(value_bin(even), value_bin(odd)));
+            _mm_storeu_si128(bins.as_mut_ptr().add(start).cast(), made);
+        }
+    }
+}
+
+/// 16 numbers below 256.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn bytes(numbers: __m256i) -> __m128i {
+    let packed = _mm256_packus_epi16(numbers, numbers);
+    _mm256_castsi256_si128(_mm256_permute4x64_epi64::<0b10_00>(packed))
+}
+
+/// Whole parts of estimates that are not negative.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn base(e: __m256i, limit: __m256i) -> __m256i {
+    _mm256_min_epi32(_mm256_srli_epi32::<{ FRACTION_BITS as i32 }>(e), limit)
+}
+
+/// Estimates of even and odd pixels of half a block.
+///
+/// # Safety
+/// Half a block can be read from all rows, and a halo in front of it and behind it.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let columns = above.columns.as_ptr().add(start + HALO);
+        let around = halves(around(columns), around(columns.add(1)));
+        let even = _mm256_add_epi32(pairs.bias, _mm256_madd_epi16(around, pairs.around[0]));
+        let odd = _mm256_add_epi32(pairs.bias, _mm256_madd_epi16(around, pairs.around[1]));
+        (
+            with_taps(even, above, start + HALO, pairs),
+            with_taps(odd, above, start + HALO + 1, pairs),
+        )
+    }
+}
+
+/// 16 numbers of even and odd lanes, which have 16 bits and no sign.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(even: __m256i, odd: __m256i) -> __m256i {
+    _mm256_or_si256(even, _mm256_slli_epi32::<16>(odd))
+}
+
+/// The sum, and the taps of three rows around pixels `at`, `at` + 2, ….
+///
+/// # Safety
+/// As of [`estimates`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn with_taps(sum: __m256i, above: Above, at: usize, pairs: &Pairs) -> __m256i {
+    let first = above.rows[0].as_ptr().wrapping_add(at);
+    let second = above.rows[1].as_ptr().wrapping_add(at);
+    let third = above.rows[2].as_ptr().wrapping_add(at);
+    // SAFETY: the caller's promise; the taps are less than a halo away.
+    unsafe {
+        let one = product(first.sub(3), pairs.first[0]);
+        let two = product(first.sub(1), pairs.first[1]);
+        let one = _mm256_add_epi32(one, product(first.add(1), pairs.first[2]));
+        let two = _mm256_add_epi32(two, product(first.add(3), pairs.first[3]));
+        let one = _mm256_add_epi32(one, product(second.sub(2), pairs.second[0]));
+        let two = _mm256_add_epi32(two, product(second, pairs.second[1]));
+        let one = _mm256_add_epi32(one, product(second.add(2), pairs.second[2]));
+        let two = _mm256_add_epi32(two, product(third.sub(1), pairs.third[0]));
+        let one = _mm256_add_epi32(one, product(third.add(1), pairs.third[1]));
+        _mm256_add_epi32(sum, _mm256_add_epi32(one, two))
+    }
+}
+
+/// Products of pairs of neighbours.
+///
+/// # Safety
+/// Half a block can be read.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn product(row: *const i16, weights: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    _mm256_madd_epi16(unsafe { _mm256_loadu_si256(row.cast()) }, weights)
+}
+
+/// The sums of 14 averages around even pixels, the middle one twice, over 128.
+///
+/// # Safety
+/// As of [`estimates`].
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn around(columns: *const i16) -> __m256i {
+    let (both, first) = (pair(1, 1), pair(1, 0));
+    // SAFETY: the caller's promise.
+    unsafe {
+        let left = _mm256_add_epi32(product(columns.sub(6), both), product(columns.sub(4), both));
+        let middle = _mm256_add_epi32(product(columns.sub(2), both), product(columns, both));
+        let middle = _mm256_add_epi32(middle, product(columns, first));
+        let right = _mm256_add_epi32(product(columns.add(2), both), product(columns.add(4), both));
+        let right = _mm256_add_epi32(right, product(columns.add(6), first));
+        let sum = _mm256_add_epi32(left, _mm256_add_epi32(middle, right));
+        _mm256_srai_epi32::<7>(sum)
+    }
+}
+
+/// What special pixels are taken for.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn special_root(e: __m256i) -> __m256i {
+    let root = _mm256_max_epi32(_mm256_srai_epi32::<8>(e), _mm256_setzero_si256());
+    _mm256_min_epi32(root, _mm256_set1_epi32(1024))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn root_bin(e: __m256i) -> __m256i {
+    let e = _mm256_max_epi32(e, _mm256_setzero_si256());
+    let e = _mm256_min_epi32(e, _mm256_set1_epi32(1 << 22));
+    let z = _mm256_add_epi32(e, _mm256_set1_epi32(64));
+    let bits = _mm256_castps_si256(_mm256_cvtepi32_ps(z));
+    let eighths = _mm256_sub_epi32(
+        _mm256_srli_epi32::<20>(bits),
+        _mm256_set1_epi32((127 + 6) << 3),
+    );
+    _mm256_min_epi32(eighths, _mm256_set1_epi32(126))
+}
+
+/// Bins of estimates that are not negative.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn value_bin(e: __m256i) -> __m256i {
+    let z = _mm256_min_epi32(e, _mm256_set1_epi32((1 << 24) - 1024));
+    let z = _mm256_add_epi32(z, _mm256_set1_epi32(102));
+    let bits = _mm256_castps_si256(_mm256_cvtepi32_ps(z));
+    let quarters = _mm256_sub_epi32(
+        _mm256_srli_epi32::<21>(bits),
+        _mm256_set1_epi32((127 + 6) << 2),
+    );
+    let fraction = _mm256_srli_epi32::<{ FRACTION_BITS as i32 - 2 }>(e);
+    let fraction = _mm256_and_si256(fraction, _mm256_set1_epi32(3));
+    let small = _mm256_or_si256(_mm256_slli_epi32::<2>(quarters), fraction);
+    let is_large = _mm256_cmpgt_epi32(quarters, _mm256_set1_epi32(39));
+    let large = _mm256_add_epi32(quarters, _mm256_set1_epi32(120));
+    _mm256_blendv_epi8(small, large, is_large)
+}
