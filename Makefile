@@ -155,6 +155,7 @@ tools: .venv/.stamp
 
 packages: tools
 	@scripts/install_packages
+	@scripts/unpack_debian_bitshuffle
 
 .venv/.stamp: requirements/test.txt requirements/test-source.txt
 	@scripts/make_venv .venv $< "$(PYTHON)"
