@@ -11,6 +11,7 @@ pub(crate) mod counts;
 #[cfg(target_arch = "x86_64")]
 mod counts_avx512;
 pub(crate) mod counts_fir;
+pub(crate) mod crc32c;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 pub mod levels;
