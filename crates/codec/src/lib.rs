@@ -4,7 +4,8 @@
 //! the command, the C and Python libraries) supplies memory and a [`Context`] per thread and calls
 //!
 //! * [`Spec`] — what a user asked for, `name:key=value,…`, parsed against the [`CODECS`] table;
-//! * [`Filter`] — what HDF5 stores: a filter id whose streams are encoded and decoded from `cd_values` alone.
+//! * [`Filter`] — what HDF5 stores: a filter id, and for each its [`Stream`], which is encoded and decoded from
+//!   `cd_values` alone.
 
 mod certificate;
 mod codec;
@@ -31,6 +32,6 @@ pub use codecs::CODECS;
 pub use context::Context;
 pub use element::{ByteOrder, Element, ElementClass, Layout};
 pub use error::Error;
-pub use filter::{AnnouncedLen, Decode, Encode, FILTERS, Filter, Localise};
+pub use filter::{AnnouncedLen, Decode, Encode, FILTERS, Filter, Localise, Stream};
 pub use params::{Kind, Param, Spec, Value, nearest};
 pub use round_filter::round;

@@ -34,7 +34,7 @@ use super::bitshuffle_settings::{
 use crate::kernels::bittranspose::{bit_transpose, bit_untranspose};
 use crate::kernels::levels::Level;
 use crate::params::MASK;
-use crate::{Codec, Context, Error, Filter, Kind, Param};
+use crate::{Codec, Context, Error, Filter, Kind, Param, Stream};
 
 pub(crate) static CODEC: Codec = Codec {
     id: 1,
@@ -79,13 +79,18 @@ pub(crate) static CODEC: Codec = Codec {
 
 /// The registered filter.
 pub static FILTER: Filter = Filter {
+    stream: &STREAM,
+    cd_values,
+    user_values,
+    spec_of,
+};
+
+/// Its streams.
+pub static STREAM: Stream = Stream {
     id: 32008,
     name: "bitshuffle",
     class_name: c"bitshuffle; see https://github.com/kiyo-masui/bitshuffle; pip install h5etalon",
     in_place: false,
-    cd_values,
-    user_values,
-    spec_of,
     is_lossy: |_| false,
     localise,
     bound,
