@@ -1,7 +1,8 @@
 //! Etalon's codecs: bytes in, bytes out.
 //!
-//! This crate knows formats and nothing else: no files, no HDF5, no threads, no printing. A face (the HDF5 plugins,
-//! the command, the C and Python libraries) supplies memory and a [`Context`] per thread and calls
+//! This crate knows formats and nothing else: no files, no HDF5, no printing, and no threads unless a face asks for them
+//! with [`Context::with_threads`]. A face (the HDF5 plugins, the command, the C and Python libraries) supplies memory and a
+//! [`Context`] per thread and calls
 //!
 //! * [`Spec`] — what a user asked for, `name:key=value,…`, parsed against the [`CODECS`] table;
 //! * [`Filter`] — what HDF5 stores: a filter id, and for each its [`Stream`], which is encoded and decoded from
@@ -25,6 +26,7 @@ mod numbers;
 mod params;
 mod random;
 pub mod round_filter;
+mod threads;
 
 pub use certificate::{BoundUnit, Certificate, Guarantee, Tally};
 pub use codec::{Chunk, Codec, DecodePayload, EncodeChunk, Encoded};

@@ -37,15 +37,20 @@ functions!(
 /// Tells the user that the filter failed while `doing` something.
 pub(crate) fn report(stream: &Stream, doing: &CStr, message: &str) {
     let sentence = format!("{} ({}): {message}", stream.name, stream.id);
-    if std::env::var_os("ETALON_STDERR").is_some_and(|value| value == "1") {
-        // A closed stderr is no reason to fail differently.
-        let _ = writeln!(std::io::stderr(), "{sentence}");
-    }
+    say(&sentence);
     let Ok(sentence) = CString::new(sentence) else {
         return;
     };
     if let Some(stack) = Host::of_caller().as_ref().and_then(ErrorStack::of) {
         stack.replace(stream, doing, &sentence);
+    }
+}
+
+/// Prints a sentence for users who asked for that.
+pub(crate) fn say(sentence: &str) {
+    if std::env::var_os("ETALON_STDERR").is_some_and(|value| value == "1") {
+        // A closed stderr is no reason to fail differently.
+        let _ = writeln!(std::io::stderr(), "{sentence}");
     }
 }
 

@@ -153,6 +153,14 @@ fn same_len(found: usize, needed: usize) -> Result<(), String> {
 }
 
 impl Scratch {
+    /// Empty, for a thread whose big chunks are worked on by up to `count` threads.
+    pub(crate) fn with_threads(count: usize) -> Self {
+        Self {
+            context: Context::with_threads(count),
+            ..Self::default()
+        }
+    }
+
     /// Context and memory between filters apart, to be borrowed together with the other fields.
     pub(crate) fn parts(&mut self) -> (&mut Context, &mut Vec<u8>, &mut Vec<u8>) {
         (&mut self.context, &mut self.between, &mut self.elements)
