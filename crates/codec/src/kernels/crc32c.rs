@@ -59,7 +59,7 @@ const fn tables() -> [[u32; 256]; 8] {
 }
 
 const fn times_x(crc: u32) -> u32 {
-    crc >> 1 ^ POLYNOMIAL * (crc & 1)
+    (crc >> 1) ^ (POLYNOMIAL * (crc & 1))
 }
 
 fn by_tables(mut crc: u32, bytes: &[u8]) -> u32 {
@@ -69,7 +69,7 @@ fn by_tables(mut crc: u32, bytes: &[u8]) -> u32 {
         crc = (0..8).fold(0, |crc, at| crc ^ TABLES[7 - at][usize::from(word[at])]);
     }
     for &byte in rest {
-        crc = crc >> 8 ^ TABLES[0][usize::from(crc as u8 ^ byte)];
+        crc = (crc >> 8) ^ TABLES[0][usize::from(crc as u8 ^ byte)];
     }
     crc
 }
@@ -104,8 +104,8 @@ mod x86 {
     pub(super) fn crc32c(level: Level, crc: u32, bytes: &[u8]) -> Option<u32> {
         match level.instruction_set() {
             InstructionSet::Scalar | InstructionSet::Baseline => None,
-            // SAFETY: the level has AVX-512F and SSE4.2, and VPCLMULQDQ was found.
             InstructionSet::Avx512 | InstructionSet::Avx512Gfni if has!("vpclmulqdq") => {
+                // SAFETY: the level has AVX-512F and SSE4.2, and VPCLMULQDQ was found.
                 Some(unsafe { by_512_bits(crc, bytes) })
             }
             // SAFETY: the level has SSE4.2, and PCLMULQDQ was found.
@@ -202,8 +202,8 @@ mod aarch64 {
         if level == Level::SCALAR || !has!("crc") {
             return None;
         }
-        // SAFETY: both features were found.
         if has!("aes") {
+            // SAFETY: both features were found.
             return Some(unsafe { by_128_bits(crc, bytes) });
         }
         // SAFETY: the feature was found.
