@@ -107,8 +107,10 @@ licences: tools
 
 bench: build plugins library daq wheel
 	$(CARGO) bench -p etalon-codec --bench bittranspose
+	$(CARGO) bench -p etalon-codec --bench lz4_share
 	.venv/bin/python bench/bench_transposition.py
 	.venv/bin/python bench/bench_h5py.py
+	.venv/bin/python bench/bench_threads.py
 	.venv/bin/python bench/bench_recompress.py
 	.venv/bin/python bench/bench_capi.py
 	$(TARGET)/release/examples/daq_scaling
