@@ -10,7 +10,7 @@ fn root() -> PathBuf {
 }
 
 /// Compares `include/name` with what cbindgen makes of `sources`, files of the package's `src`, below `rules`.
-pub fn check(name: &str, sources: &[&str], rules: &str) {
+pub(crate) fn check(name: &str, sources: &[&str], rules: &str) {
     let path = root().join("include").join(name);
     let text = generated(name, sources, rules);
     if std::env::var_os("BLESS").is_some() {
