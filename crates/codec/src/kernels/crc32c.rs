@@ -136,7 +136,7 @@ mod x86 {
         let load = |block: &[u8; 64], at: usize| unsafe {
             _mm_loadu_si128(block[16 * at..][..16].as_ptr().cast())
         };
-        let [near, far] = multipliers(128 * REGISTERS as u32);
+        let [near, far] = const { multipliers(128 * REGISTERS as u32) };
         let by = _mm_set_epi64x(far as i64, near as i64);
         let mut registers: [__m128i; REGISTERS] = std::array::from_fn(|at| load(first, at));
         registers[0] = _mm_xor_si128(registers[0], _mm_cvtsi32_si128(crc as i32));
@@ -166,7 +166,7 @@ mod x86 {
         let load = |block: &[u8; 256], at: usize| unsafe {
             _mm512_loadu_si512(block[64 * at..][..64].as_ptr().cast())
         };
-        let [near, far] = multipliers(512 * REGISTERS as u32);
+        let [near, far] = const { multipliers(512 * REGISTERS as u32) };
         let by = _mm512_broadcast_i32x4(_mm_set_epi64x(far as i64, near as i64));
         let start = _mm512_zextsi128_si512(_mm_cvtsi32_si128(crc as i32));
         let mut registers: [__m512i; REGISTERS] = std::array::from_fn(|at| load(first, at));
@@ -231,7 +231,7 @@ mod aarch64 {
             bytes.copy_from_slice(&block[16 * at..][..16]);
             u128::from_le_bytes(bytes)
         };
-        let [near, far] = multipliers(128 * REGISTERS as u32);
+        let [near, far] = const { multipliers(128 * REGISTERS as u32) };
         let mut registers: [u128; REGISTERS] = std::array::from_fn(|at| load(first, at));
         registers[0] ^= u128::from(crc);
         for block in blocks {
