@@ -28,7 +28,7 @@ OTHER_WHEEL_VENVS := .venv-wheel-oldest .venv-wheel-middle
 install_wheel = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(TARGET)/wheels/h5etalon-*.whl
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier bench-scan soak build plugins library install daq install-daq tools packages wheel licences clean
+.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier bench-scan soak build plugins library install daq install-daq tools packages wheel wheel-manylinux licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -40,6 +40,7 @@ help:
 	@echo "make test-all   all of them"
 	@echo "make plugins    stage libh5etalon_*.so in h5plugins/: HDF5_PLUGIN_PATH=\$$PWD/h5plugins"
 	@echo "make wheel      the Python package h5etalon: $(TARGET)/wheels/h5etalon-*.whl"
+	@echo "make wheel-manylinux  the same for any Linux since glibc 2.17: $(TARGET)/wheels-manylinux/h5etalon-*.whl"
 	@echo "make build      the etalon command: target/release/etalon"
 	@echo "make library    libetalon for C and C++: target/release/libetalon.{so,a}"
 	@echo "make install    libetalon with headers, pkg-config and CMake files: PREFIX=/usr/local, LIBDIR=lib, DESTDIR="
@@ -106,8 +107,10 @@ licences: tools
 
 bench: build plugins library daq wheel
 	$(CARGO) bench -p etalon-codec --bench bittranspose
+	$(CARGO) bench -p etalon-codec --bench lz4_share
 	.venv/bin/python bench/bench_transposition.py
 	.venv/bin/python bench/bench_h5py.py
+	.venv/bin/python bench/bench_threads.py
 	.venv/bin/python bench/bench_recompress.py
 	.venv/bin/python bench/bench_capi.py
 	$(TARGET)/release/examples/daq_scaling
@@ -151,10 +154,18 @@ wheel: build plugins .venv-wheel/.stamp
 	PATH="$(PATH):$(CURDIR)/.venv-wheel/bin" .venv-wheel/bin/python -m pip wheel --quiet --disable-pip-version-check \
 		--no-build-isolation --no-deps -w $(TARGET)/wheels .
 
+# For machines with glibc 2.17 and later: CentOS 7, and everything since 2014. All is compiled once more, by zig.
+wheel-manylinux: .venv-zig/.stamp
+	rm -f $(TARGET)/wheels-manylinux/h5etalon-*
+	PATH="$(CURDIR)/.venv-zig/bin:$(PATH)" H5ETALON_GLIBC=2.17 .venv-zig/bin/python -m pip wheel --quiet \
+		--disable-pip-version-check --no-build-isolation --no-deps -w $(TARGET)/wheels-manylinux .
+	.venv-zig/bin/python -m auditwheel show $(TARGET)/wheels-manylinux/h5etalon-*.whl
+
 tools: .venv/.stamp
 
 packages: tools
 	@scripts/install_packages
+	@scripts/unpack_debian_bitshuffle
 
 .venv/.stamp: requirements/test.txt requirements/test-source.txt
 	@scripts/make_venv .venv $< "$(PYTHON)"
@@ -167,6 +178,9 @@ packages: tools
 
 .venv-wheel/.stamp: requirements/wheel.txt
 	@scripts/make_venv .venv-wheel $< "$(PYTHON)"
+
+.venv-zig/.stamp: requirements/zig.txt
+	@scripts/make_venv .venv-zig $< "$(PYTHON)"
 
 .venv-zarr/.stamp: requirements/zarr.txt
 	@scripts/make_venv .venv-zarr $< "$(PYTHON)"

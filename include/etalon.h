@@ -11,8 +11,8 @@
  * - The caller owns all memory that it passes, and nothing is kept of it after the call. Texts and structures that are
  *   returned by pointer belong to the library. Contexts belong to the caller, who frees each once.
  * - NULL, lengths that do not fit, and buffers that overlap are refused. A pointer that is wrong in another way cannot be.
- * - No function prints, exits, or lets a panic or exception out. None looks at the locale. ETALON_SIMD in the environment
- *   limits the instruction set.
+ * - No function prints, exits, starts a thread, or lets a panic or exception out. None looks at the locale. ETALON_SIMD in the
+ *   environment limits the instruction set.
  * - Each function says whether it is thread-safe. `One thread at a time` means that calls with the same context must not
  *   overlap in time; a context may move from thread to thread. Different contexts share nothing.
  * - All memory is taken when a context is made. Encoding and decoding take none from malloc, unless the data need more than

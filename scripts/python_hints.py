@@ -61,6 +61,7 @@ def classes():
         cls = getattr(h5etalon, name)
         if inspect.isclass(cls) and hasattr(cls, "params"):
             arguments = ["%s: Optional[%s] = None" % (key, hint(param)) for key, param in cls.params.items()]
+            arguments += ["%s: Any = None" % argument.name for argument in cls.further_arguments]
             yield ""
             yield "class %s(Codec):" % name
             yield "    def __init__(self, *, %s) -> None: ..." % ", ".join(arguments)

@@ -1,6 +1,7 @@
 //! The headers in `include/` are those of this source. `BLESS=1 cargo test -p etalon --test header` writes them anew.
 
-use std::path::{Path, PathBuf};
+#[path = "support/c_header.rs"]
+mod c_header;
 
 /// Files of the API in the order of the header.
 const API: &[&str] = &[
@@ -20,8 +21,8 @@ const RULES: &str = "/* libetalon: codecs for detector data, which know what the
  * - The caller owns all memory that it passes, and nothing is kept of it after the call. Texts and structures that are
  *   returned by pointer belong to the library. Contexts belong to the caller, who frees each once.
  * - NULL, lengths that do not fit, and buffers that overlap are refused. A pointer that is wrong in another way cannot be.
- * - No function prints, exits, or lets a panic or exception out. None looks at the locale. ETALON_SIMD in the environment
- *   limits the instruction set.
+ * - No function prints, exits, starts a thread, or lets a panic or exception out. None looks at the locale. ETALON_SIMD in the
+ *   environment limits the instruction set.
  * - Each function says whether it is thread-safe. `One thread at a time` means that calls with the same context must not
  *   overlap in time; a context may move from thread to thread. Different contexts share nothing.
  * - All memory is taken when a context is made. Encoding and decoding take none from malloc, unless the data need more than
@@ -40,63 +41,12 @@ const SHIM_RULES: &str = "/* The functions of bitshuffle's C library as libetalo
  * no change: link it with -letalon instead of -lbitshuffle.
  */";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
-}
-
-fn generated(files: &[&str], guard: &str, rules: &str) -> String {
-    let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).unwrap();
-    let mut builder = cbindgen::Builder::new()
-        .with_config(config)
-        .with_header(rules)
-        .with_include_guard(guard);
-    for file in files {
-        builder = builder.with_src(root().join("src").join(file).with_extension("rs"));
-    }
-    let mut text = Vec::new();
-    builder.generate().unwrap().write(&mut text);
-    let text = String::from_utf8(text).unwrap();
-    without_safety(&text)
-}
-
-/// Rustdoc's section on safety is for Rust; C has the rules above.
-fn without_safety(text: &str) -> String {
-    let mut lines = Vec::new();
-    let mut skipping = false;
-    for line in text.lines() {
-        if line.trim() == "* # Safety" {
-            skipping = true;
-            if lines.last() == Some(&" *") {
-                lines.pop();
-            }
-        }
-        skipping &= line.trim() != "*/";
-        if !skipping {
-            lines.push(line);
-        }
-    }
-    lines.join("\n") + "\n"
-}
-
-fn check(name: &str, text: &str) {
-    let path = root().join("include").join(name);
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        committed, text,
-        "{name} is not that of the source: BLESS=1 cargo test -p etalon --test header"
-    );
-}
-
 #[test]
 fn the_committed_header_is_that_of_the_source() {
-    check("etalon.h", &generated(API, "ETALON_H", RULES));
+    c_header::check("etalon.h", API, RULES);
 }
 
 #[test]
 fn the_committed_header_of_the_shim_is_that_of_the_source() {
-    let text = generated(&["bitshuffle_shim"], "ETALON_BITSHUFFLE_H", SHIM_RULES);
-    check("etalon_bitshuffle.h", &text);
+    c_header::check("etalon_bitshuffle.h", &["bitshuffle_shim"], SHIM_RULES);
 }

@@ -63,6 +63,14 @@ def require_python(name, *modules):
     return path
 
 
+def debian_bitshuffle():
+    """The plugin folder of Debian's package bitshuffle, which reads LZ4 alone; `make packages` unpacks it."""
+    found = sorted(REPO.glob(".debian/bitshuffle/usr/lib/*/hdf5/serial/plugins/libh5bshuf.so"))
+    if not found:
+        missing("Debian's package bitshuffle is not in .debian/: run scripts/unpack_debian_bitshuffle")
+    return found[0].parent
+
+
 def shared_data(slug):
     """A file of real detector data beside the repository. It is never copied into it."""
     path = REPO.parent / "shared/data" / slug / (slug + ".h5")

@@ -7,7 +7,7 @@ import pytest
 
 from daq import BUILT, DETECTOR, SMALL, Contents, Soak, built
 from etalon_command import etalon, etalon_json
-from programs import NOWHERE, call, missing, require, require_python, run_python
+from programs import NOWHERE, call, debian_bitshuffle, missing, require, require_python, run_python
 
 STREAMS = ["bitshuffle", "bitshuffle:compressor=zstd"]
 
@@ -76,6 +76,27 @@ def test_h5dump_and_h5repack_read_through_the_plugins_of_hdf5plugin(standard, tm
         assert len(values) == count and np.array_equal(np.fromfile(raw, "<u4").reshape(values.shape), values)
         assert np.array_equal(g[DETECTOR]["data"][()], values)
         assert g[DETECTOR]["data"].id.get_create_plist().get_nfilters() == 0
+
+
+def test_h5dump_and_debians_h5py_read_lz4_through_debians_bitshuffle(standard, tmp_path):
+    path, count, stream = standard
+    if stream != "bitshuffle":
+        pytest.skip("Debian's bitshuffle 0.3.5 is older than bitshuffle's zstd")
+    plugin_path = debian_bitshuffle()
+    (h5dump,) = require("h5dump")
+    raw = tmp_path / "raw"
+    call([h5dump, "-d", "/entry/data/data", "-b", "LE", "-o", raw, path], plugin_path)
+    with h5py.File(path) as f:
+        values = f[DETECTOR]["data"][()]
+    assert len(values) == count and np.array_equal(np.fromfile(raw, "<u4").reshape(values.shape), values)
+    script = """
+import h5py
+with h5py.File(args[0], "r") as f:
+    total = int(f["entry/data/data"][()].astype("u8").sum())
+answer([total, served()])
+"""
+    said = run_python(require_python("debian-1.10"), script, path, plugin_path=plugin_path)
+    assert said == [int(values.astype("u8").sum()), ["libh5bshuf.so"]]
 
 
 def test_nexus_groups_lead_a_reader_to_the_frames(standard):

@@ -36,6 +36,17 @@ def test_memory_of_the_caller_is_used():
     assert h5etalon.decode(chunk, out=frame) is frame and np.array_equal(frame, FRAME)
 
 
+@pytest.mark.parametrize("spec", SPECS)
+def test_threads_inside_a_chunk_change_no_byte(spec):
+    frame = np.random.default_rng(4).poisson(40, (1500, 1401)).astype("u2")
+    expected = h5etalon.encode(frame, spec)
+    like = {"codec": spec if spec.startswith("bit") else None, "dtype": "u2", "shape": frame.shape}
+    values = h5etalon.decode(expected, **like)
+    for threads in (2, 3):
+        assert np.array_equal(h5etalon.encode(frame, spec, threads=threads), expected)
+        assert np.array_equal(h5etalon.decode(expected, threads=threads, **like), values)
+
+
 def test_fill_values_are_kept():
     frame = FRAME.copy()
     frame[3:5] = 65535

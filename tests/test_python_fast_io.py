@@ -125,6 +125,17 @@ def test_parts_of_a_dataset_are_written(tmp_path):
         assert (dataset[0:2] == 9).all() and (dataset[2] == 3).all(), "h5py broadcasts and converts"
 
 
+def test_threads_without_a_chunk_of_their_own_share_those_there_are(tmp_path):
+    data = np.random.default_rng(5).poisson(3, (2, 1200, 1100)).astype("u4")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        one, more = (file.create_dataset(name, data.shape, "u4", chunks=(1, 1200, 1100), **h5etalon.Bitshuffle()) for name in "xy")
+        h5etalon.write(one, data, threads=1)
+        h5etalon.write(more, data, threads=6)
+        for at in (0, 1):
+            assert one.id.read_direct_chunk((at, 0, 0)) == more.id.read_direct_chunk((at, 0, 0))
+        assert np.array_equal(h5etalon.read(more, threads=6), data) and np.array_equal(more[()], data)
+
+
 def test_values_go_into_an_array_that_is_there(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         dataset = make(file, "x", (1, 131, 257), "lz4", COUNTS.astype("u2"))

@@ -17,17 +17,22 @@ use std::sync::Arc;
 
 use crate::codec::Chunk;
 use crate::frame::{self, element_code, element_from};
-use crate::{ByteOrder, Context, Element, ElementClass, Error, Filter, Layout, Spec};
+use crate::{ByteOrder, Context, Element, ElementClass, Error, Filter, Layout, Spec, Stream};
 
 /// The filter of all own codecs.
 pub static FILTER: Filter = Filter {
+    stream: &STREAM,
+    cd_values,
+    user_values,
+    spec_of: |values| Some(Settings::read(values).ok()?.spec),
+};
+
+/// Its frames.
+pub static STREAM: Stream = Stream {
     id: 59297,
     name: "etalon",
     class_name: c"etalon; pip install h5etalon",
     in_place: false,
-    cd_values,
-    user_values,
-    spec_of: |values| Some(Settings::read(values).ok()?.spec),
     is_lossy: |values| Settings::read(values).is_ok_and(|settings| !settings.spec.codec().lossless),
     localise,
     bound,

@@ -22,6 +22,8 @@
 
 use crate::codec::{Chunk, Encoded};
 use crate::codecs::{auto, bitshuffle, bitshuffle_payload};
+use crate::kernels::crc32c;
+use crate::kernels::levels::Level;
 use crate::{ByteOrder, CODECS, Certificate, Codec, Context, Element, ElementClass, Error, Layout};
 
 const MAGIC: [u8; 4] = *b"Etln";
@@ -352,7 +354,7 @@ pub(crate) fn element_from(code: u8, bytes: usize) -> Option<Element> {
 
 /// CRC-32C (Castagnoli), as in iSCSI (RFC 3720).
 pub fn crc32c(bytes: &[u8]) -> u32 {
-    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+    crc32c::crc32c(Level::best(), 0, bytes)
 }
 
 /// The first `N` bytes of a slice that has as many.

@@ -7,17 +7,22 @@
 use crate::codec::Chunk;
 use crate::codecs::sigma_clip;
 use crate::etalon_filter::{self, Settings};
-use crate::{Certificate, Context, Error, Filter, Layout, Spec, frame};
+use crate::{Certificate, Context, Error, Filter, Layout, Spec, Stream, frame};
 
 /// The filter that only rounds.
 pub static FILTER: Filter = Filter {
+    stream: &STREAM,
+    cd_values,
+    user_values,
+    spec_of: etalon_filter::FILTER.spec_of,
+};
+
+/// Its chunks.
+pub static STREAM: Stream = Stream {
     id: 59298,
     name: "etalon_round",
     class_name: c"etalon_round; pip install h5etalon",
     in_place: true,
-    cd_values,
-    user_values,
-    spec_of: etalon_filter::FILTER.spec_of,
     is_lossy: |_| true,
     localise,
     bound: |_, src_len| Ok(src_len),
@@ -58,7 +63,7 @@ fn user_values(spec: &Spec) -> Result<Vec<u32>, Error> {
 
 fn localise(values: &[u32], layout: Option<&Layout>) -> Result<Vec<u32>, Error> {
     check(&Settings::read(values)?.spec)?;
-    (etalon_filter::FILTER.localise)(values, layout)
+    (etalon_filter::STREAM.localise)(values, layout)
 }
 
 fn encode(

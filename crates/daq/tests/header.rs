@@ -1,6 +1,7 @@
 //! `include/etalon_daq.h` is that of this source. `BLESS=1 cargo test --release -p etalon-daq --test header` writes it anew.
 
-use std::path::{Path, PathBuf};
+#[path = "../../../tests/support/c_header.rs"]
+mod c_header;
 
 const RULES: &str = "/* libetalon_daq: frames of a detector, encoded by several threads and written to an HDF5 file that others read meanwhile.
  *
@@ -23,53 +24,7 @@ const RULES: &str = "/* libetalon_daq: frames of a detector, encoded by several 
  * whole program.
  */";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn generated() -> String {
-    let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let builder = cbindgen::Builder::new()
-        .with_config(config)
-        .with_header(RULES)
-        .with_include_guard("ETALON_DAQ_H")
-        .with_src(source.join("statistics.rs"))
-        .with_src(source.join("capi.rs"));
-    let mut text = Vec::new();
-    builder.generate().unwrap().write(&mut text);
-    without_safety(&String::from_utf8(text).unwrap())
-}
-
-/// Rustdoc's section on safety is for Rust; C has the rules above.
-fn without_safety(text: &str) -> String {
-    let mut lines = Vec::new();
-    let mut skipping = false;
-    for line in text.lines() {
-        if line.trim() == "* # Safety" {
-            skipping = true;
-            if lines.last() == Some(&" *") {
-                lines.pop();
-            }
-        }
-        skipping &= line.trim() != "*/";
-        if !skipping {
-            lines.push(line);
-        }
-    }
-    lines.join("\n") + "\n"
-}
-
 #[test]
 fn the_committed_header_is_that_of_the_source() {
-    let path = root().join("include/etalon_daq.h");
-    let text = generated();
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &text).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        committed, text,
-        "etalon_daq.h is not that of the source: BLESS=1 cargo test --release -p etalon-daq --test header"
-    );
+    c_header::check("etalon_daq.h", &["statistics", "capi"], RULES);
 }

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 
-use etalon_codec::{ByteOrder, Element, ElementClass, Filter, Layout};
+use etalon_codec::{ByteOrder, Element, ElementClass, Layout, Stream};
 
 use crate::entry::Failure;
 use crate::h5abi::{
@@ -89,17 +89,17 @@ impl Creation {
         })
     }
 
-    /// Replaces what the user asked of `filter` by what decoding a chunk of this dataset needs.
+    /// Replaces what the user asked of the filter by what decoding a chunk of this dataset needs.
     ///
     /// h5repack and nccopy pass stored `cd_values` of another dataset; `localise` knows them and starts over from the
     /// layout.
     pub(crate) fn localise(
         &self,
-        filter: &Filter,
+        stream: &Stream,
         dcpl: Hid,
         datatype: Hid,
     ) -> Result<(), Failure> {
-        let id = filter.id as c_int;
+        let id = stream.id as c_int;
         let (mut flags, mut count, mut given) = (0, MAX_CD_VALUES, [0; MAX_CD_VALUES]);
         // SAFETY: the function writes at most `count` numbers; it takes null for what is not wanted.
         let status = unsafe {
@@ -116,8 +116,8 @@ impl Creation {
         };
         accept(status, "HDF5 does not tell the filter's cd_values")?;
         let given = &given[..count.min(MAX_CD_VALUES)];
-        let stored = (filter.localise)(given, Some(&self.layout(dcpl, datatype)?))?;
-        if (filter.is_lossy)(&stored) && !self.is_first(dcpl, id) {
+        let stored = (stream.localise)(given, Some(&self.layout(dcpl, datatype)?))?;
+        if (stream.is_lossy)(&stored) && !self.is_first(dcpl, id) {
             return Err(Failure::Host(
                 "another filter comes first, so the values are shuffled or compressed before they can be rounded; put \
                  this filter first in the pipeline",

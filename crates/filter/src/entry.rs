@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use etalon_codec::{Error, Filter};
+use etalon_codec::{Error, Stream};
 
 use crate::errors;
 
@@ -24,7 +24,7 @@ pub(crate) enum Failure {
 
 /// Runs the body of a callback; a failure is reported and answered with `refusal`.
 pub(crate) fn guarded<T>(
-    filter: &Filter,
+    stream: &Stream,
     doing: &CStr,
     refusal: T,
     body: impl FnOnce() -> Result<T, Failure>,
@@ -35,7 +35,7 @@ pub(crate) fn guarded<T>(
         Err(panic) => format!("internal error: {panic}; please report it"),
     };
     // Should reporting fail as well, then the caller still gets its refusal.
-    let _ = catch(|| errors::report(filter, doing, &message));
+    let _ = catch(|| errors::report(stream, doing, &message));
     refusal
 }
 

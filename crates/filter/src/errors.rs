@@ -7,7 +7,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::io::Write;
 
-use etalon_codec::Filter;
+use etalon_codec::Stream;
 
 use crate::h5abi::{Herr, Hid, MESSAGE_MAJOR, MESSAGE_MINOR};
 use crate::host::{Host, functions};
@@ -34,24 +34,29 @@ functions!(
     }
 );
 
-/// Tells the user that `filter` failed while `doing` something.
-pub(crate) fn report(filter: &Filter, doing: &CStr, message: &str) {
-    let sentence = format!("{} ({}): {message}", filter.name, filter.id);
-    if std::env::var_os("ETALON_STDERR").is_some_and(|value| value == "1") {
-        // A closed stderr is no reason to fail differently.
-        let _ = writeln!(std::io::stderr(), "{sentence}");
-    }
+/// Tells the user that the filter failed while `doing` something.
+pub(crate) fn report(stream: &Stream, doing: &CStr, message: &str) {
+    let sentence = format!("{} ({}): {message}", stream.name, stream.id);
+    say(&sentence);
     let Ok(sentence) = CString::new(sentence) else {
         return;
     };
     if let Some(stack) = Host::of_caller().as_ref().and_then(ErrorStack::of) {
-        stack.replace(filter, doing, &sentence);
+        stack.replace(stream, doing, &sentence);
+    }
+}
+
+/// Prints a sentence for users who asked for that.
+pub(crate) fn say(sentence: &str) {
+    if std::env::var_os("ETALON_STDERR").is_some_and(|value| value == "1") {
+        // A closed stderr is no reason to fail differently.
+        let _ = writeln!(std::io::stderr(), "{sentence}");
     }
 }
 
 impl ErrorStack {
     /// Makes a stack with one entry the current one. Every call but the last clears the current stack.
-    fn replace(&self, filter: &Filter, doing: &CStr, sentence: &CStr) {
+    fn replace(&self, stream: &Stream, doing: &CStr, sentence: &CStr) {
         let version = concat!(env!("CARGO_PKG_VERSION"), "\0");
         // SAFETY: all functions come from one copy of HDF5, the one that is calling us, and are called in its thread;
         // all strings end with NUL and outlive the calls, which copy them. A failed call gives −1, which the others
@@ -63,7 +68,7 @@ impl ErrorStack {
                 c"etalon".as_ptr(),
                 version.as_ptr().cast(),
             );
-            let major = (self.create_message)(class, MESSAGE_MAJOR, filter.class_name.as_ptr());
+            let major = (self.create_message)(class, MESSAGE_MAJOR, stream.class_name.as_ptr());
             let minor = (self.create_message)(class, MESSAGE_MINOR, doing.as_ptr());
             let stack = (self.create_stack)();
             (self.push)(

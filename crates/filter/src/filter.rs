@@ -5,7 +5,7 @@
 
 use std::ffi::{c_uint, c_void};
 
-use etalon_codec::{Error, FILTERS, Filter};
+use etalon_codec::{Error, FILTERS, Stream};
 
 use crate::buffer::{ChunkBuffer, HostMemory, cd_values};
 use crate::creation::Creation;
@@ -16,8 +16,8 @@ use crate::work::{Work, with_work};
 
 /// A filter as a type. HDF5 calls back without telling which filter it means, so each has callbacks of its own.
 pub trait Plugin {
-    /// The filter.
-    const FILTER: &'static Filter;
+    /// What it reads and writes.
+    const STREAM: &'static Stream;
 }
 
 /// The class of `P` for `H5PLget_plugin_info` and `H5Zregister`. HDF5 keeps pointers into it.
@@ -25,10 +25,10 @@ pub fn plugin_class<P: Plugin>() -> &'static FilterClass {
     const {
         &FilterClass {
             version: FILTER_CLASS_VERSION,
-            id: P::FILTER.id as i32,
+            id: P::STREAM.id as i32,
             encoder_present: 1,
             decoder_present: 1,
-            name: P::FILTER.class_name.as_ptr(),
+            name: P::STREAM.class_name.as_ptr(),
             // HDF5 ignores its answer for an optional filter and goes on to set_local, which is where we refuse.
             can_apply: None,
             set_local: Some(set_local::<P>),
@@ -44,7 +44,7 @@ pub fn plugin_class<P: Plugin>() -> &'static FilterClass {
 pub fn plugin_classes() -> [&'static FilterClass; FILTERS.len()] {
     struct Row<const INDEX: usize>;
     impl<const INDEX: usize> Plugin for Row<INDEX> {
-        const FILTER: &'static Filter = FILTERS[INDEX];
+        const STREAM: &'static Stream = FILTERS[INDEX].stream;
     }
     [
         plugin_class::<Row<0>>(),
@@ -55,14 +55,14 @@ pub fn plugin_classes() -> [&'static FilterClass; FILTERS.len()] {
 
 /// Called when a dataset is created, by every rank in parallel HDF5.
 unsafe extern "C" fn set_local<P: Plugin>(dcpl: Hid, datatype: Hid, _space: Hid) -> Herr {
-    guarded(P::FILTER, c"create the dataset", -1, || {
+    guarded(P::STREAM, c"create the dataset", -1, || {
         // Filters on groups come with no identifiers. Nothing can be asked there, nor of a host that hides its
         // functions; encoding refuses cd_values that are not complete.
         if dcpl >= 0
             && datatype >= 0
             && let Some(creation) = Host::of_caller().as_ref().and_then(Creation::of)
         {
-            creation.localise(P::FILTER, dcpl, datatype)?;
+            creation.localise(P::STREAM, dcpl, datatype)?;
         }
         Ok(0)
     })
@@ -82,17 +82,17 @@ unsafe extern "C" fn filter<P: Plugin>(
 ) -> usize {
     let decoding = flags & FLAG_REVERSE != 0;
     let doing = if decoding { c"decode" } else { c"encode" };
-    guarded(P::FILTER, doing, 0, || {
+    guarded(P::STREAM, doing, 0, || {
         // SAFETY: HDF5 passes `cd_nelmts` values that outlive the call.
         let cd_values = unsafe { cd_values(cd, cd_nelmts) };
         // SAFETY: HDF5 passes a buffer from malloc with `nbytes` of `*buf_size` bytes filled.
         let buffer = unsafe { ChunkBuffer::new(buf, buf_size, nbytes) }?;
         with_work(|work| {
             if decoding {
-                decode(P::FILTER, work, cd_values, buffer)
+                decode(P::STREAM, work, cd_values, buffer)
             } else {
-                let len = encode(P::FILTER, work, cd_values, buffer)?;
-                Ok(reported(P::FILTER, flags, len))
+                let len = encode(P::STREAM, work, cd_values, buffer)?;
+                Ok(reported(P::STREAM, flags, len))
             }
         })
     })
@@ -101,40 +101,40 @@ unsafe extern "C" fn filter<P: Plugin>(
 /// Never 0 for a valid chunk, however little it compresses: parallel HDF5 1.10 loses the mark that a chunk was left as
 /// it is, and then cannot read it.
 fn encode(
-    filter: &Filter,
+    stream: &Stream,
     work: &mut Work,
     cd_values: &[u32],
     buffer: ChunkBuffer<'_>,
 ) -> Result<usize, Failure> {
     // Where set_local could not ask the host, these are still what the user passed; then the codec refuses them.
     let chunk = buffer.chunk();
-    let bound = (filter.bound)(cd_values, chunk.len())?;
+    let bound = (stream.bound)(cd_values, chunk.len())?;
     let (context, scratch) = work.with_scratch(bound)?;
-    let len = (filter.encode)(context, cd_values, chunk, scratch)?;
+    let len = (stream.encode)(context, cd_values, chunk, scratch)?;
     buffer.write(&scratch[..len])
 }
 
 /// What HDF5 is told after encoding: a filter that only changes values says 0, "nothing done", where it may. The chunk is
 /// then marked as skipped, and readers need no plugin. The answer is the same for every chunk of a dataset, because HDF5
 /// keeps the old mark of a chunk that is rewritten with the same length.
-fn reported(filter: &Filter, flags: c_uint, len: usize) -> usize {
-    if filter.in_place && flags & FLAG_OPTIONAL != 0 {
+fn reported(stream: &Stream, flags: c_uint, len: usize) -> usize {
+    if stream.in_place && flags & FLAG_OPTIONAL != 0 {
         return 0;
     }
     len
 }
 
 fn decode(
-    filter: &Filter,
+    stream: &Stream,
     work: &mut Work,
     cd_values: &[u32],
     buffer: ChunkBuffer<'_>,
 ) -> Result<usize, Failure> {
     let chunk = buffer.chunk();
-    if filter.in_place {
+    if stream.in_place {
         return Ok(chunk.len());
     }
-    let len = (filter.decoded_len)(cd_values, chunk)?;
+    let len = (stream.decoded_len)(cd_values, chunk)?;
     if len == 0 {
         return Err(Failure::Codec(Error::Damaged {
             what: "decoded length is 0",
@@ -144,12 +144,12 @@ fn decode(
     }
     if buffer.holds(len) {
         let (context, scratch) = work.with_scratch(len)?;
-        (filter.decode)(context, cd_values, chunk, scratch)?;
+        (stream.decode)(context, cd_values, chunk, scratch)?;
         return buffer.write(scratch);
     }
     work.note(len);
     let mut memory = HostMemory::new(len)?;
-    (filter.decode)(&mut work.context, cd_values, chunk, memory.bytes())?;
+    (stream.decode)(&mut work.context, cd_values, chunk, memory.bytes())?;
     Ok(buffer.replace(memory))
 }
 
@@ -163,19 +163,16 @@ mod tests {
 
     struct Bitshuffle;
     impl Plugin for Bitshuffle {
-        const FILTER: &'static Filter = &bitshuffle::FILTER;
+        const STREAM: &'static Stream = &bitshuffle::STREAM;
     }
 
     struct Panicking;
     impl Plugin for Panicking {
-        const FILTER: &'static Filter = &Filter {
+        const STREAM: &'static Stream = &Stream {
             id: 32008,
             name: "panicking",
             class_name: c"panicking",
             in_place: false,
-            cd_values: |_, _| panic!("cd_values"),
-            user_values: |_| panic!("user_values"),
-            spec_of: |_| panic!("spec_of"),
             is_lossy: |_| panic!("is_lossy"),
             localise: |_, _| panic!("localise"),
             bound: |_, _| panic!("bound"),

@@ -31,15 +31,15 @@ pub use etalon_codec as codec;
 /// Writes the two functions that HDF5 looks for in a plugin, for one filter of `etalon_codec`.
 ///
 /// ```
-/// etalon_filter::export_plugin!(codecs::bitshuffle::FILTER);
+/// etalon_filter::export_plugin!(codecs::bitshuffle::STREAM);
 /// ```
 #[macro_export]
 macro_rules! export_plugin {
-    ($($filter:ident)::+) => {
+    ($($stream:ident)::+) => {
         struct Exported;
 
         impl $crate::Plugin for Exported {
-            const FILTER: &'static $crate::codec::Filter = &$crate::codec::$($filter)::+;
+            const STREAM: &'static $crate::codec::Stream = &$crate::codec::$($stream)::+;
         }
 
         /// Tells HDF5 that this library holds a filter: `H5PL_TYPE_FILTER`.

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use anyhow::anyhow;
-use etalon_codec::Filter;
+use etalon_codec::Stream;
 
 use crate::dataset::{Dataset, StoredChunk};
 use crate::fault::{Blame, Fault};
@@ -39,7 +39,7 @@ impl<'a> Fronts<'a> {
         }
     }
 
-    /// Reads at least the first [`Filter::FRONT_BYTES`] of a chunk, or all of it where it is shorter.
+    /// Reads at least the first [`Stream::FRONT_BYTES`] of a chunk, or all of it where it is shorter.
     pub(crate) fn read(&self, chunk: &StoredChunk, bytes: &mut Vec<u8>) -> Result<(), Fault> {
         let Some(direct) = &self.direct else {
             return self.dataset.read_stored(&chunk.offset, bytes).map(drop);
@@ -53,7 +53,7 @@ impl<'a> Fronts<'a> {
                 direct.file_bytes
             )));
         }
-        let len = chunk.stored_bytes.min(Filter::FRONT_BYTES as u64);
+        let len = chunk.stored_bytes.min(Stream::FRONT_BYTES as u64);
         bytes.resize(len as usize, 0);
         direct
             .read(chunk, bytes)

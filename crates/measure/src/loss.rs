@@ -146,6 +146,7 @@ mod tests {
             inside: loss,
             decoded_crc: Some(frame::crc32c(&copy)),
             source_digest: Sha::default(),
+            refusal: None,
         };
         let mut all = DatasetLoss::default();
         all.add(0, &chunk);

@@ -3,6 +3,9 @@
 maturin builds one extension module. The plugins and the `etalon` command are built by cargo first and laid where maturin
 takes package data and scripts from. The source archive is ours altogether, because maturin packs only the crates that the
 extension module depends on.
+
+With H5ETALON_GLIBC=2.17 in the environment, cargo-zigbuild and zig's compiler make a wheel that runs from that glibc on and
+is tagged as manylinux; otherwise the wheel is for machines like this one.
 """
 
 import io
@@ -24,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "crates/python/h5etalon"
 SCRIPTS = ROOT / "crates/python/wheel.data/scripts"
 CARGO = os.environ.get("CARGO", "cargo")
+GLIBC = os.environ.get("H5ETALON_GLIBC")
 # What the crates are built from; the rest of the repository is not needed to install.
 SOURCES = ("*.toml", "Cargo.lock", "*.md", "LICENSE-*", "THIRD_PARTY_LICENSES", "*.rs", "src", "include", "crates", "h5plugins")
 LEFT_OUT = {"__pycache__", "plugins", "wheel.data", "target"}
@@ -40,6 +44,10 @@ prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     build_plugins_and_command()
+    if GLIBC:
+        tag = "manylinux_" + GLIBC.replace(".", "_")
+        # Nothing to repair: what the wheel's programs need is in every glibc.
+        os.environ["MATURIN_PEP517_ARGS"] = "--zig --compatibility %s --auditwheel skip --target %s" % (tag, host())
     return maturin.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
@@ -54,11 +62,18 @@ def build_plugins_and_command():
     # Two calls, as in the Makefile: together they would be built with other features, so once more.
     for packages in (["etalon-cli"], ["h5etalon-" + name for name in names]):
         selected = [word for package in packages for word in ("-p", package)]
-        subprocess.run([CARGO, "build", "--release", "--locked", *selected], cwd=ROOT, check=True)
-    built = target_folder() / "release"
+        build = ["zigbuild", "--target", "%s.%s" % (host(), GLIBC)] if GLIBC else ["build"]
+        subprocess.run([CARGO, *build, "--release", "--locked", *selected], cwd=ROOT, check=True)
+    built = target_folder() / (host() if GLIBC else "") / "release"
     for name in names:
         stage(built / ("libh5etalon_%s.so" % name), PACKAGE / "plugins")
     stage(built / "etalon", SCRIPTS)
+
+
+def host():
+    """What rustc calls this kind of machine."""
+    said = subprocess.run([os.environ.get("RUSTC", "rustc"), "-vV"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return next(line.split()[1] for line in said.splitlines() if line.startswith("host:"))
 
 
 def target_folder():

@@ -19,7 +19,6 @@ from typing import Any, Dict, NamedTuple
 from . import plot
 from ._campaign import Campaigned, campaign
 from ._chunks import decode, encode, inspect
-from ._codecs import CODEC_CLASSES as _codec_classes
 from ._config import get_config
 from ._doctor import doctor
 from ._fast_io import Sparse, read, to_sparse, write
@@ -32,6 +31,7 @@ from ._filters import (
     Etalon,
     Round,
 )
+from ._lookup import CODEC_CLASSES as _codec_classes
 from ._lookup import FILTER_CLASSES, from_filter_options, get_filters
 from ._measures import Measured, list_metrics, measure
 from ._pipeline import filters_of

@@ -18,6 +18,7 @@ def encode(
     *,
     fill: Any = None,
     out: Optional[NDArray[np.uint8]] = None,
+    threads: int = 1,
 ) -> NDArray[np.uint8]:
     """Encodes an array as one chunk, the bytes that HDF5 would store.
 
@@ -25,6 +26,7 @@ def encode(
     :param codec: a filter (`Noise(sigma=0.5)`) or a SPEC (`"noise:sigma=0.5"`).
     :param fill: the fill value, which lossy codecs keep exact.
     :param out: where to put the bytes; one-dimensional, and long enough for any data of this shape.
+    :param threads: threads that share a chunk of 2 MiB or more, where the codec can; the bytes are the same.
     :return: the bytes, a view of the front of `out` or of new memory.
     :raises ValueError: for settings that do not fit the data.
     """
@@ -33,7 +35,7 @@ def encode(
     filter_id, values = _native.cd_values(spec_of(codec), array.dtype.str, list(array.shape), fill_bytes)
     if out is None:
         out = np.empty(_native.bound_bytes(filter_id, values, array.nbytes), np.uint8)
-    written = _native.encode_chunk(filter_id, values, as_bytes(array), out)
+    written = _native.encode_chunk(filter_id, values, as_bytes(array), out, threads)
     return out[:written]
 
 
@@ -44,6 +46,7 @@ def decode(
     dtype: Optional[DTypeLike] = None,
     shape: Optional[Sequence[int]] = None,
     out: Optional[NDArray[Any]] = None,
+    threads: int = 1,
 ) -> NDArray[Any]:
     """Decodes one chunk.
 
@@ -52,30 +55,31 @@ def decode(
 
     :param chunk: bytes, memoryview, array of bytes: anything with a buffer. It is not copied.
     :param out: a C-contiguous array to decode into.
+    :param threads: threads that share a chunk of 2 MiB or more, where the codec can.
     :raises ValueError: where type or shape are missing or do not fit.
     :raises OSError: for a damaged chunk.
     """
     stored = as_bytes(chunk)
     if codec is None and stored[:4].tobytes() == _MAGIC:
-        return _decode_frame(stored, out)
+        return _decode_frame(stored, out, threads)
     if out is None:
         if dtype is None or shape is None:
             raise ValueError("this chunk is no frame of filter 59297: give the codec, dtype and shape, or out")
         out = np.empty(tuple(shape), dtype)
     spec = spec_of(codec) if codec is not None else "bitshuffle"
     filter_id, values = _native.cd_values(spec, out.dtype.str, list(out.shape))
-    _native.decode_chunk(filter_id, values, stored, as_bytes(out))
+    _native.decode_chunk(filter_id, values, stored, as_bytes(out), threads)
     return out
 
 
-def _decode_frame(stored: NDArray[np.uint8], out: Optional[NDArray[Any]]) -> NDArray[Any]:
+def _decode_frame(stored: NDArray[np.uint8], out: Optional[NDArray[Any]], threads: int) -> NDArray[Any]:
     info = _native.inspect_frame(stored)
     if out is None:
         out = np.empty(info["shape"], info["dtype"])
     elif out.nbytes != np.dtype(info["dtype"]).itemsize * int(np.prod(info["shape"])):
         raise ValueError("the chunk holds %s elements of %s" % (tuple(info["shape"]), info["dtype"]))
     filter_id, values = _native.cd_values("dictionary", info["dtype"], info["shape"])
-    _native.decode_chunk(filter_id, values, stored, as_bytes(out))
+    _native.decode_chunk(filter_id, values, stored, as_bytes(out), threads)
     return out
 
 

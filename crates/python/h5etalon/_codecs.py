@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any, Dict, List, Tuple, Type
 
 from . import _native
-from ._filters import ETALON_ID, Etalon, split_spec
+from ._filters import Etalon, split_spec
 
 _TYPES = {"integer": int, "number": float, "choice": str, "flag": bool, "values": list, "text": str}
 
@@ -16,6 +16,10 @@ class Codec(Etalon):
     codec: str
     lossless: bool
     params: Dict[str, Dict[str, Any]]
+    further_arguments: List[inspect.Parameter] = []
+    """Keyword arguments beside the keys."""
+    further_doc = ""
+    """What they are."""
     __hash__ = Etalon.__hash__
 
     def __init__(self, **settings: Any) -> None:
@@ -111,25 +115,21 @@ def _params(row: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
     return params
 
 
-def _make_class(row: Dict[str, Any]) -> Type[Codec]:
+def make_class(row: Dict[str, Any], base: Type[Codec] = Codec) -> Type[Codec]:
+    """The class of a codec of the table, derived from `base`."""
     params = _params(row)
     arguments = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_TYPES[param["kind"]])
         for key, param in params.items()
     ]
+    arguments += base.further_arguments
     attributes = {
         "codec": row["name"],
         "filter_name": row["name"],
         "lossless": row["lossless"],
         "params": params,
-        "__doc__": _docstring(row, params),
+        "__doc__": _docstring(row, params) + base.further_doc,
         "__module__": "h5etalon",
         "__signature__": inspect.Signature(arguments),
     }
-    return type(class_name(row["name"]), (Codec,), attributes)
-
-
-CODEC_CLASSES: Tuple[Type[Codec], ...] = tuple(
-    _make_class(row) for row in _native.codecs() if row["filter_id"] == ETALON_ID
-)
-"""The classes of all codecs of filter 59297, in the order of the table."""
+    return type(class_name(row["name"]), (base,), attributes)

@@ -170,7 +170,8 @@ def _encode_all(
     steps = [np.arange(0, count, chunk) for count, chunk in zip(shape, dataset.chunks)]
     origins = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, len(shape)).astype(np.uint64)
     bound = storage.bound_bytes()
-    at_a_time = max(threads, _BATCH_BYTES // bound)
+    # As many for each thread: three chunks take two threads as long as four.
+    at_a_time = -(-_BATCH_BYTES // (bound * threads)) * threads
     batches = [origins[at : at + at_a_time] for at in range(0, len(origins), at_a_time)]
     memory = [np.empty(min(at_a_time, len(origins)) * bound, np.uint8) for _ in batches[:2]]
     bytes_of_source = as_bytes(source)

@@ -3,9 +3,17 @@
 from typing import Tuple, Type, Union
 
 from . import _native
-from ._codecs import CODEC_CLASSES
+from ._auto import AutoBase
+from ._codecs import Codec, make_class
 from ._filters import ETALON_ID, FILTERS, Bitshuffle, Etalon, FilterBase, Round, split_spec
 from ._config import get_config
+
+CODEC_CLASSES: Tuple[Type[Codec], ...] = tuple(
+    make_class(row, AutoBase if row["name"] == "auto" else Codec)
+    for row in _native.codecs()
+    if row["filter_id"] == ETALON_ID
+)
+"""One class for each codec of filter 59297, in the order of the table."""
 
 FILTER_CLASSES: Tuple[Type[FilterBase], ...] = (Bitshuffle, Etalon, Round, *CODEC_CLASSES)
 """All classes that `create_dataset` takes."""

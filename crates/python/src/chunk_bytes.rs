@@ -21,10 +21,11 @@ pub(crate) fn encode_chunk(
     values: Vec<u32>,
     source: PyReadonlyArray1<'_, u8>,
     mut target: PyReadwriteArray1<'_, u8>,
+    threads: usize,
 ) -> PyResult<usize> {
     let filter = filter_of(filter_id)?;
     let (source, target) = (source.as_slice()?, target.as_slice_mut()?);
-    py.detach(|| (filter.encode)(&mut Context::new(), &values, source, target))
+    py.detach(|| (filter.encode)(&mut Context::with_threads(threads), &values, source, target))
         .map_err(value_error)
 }
 
@@ -37,6 +38,7 @@ pub(crate) fn decode_chunk(
     values: Vec<u32>,
     source: PyReadonlyArray1<'_, u8>,
     mut target: PyReadwriteArray1<'_, u8>,
+    threads: usize,
 ) -> PyResult<()> {
     let filter = filter_of(filter_id)?;
     let (source, target) = (source.as_slice()?, target.as_slice_mut()?);
@@ -46,7 +48,7 @@ pub(crate) fn decode_chunk(
             let given = target.len();
             return Err(Error::OutputSize { given, needed });
         }
-        (filter.decode)(&mut Context::new(), &values, source, target)
+        (filter.decode)(&mut Context::with_threads(threads), &values, source, target)
     };
     py.detach(decode).map_err(|error| match error {
         Error::Truncated { .. } | Error::Damaged { .. } => PyOSError::new_err(error.to_string()),

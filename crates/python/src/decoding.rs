@@ -63,10 +63,12 @@ fn decode_all(
     let mut next = 0;
     while next < chunks.count() {
         let (jobs, end) = cut(storage, chunks, picked, out, next)?;
+        // Threads that have no chunk of their own work inside the others'.
+        let inside = threads / jobs.len().max(1);
         workers::for_each(
             threads,
             jobs.into_iter(),
-            Scratch::default,
+            || Scratch::with_threads(inside),
             |scratch, job| {
                 let chunk = job.chunk;
                 decode(storage, chunks, scratch, job)

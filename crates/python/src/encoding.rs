@@ -41,6 +41,8 @@ pub(crate) fn encode_chunks(
         })
         .collect();
     let mut lens = vec![0; origins.len() / rank];
+    // Threads that have no chunk of their own work inside the others'.
+    let inside = threads / lens.len().max(1);
     let jobs = origins
         .chunks_exact(rank)
         .zip(out.chunks_exact_mut(bound))
@@ -49,7 +51,7 @@ pub(crate) fn encode_chunks(
         workers::for_each(
             threads,
             jobs,
-            Scratch::default,
+            || Scratch::with_threads(inside),
             |scratch, ((origin, stored), len)| {
                 let origin: Vec<usize> = origin.iter().map(|&element| element as usize).collect();
                 *len = encode(storage, scratch, array, &whole, &origin, stored)

@@ -112,7 +112,8 @@ impl Storage {
             elements.copy_from_slice(stored);
             return Ok(());
         };
-        let len = (stage.filter.decoded_len)(&stage.cd_values, stored)
+        // The length of a chunk is known, so what the header says is enough here; decoding checks the rest.
+        let len = (stage.filter.announced_len)(&stage.cd_values, stored, stored.len())
             .map_err(|error| error.to_string())?;
         same_len(len, elements.len())?;
         (stage.filter.decode)(context, &stage.cd_values, stored, elements)
@@ -153,6 +154,14 @@ fn same_len(found: usize, needed: usize) -> Result<(), String> {
 }
 
 impl Scratch {
+    /// Empty, for a thread whose big chunks are worked on by up to `count` threads.
+    pub(crate) fn with_threads(count: usize) -> Self {
+        Self {
+            context: Context::with_threads(count),
+            ..Self::default()
+        }
+    }
+
     /// Context and memory between filters apart, to be borrowed together with the other fields.
     pub(crate) fn parts(&mut self) -> (&mut Context, &mut Vec<u8>, &mut Vec<u8>) {
         (&mut self.context, &mut self.between, &mut self.elements)

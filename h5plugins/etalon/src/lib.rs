@@ -2,4 +2,4 @@
 
 #![allow(unsafe_code)] // HDF5 finds the two functions by their unmangled names.
 
-etalon_filter::export_plugin!(etalon_filter::FILTER);
+etalon_filter::export_plugin!(etalon_filter::STREAM);

@@ -26,15 +26,15 @@
 
 use std::ops::Range;
 
-use super::bitshuffle_payload;
 use super::bitshuffle_planes::Choice;
 use super::bitshuffle_settings::{
     Compressor, MULTIPLE, Settings, cd_values, localise, spec_of, user_values,
 };
+use super::{bitshuffle_parts, bitshuffle_payload};
 use crate::kernels::bittranspose::{bit_transpose, bit_untranspose};
 use crate::kernels::levels::Level;
 use crate::params::MASK;
-use crate::{Codec, Context, Error, Filter, Kind, Param};
+use crate::{Codec, Context, Error, Filter, Kind, Param, Stream};
 
 pub(crate) static CODEC: Codec = Codec {
     id: 1,
@@ -79,13 +79,18 @@ pub(crate) static CODEC: Codec = Codec {
 
 /// The registered filter.
 pub static FILTER: Filter = Filter {
+    stream: &STREAM,
+    cd_values,
+    user_values,
+    spec_of,
+};
+
+/// Its streams.
+pub static STREAM: Stream = Stream {
     id: 32008,
     name: "bitshuffle",
     class_name: c"bitshuffle; see https://github.com/kiyo-masui/bitshuffle; pip install h5etalon",
     in_place: false,
-    cd_values,
-    user_values,
-    spec_of,
     is_lossy: |_| false,
     localise,
     bound,
@@ -101,7 +106,7 @@ pub(super) const LENGTH_BYTES: usize = 4;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Blocks {
     /// Bytes in a whole block.
-    whole: usize,
+    pub(super) whole: usize,
     /// Bytes in all blocks, the short one included.
     pub(super) blocked: usize,
 }
@@ -122,27 +127,28 @@ impl Blocks {
             .map(move |start| start..(start + self.whole).min(self.blocked))
     }
 
-    fn count(self) -> usize {
+    pub(super) fn count(self) -> usize {
         self.blocked.div_ceil(self.whole)
+    }
+
+    /// Largest number of bytes that the stream of `len` bytes takes, without the header.
+    pub(super) fn bound(self, settings: &Settings, len: usize) -> usize {
+        if settings.compressor == Compressor::None {
+            return len;
+        }
+        let bound = |block_bytes| LENGTH_BYTES + settings.compressor.bound(block_bytes);
+        let short = match self.blocked % self.whole {
+            0 => 0,
+            short => bound(short),
+        };
+        self.blocked / self.whole * bound(self.whole) + short + (len - self.blocked)
     }
 }
 
 pub(super) fn bound(cd_values: &[u32], src_len: usize) -> Result<usize, Error> {
     let settings = Settings::stored(cd_values)?;
-    if settings.compressor == Compressor::None {
-        return Ok(src_len);
-    }
     let blocks = Blocks::of(&settings, src_len, settings.block_bytes());
-    let whole_blocks = blocks.blocked / blocks.whole;
-    let short = blocks.blocked % blocks.whole;
-    Ok(HEADER_BYTES
-        + whole_blocks * (LENGTH_BYTES + settings.compressor.bound(blocks.whole))
-        + if short > 0 {
-            LENGTH_BYTES + settings.compressor.bound(short)
-        } else {
-            0
-        }
-        + (src_len - blocks.blocked))
+    Ok(settings.header_bytes() + blocks.bound(&settings, src_len))
 }
 
 pub(super) fn encode(
@@ -161,9 +167,6 @@ pub(super) fn encode(
     }
     let block_bytes = settings.block_bytes();
     let blocks = Blocks::of(&settings, src.len(), block_bytes);
-    if settings.compressor == Compressor::None {
-        return transpose_blocks(context, &settings, blocks, src, dst);
-    }
     let needed = bound(cd_values, src.len())?;
     if dst.len() < needed {
         return Err(Error::OutputSize {
@@ -171,10 +174,13 @@ pub(super) fn encode(
             needed,
         });
     }
-    let (header, stream) = dst.split_at_mut(HEADER_BYTES);
-    header[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
-    header[8..].copy_from_slice(&(block_bytes as u32).to_be_bytes());
-    Ok(HEADER_BYTES + encode_blocks(context, &settings, blocks, src, stream)?)
+    let (header, stream) = dst.split_at_mut(settings.header_bytes());
+    if settings.compressor != Compressor::None {
+        header[..8].copy_from_slice(&(src.len() as u64).to_be_bytes());
+        header[8..].copy_from_slice(&(block_bytes as u32).to_be_bytes());
+    }
+    let written = bitshuffle_parts::encode(context, &settings, blocks, src, stream)?;
+    Ok(header.len() + written)
 }
 
 /// The blocks and the elements that are left, into the front of `dst`, which is long enough.
@@ -185,6 +191,9 @@ pub(super) fn encode_blocks(
     src: &[u8],
     dst: &mut [u8],
 ) -> Result<usize, Error> {
+    if settings.compressor == Compressor::None {
+        return transpose_blocks(context, settings, blocks, src, dst);
+    }
     let level = Level::best();
     let mut at = 0;
     let mut choice = Choice::default();
@@ -210,7 +219,7 @@ pub(super) fn encode_blocks(
 }
 
 /// The stream without compressor. Through the block scratch, in cache, it is twice as fast as from memory to memory.
-pub(super) fn transpose_blocks(
+fn transpose_blocks(
     context: &mut Context,
     settings: &Settings,
     blocks: Blocks,
@@ -252,10 +261,8 @@ fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
         return Ok(checked);
     }
     let mut at = HEADER_BYTES;
-    for range in blocks.iter() {
-        let compressed = block_at(chunk, at)?.len();
-        check_block(&settings, range.len(), compressed, at, len)?;
-        at += LENGTH_BYTES + compressed;
+    for block in block_lens(&settings, blocks, chunk) {
+        at += block?;
     }
     let left = decoded_len - blocks.blocked;
     slice(chunk, "the last elements", at, left)?;
@@ -267,6 +274,24 @@ fn check(cd_values: &[u32], chunk: &[u8]) -> Result<Checked, Error> {
         });
     }
     Ok(checked)
+}
+
+/// The bytes that each block takes in a chunk with its length; ends with the first that cannot be.
+pub(super) fn block_lens(
+    settings: &Settings,
+    blocks: Blocks,
+    chunk: &[u8],
+) -> impl Iterator<Item = Result<usize, Error>> {
+    let mut at = settings.header_bytes();
+    blocks.iter().map(move |range| {
+        if settings.compressor == Compressor::None {
+            return Ok(range.len());
+        }
+        let compressed = block_at(chunk, at)?.len();
+        check_block(settings, range.len(), compressed, at, chunk.len())?;
+        at += LENGTH_BYTES + compressed;
+        Ok(LENGTH_BYTES + compressed)
+    })
 }
 
 /// Reads the header of a chunk of `len` bytes of which the beginning is at hand.
@@ -402,19 +427,28 @@ pub(super) fn decode(
             needed: decoded_len,
         });
     }
+    let at = bitshuffle_parts::decode(context, &settings, blocks, chunk, dst)?;
+    dst[blocks.blocked..].copy_from_slice(&chunk[at..]);
+    Ok(())
+}
+
+/// Decodes the blocks that begin at `at` into the front of `dst`; returns where the last one ends.
+pub(super) fn decode_blocks(
+    context: &mut Context,
+    settings: &Settings,
+    blocks: Blocks,
+    chunk: &[u8],
+    mut at: usize,
+    dst: &mut [u8],
+) -> Result<usize, Error> {
     let level = Level::best();
-    let mut at = match settings.compressor {
-        Compressor::None => 0,
-        _ => HEADER_BYTES,
-    };
     for range in blocks.iter() {
         let len = range.len();
-        at += fill_block(context, &settings, chunk, at, len)?;
+        at += fill_block(context, settings, chunk, at, len)?;
         let block = context.block.bytes(len);
         bit_untranspose(level, settings.element_bytes, block, &mut dst[range]);
     }
-    dst[blocks.blocked..].copy_from_slice(&chunk[at..]);
-    Ok(())
+    Ok(at)
 }
 
 /// Unpacks the block of `len` bytes that is stored at `at` into the scratch; returns the bytes it takes in the chunk.

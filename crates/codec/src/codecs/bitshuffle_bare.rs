@@ -3,10 +3,8 @@
 //! Length and block length of such a stream are known from elsewhere: a detector's message, or the chunk's own header
 //! written by somebody else. `cd_values` are stored ones. Without compressor the stream is the transposed blocks.
 
-use super::bitshuffle::{
-    self, Blocks, HEADER_BYTES, LENGTH_BYTES, check_block, encode_blocks, fill_block, slice,
-    transpose_blocks,
-};
+use super::bitshuffle::{self, Blocks, LENGTH_BYTES, check_block, fill_block, slice};
+use super::bitshuffle_parts;
 use super::bitshuffle_settings::{Compressor, Settings};
 use crate::kernels::bittranspose::bit_untranspose;
 use crate::kernels::levels::Level;
@@ -15,8 +13,7 @@ use crate::{Context, Error};
 /// Largest number of bytes that `encode` writes for `src_len` bytes.
 pub fn bound(cd_values: &[u32], src_len: usize) -> Result<usize, Error> {
     let with_header = bitshuffle::bound(cd_values, src_len)?;
-    let has_header = Settings::stored(cd_values)?.compressor != Compressor::None;
-    Ok(with_header - if has_header { HEADER_BYTES } else { 0 })
+    Ok(with_header - Settings::stored(cd_values)?.header_bytes())
 }
 
 /// Encodes `src` into the front of `dst`; returns the number of bytes written.
@@ -27,9 +24,6 @@ pub fn encode(
     dst: &mut [u8],
 ) -> Result<usize, Error> {
     let (settings, blocks) = cut(cd_values, src.len())?;
-    if settings.compressor == Compressor::None {
-        return transpose_blocks(context, &settings, blocks, src, dst);
-    }
     let needed = bound(cd_values, src.len())?;
     if dst.len() < needed {
         return Err(Error::OutputSize {
@@ -37,7 +31,7 @@ pub fn encode(
             needed,
         });
     }
-    encode_blocks(context, &settings, blocks, src, dst)
+    bitshuffle_parts::encode(context, &settings, blocks, src, dst)
 }
 
 /// Decodes the front of `stream` into all of `dst`; returns the number of bytes that took.
@@ -91,7 +85,7 @@ mod tests {
             let values = [[0, 4, 4], options].concat();
             let mut chunk = vec![0; bitshuffle::bound(&values, src.len()).unwrap()];
             let len = bitshuffle::encode(&mut context, &values, &src, &mut chunk).unwrap();
-            let header_bytes = if options[1] == 0 { 0 } else { HEADER_BYTES };
+            let header_bytes = Settings::stored(&values).unwrap().header_bytes();
             let mut stream = vec![0; bound(&values, src.len()).unwrap()];
             assert_eq!(stream.len() + header_bytes, chunk.len());
             let written = encode(&mut context, &values, &src, &mut stream).unwrap();

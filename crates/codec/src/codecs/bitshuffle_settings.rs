@@ -1,5 +1,6 @@
 //! What the `cd_values` of filter 32008 say, and which they are for a SPEC.
 
+use super::bitshuffle::HEADER_BYTES;
 use super::bitshuffle_planes as planes;
 use crate::entropy::{lz4, zstd};
 use crate::{Context, Error, Layout, Spec};
@@ -126,6 +127,14 @@ impl Settings {
             return Err(no_element_size());
         }
         Self::stored(cd_values)
+    }
+
+    /// Bytes before the blocks.
+    pub(super) fn header_bytes(&self) -> usize {
+        match self.compressor {
+            Compressor::None => 0,
+            _ => HEADER_BYTES,
+        }
     }
 
     /// Bytes in a whole block; 8192 bytes, but 128 elements at least, where none are asked for.

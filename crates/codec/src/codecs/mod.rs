@@ -6,6 +6,7 @@ pub(crate) mod auto;
 pub(crate) mod auto_sample;
 pub mod bitshuffle;
 pub mod bitshuffle_bare;
+mod bitshuffle_parts;
 pub(crate) mod bitshuffle_payload;
 mod bitshuffle_planes;
 mod bitshuffle_settings;

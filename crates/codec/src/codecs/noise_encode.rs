@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::noise::{Header, MAX_BINS, MAX_SPECIAL, Mode, Settings};
 use super::quantise_codes::Narrow;
 use crate::entropy::indices::{self, Backend, Origin};
+use crate::kernels::crc32c::crc32c;
 use crate::kernels::levels::Level;
 use crate::kernels::noise::{
     Count, Entry, draw, look_up, loss, offsets, range, round_up_or_down, values_of,
@@ -434,7 +435,7 @@ pub(super) struct Meter {
     tally: Tally,
     /// Largest error² / variance.
     ratio: f64,
-    digest: crc_fast::Digest,
+    decoded_crc: u32,
     bytes: Vec<u8>,
 }
 
@@ -444,7 +445,7 @@ impl Meter {
             model,
             tally: Tally::default(),
             ratio: 0.0,
-            digest: crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi),
+            decoded_crc: 0,
             bytes: Vec::new(),
         }
     }
@@ -468,7 +469,7 @@ impl Meter {
         }
         self.bytes.resize(decoded.len() * T::BYTES, 0);
         store(decoded, order, &mut self.bytes);
-        self.digest.update(&self.bytes);
+        self.decoded_crc = crc32c(Level::best(), self.decoded_crc, &self.bytes);
     }
 
     /// The loss, σ error rounded up, and the checksum.
@@ -481,6 +482,6 @@ impl Meter {
             nearest
         };
         self.tally.max_sigma_error = Some(up);
-        (self.tally, self.digest.finalize() as u32)
+        (self.tally, self.decoded_crc)
     }
 }

@@ -12,6 +12,7 @@ use super::quantise_bins::{
 use super::quantise_codes::{Codes, Narrow};
 use super::quantise_otsu::Otsu;
 use crate::entropy::indices::{self, Backend, Origin};
+use crate::kernels::crc32c::crc32c;
 use crate::kernels::levels::Level;
 use crate::kernels::quantise::{Bins, Linear, Numbering, Octaves, Sample, loss, mark, quantise};
 use crate::labels::{Values, refuse_labels};
@@ -210,7 +211,6 @@ impl<'a, T: Sample> Source<'a, T> {
             mark: window.count,
             twice: window.twice,
         };
-        let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
         let (mut block, mut near) = ([T::default(); BLOCK], [T::default(); BLOCK]);
         let mut found = [0; BLOCK];
         let mut stored = [0; BLOCK * 8];
@@ -235,12 +235,11 @@ impl<'a, T: Sample> Source<'a, T> {
             let largest = (count + pass.codes.values.len() as u32).saturating_sub(1);
             output.narrow.push(found, largest);
             store(near, order, &mut stored[..bytes.len()]);
-            digest.update(&stored[..bytes.len()]);
+            pass.decoded_crc = crc32c(level, pass.decoded_crc, &stored[..bytes.len()]);
             if ask == Ask::KeepDecoded {
                 pass.decoded.extend_from_slice(near);
             }
         }
-        pass.decoded_crc = digest.finalize() as u32;
         Some(pass)
     }
 
