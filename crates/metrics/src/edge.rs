@@ -311,7 +311,7 @@ fn describe(kind: &str, edge: &Edge, outcome: &mut Outcome) {
 }
 
 /// Both profiles over the distances of the shorter one: their lines differ by fractions of a pixel.
-fn spread_curve(before: &Edge, after: &Edge) -> Curve {
+pub(crate) fn spread_curve(before: &Edge, after: &Edge) -> Curve {
     let count = before.profile.values.len().min(after.profile.values.len());
     let middle = |values: &[f64]| {
         let skip = (values.len() - count) / 2;

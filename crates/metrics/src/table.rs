@@ -5,7 +5,7 @@ use crate::{
     g2, g2_by_frame, lossless, mask, max_abs, merging_table, ms_ssim, otsu, peak_intensities,
     peak_matching, peaks, pearson, pointwise_relative, poisson_entropy, power_spectrum, preview,
     psnr, radial_model, range_relative, relaxation, residual_entropy, segmentation, sigma_relative,
-    squared_error, ssim, tomography, two_time, virtual_images,
+    squared_error, ssim, tomography, tomography_edge, tomography_frc, two_time, virtual_images,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
@@ -49,6 +49,8 @@ pub static METRICS: &[&Metric] = &[
     &squared_error::METRIC,
     &ssim::METRIC,
     &tomography::METRIC,
+    &tomography_edge::METRIC,
+    &tomography_frc::METRIC,
     &two_time::METRIC,
     &virtual_images::CENTRE_OF_MASS,
     &virtual_images::VIRTUAL_IMAGE,

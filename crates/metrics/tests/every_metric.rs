@@ -76,6 +76,7 @@ fn settings(shape: Shape) -> Settings {
     settings.edge.half_width = 8.0;
     if shape.rows > 1 {
         settings.tomography.angle_range_deg = Some([0.0, 180.0]);
+        settings.tomography.edge.roi = Some([0, 0, shape.columns, shape.columns]);
     }
     settings.correlation.two_time_frames = 6;
     settings.stem.disks = vec![Region::Rectangle([0, 0, 5, 5])];
