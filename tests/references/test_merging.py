@@ -137,6 +137,33 @@ def cctbx_statistics(name):
             return json.load(file)
 
 
+@pytest.mark.parametrize("name", SIMULATED + REAL)
+def test_the_resolution_is_where_the_fit_of_scipy_is(name):
+    from scipy.optimize import curve_fit
+
+    answer = merged(table_named(name), shells=10)
+    edges = np.array([(shell["d_max"], shell["d_min"]) for shell in answer["shells"]]) ** -3.0
+    x, cc = edges.mean(1) ** (2 / 3), np.array([shell["merging"]["cc_half"] for shell in answer["shells"]], "f8")
+    model = lambda x, middle, width: 0.5 * (1 - np.tanh((x - middle) / width))  # noqa: E731
+    x, cc = x[np.isfinite(cc)], cc[np.isfinite(cc)]
+    (middle, width), _ = curve_fit(model, x, cc, [x[-1], (x[-1] - x[0]) / 4], maxfev=20000)
+    expected = max((middle + width * np.arctanh(0.4)) ** -0.5, answer["shells"][-1]["d_min"])
+    assert answer["cc_half_resolution"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_spacings_of_a_cell_equal_gemmi(tmp_path):
+    """The table's own metric, with a triclinic cell: CC½ of shells is the same as with gemmi's spacings."""
+    import gemmi
+
+    cell, table = (20.0, 24.0, 31.0, 81.0, 97.0, 104.0), simulated()
+    unit = gemmi.UnitCell(*cell)
+    table["spacing"] = np.array([unit.calculate_d(hkl) for hkl in table["hkl"].tolist()])
+    expected = merged(table, shells=10)
+    answer = outcome(["merging_resolution"], table["intensity"], merging={"columns_hkl": table["hkl"].tolist(), "cell": cell})
+    found = answer["curves"]["cc_half_by_shell"]["y"]["original"]
+    np.testing.assert_allclose(found, [shell["merging"]["cc_half"] for shell in expected["shells"]], rtol=1e-9)
+
+
 def test_random_halves_are_the_definition():
     """With two observations each, halves are the observations themselves, in either order."""
     random = np.random.RandomState(4)

@@ -2,11 +2,14 @@
 //!
 //! A request in JSON on stdin: paths `hkl` (i32, three for each observation), `intensity`, and optionally `sigma` and
 //! `spacing` (f64), of raw little-endian files; `settings`; `shells`, the number of shells of resolution, default none.
-//! On stdout, as JSON, `overall` and `shells`; a number that is not defined is null.
+//! On stdout, as JSON, `overall` and `shells`, and of shells the resolution at which CC½ is 0.3; a number that is not
+//! defined is null.
 
 use std::fs;
 
-use etalon_metrics::{Error, MergingSettings, Reflections, merging, merging_by_shell};
+use etalon_metrics::{
+    Error, MergingSettings, Reflections, cc_half_resolution, merging, merging_by_shell,
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -49,7 +52,8 @@ fn statistics(request: &Request) -> Result<serde_json::Value, Error> {
         0 => Vec::new(),
         shells => merging_by_shell(&reflections, request.settings, shells)?,
     };
-    Ok(json!({ "overall": overall, "shells": shells }))
+    let resolution = cc_half_resolution(&shells);
+    Ok(json!({ "overall": overall, "shells": shells, "cc_half_resolution": resolution }))
 }
 
 fn floats(path: &str) -> Vec<f64> {

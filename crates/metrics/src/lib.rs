@@ -15,6 +15,7 @@ mod azimuthal;
 mod azimuthal_difference;
 mod block_sums;
 mod blocks;
+mod cell;
 mod components;
 mod correlation;
 mod disks;
@@ -42,6 +43,7 @@ mod mask;
 mod max_abs;
 mod mean_frame;
 mod merging;
+mod merging_resolution;
 mod merging_table;
 mod metric;
 mod moments;
@@ -90,6 +92,7 @@ mod virtual_images;
 
 pub use azimuthal::{Azimuthal, azimuthal};
 pub use azimuthal_difference::{AzimuthalDifference, differences};
+pub use cell::spacings;
 pub use components::Components;
 pub use correlation::Correlation;
 pub use edge::{Edge, EdgeSettings, edge};
@@ -109,6 +112,7 @@ pub use lossless::entropy;
 pub use merging::{
     Merging, MergingSettings, MergingShell, Reflections, Weights, merging, merging_by_shell,
 };
+pub use merging_resolution::cc_half_resolution;
 pub use merging_table::{MergingColumns, MergingTable};
 pub use metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 pub use moments::Moments;

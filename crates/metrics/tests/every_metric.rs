@@ -82,6 +82,7 @@ fn settings(shape: Shape) -> Settings {
     settings.stem.disks = vec![Region::Rectangle([0, 0, 5, 5])];
     let observations = (shape.frames * shape.rows * shape.columns) as i32;
     settings.merging.columns.hkl = (0..observations).map(|at| [at % 41, 1, 2]).collect();
+    settings.merging.cell = Some([50.0, 60.0, 70.0, 90.0, 100.0, 90.0]);
     settings
 }
 
