@@ -33,6 +33,7 @@ pub const PROFILES: &[(&str, &str)] = &[
     ("4dstem", include_str!("../profiles/4dstem.toml")),
     ("imaging", include_str!("../profiles/imaging.toml")),
     ("lossless", include_str!("../profiles/lossless.toml")),
+    ("merging", include_str!("../profiles/merging.toml")),
     ("mx", include_str!("../profiles/mx.toml")),
     ("saxs", include_str!("../profiles/saxs.toml")),
     (
@@ -87,6 +88,8 @@ pub struct SamplePolicy {
     pub held_out_bytes: u64,
     /// Least number of chunks of either, whatever their size.
     pub least_chunks: usize,
+    /// Bytes of memory for what was read and encoded already. Less of it costs time, and changes no answer.
+    pub kept_bytes: u64,
     /// Seed of the choice.
     pub seed: u64,
 }
@@ -97,6 +100,7 @@ impl Default for SamplePolicy {
             bytes: 48 << 20,
             held_out_bytes: 48 << 20,
             least_chunks: 8,
+            kept_bytes: 512 << 20,
             seed: 0,
         }
     }
