@@ -86,6 +86,7 @@ mod table;
 mod tomography;
 mod tomography_edge;
 mod tomography_frc;
+mod tomography_masks;
 mod two_time;
 mod value_counts;
 mod virtual_images;

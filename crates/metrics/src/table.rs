@@ -6,7 +6,7 @@ use crate::{
     peak_intensities, peak_matching, peaks, pearson, pointwise_relative, poisson_entropy,
     power_spectrum, preview, psnr, radial_model, range_relative, relaxation, residual_entropy,
     segmentation, sigma_relative, squared_error, ssim, tomography, tomography_edge, tomography_frc,
-    two_time, virtual_images,
+    tomography_masks, two_time, virtual_images,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
@@ -53,6 +53,7 @@ pub static METRICS: &[&Metric] = &[
     &tomography::METRIC,
     &tomography_edge::METRIC,
     &tomography_frc::METRIC,
+    &tomography_masks::METRIC,
     &two_time::METRIC,
     &virtual_images::CENTRE_OF_MASS,
     &virtual_images::VIRTUAL_IMAGE,

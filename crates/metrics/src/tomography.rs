@@ -24,6 +24,7 @@ use crate::slices::{Scans, in_circle};
 use crate::ssim::mean;
 use crate::ssim_map::ssim_map;
 use crate::tomography_frc::SliceCorrelations;
+use crate::tomography_masks::SliceMasks;
 use crate::{Error, Frames, Outcome, Settings};
 
 /// The row of the table.
@@ -43,7 +44,7 @@ pub(crate) static METRIC: Metric = Metric {
     pass: &PASS,
 };
 
-/// What reconstructs slices, with what halves of them correlate.
+/// What reconstructs slices, and compares them, their halves and their masks.
 pub(crate) static PASS: Pass = Pass {
     name: "tomography",
     mergeable: false,
@@ -109,6 +110,7 @@ impl Accumulator for Progress {
         let (mut noise, mut error) = (Sums::default(), Sums::default());
         let mut similarity = Vec::new();
         let mut correlations = SliceCorrelations::new(self.frc);
+        let mut masks = SliceMasks::default();
         let mut outcome = Outcome::default();
         for [original, decoded] in self.scans.slices() {
             for pixel in (0..original.all.len()).filter(|pixel| in_circle(*pixel, columns)) {
@@ -120,6 +122,7 @@ impl Accumulator for Progress {
             }
             similarity.push(slice_ssim(&original.all, &decoded.all, columns));
             correlations.add(&original, &decoded, columns);
+            masks.add(&original.all, &decoded.all, columns);
         }
         let ratio = error.deviation() / noise.deviation();
         outcome.value("reconstruction_error_over_noise", ratio);
@@ -128,6 +131,7 @@ impl Accumulator for Progress {
         outcome.value("reconstruction_mean_error", error.mean());
         outcome.value("reconstruction_ssim", mean(similarity.into_iter()));
         correlations.describe(&mut outcome);
+        masks.describe(&mut outcome);
         Ok(outcome)
     }
 
