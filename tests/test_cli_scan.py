@@ -100,17 +100,30 @@ def test_a_setting_that_chunks_kept_back_refute_is_not_chosen(tmp_path):
     frames = random.poisson(random.uniform(100, 900, 60)[:, None, None], (60, 32, 32)).astype("<u2")
     frames[np.arange(60), 5, 7] = 10 ** random.uniform(3, 4.7, 60)
     source = stored(tmp_path / "bright.h5", frames)
-    text = "limits = ['max_abs_error <= 20']\n[settings]\nnoise = { gain = 1.0 }\n[sample]\nbytes = 8192\nheld_out_bytes = 8192\nleast_chunks = 4"
-    requirement = required(tmp_path / "r.toml", text)
+    text = """limits = ['max_abs_error <= 20']
+    [settings]
+    noise = { gain = 1.0 }
+    [sample]
+    bytes = 8192
+    held_out_bytes = 8192
+    least_chunks = 4
+    kept_bytes = %d"""
+
+    def answer(seed, kept_bytes):
+        requirement = required(tmp_path / "r.toml", text % kept_bytes)
+        return etalon_json("scan", source, "--require", requirement, "--codec", "noise", "--seed", str(seed))
+
     refuted = 0
     for seed in range(4):
-        answer = etalon_json("scan", source, "--require", requirement, "--codec", "noise", "--seed", str(seed))
-        points = {point["spec"]: point for point in answer["points"]}
+        found = answer(seed, 1 << 20)
+        points = {point["spec"]: point for point in found["points"]}
         refuted += any(point["refuted"] for point in points.values())
-        chosen = points[answer["chosen"]["spec"]]
+        chosen = points[found["chosen"]["spec"]]
         assert chosen["holds"] and not chosen["refuted"]
-        assert answer["chosen"]["spec"] == "auto" or answer["verified"]["metrics"]["max_abs_error"] <= 20
+        assert found["chosen"]["spec"] == "auto" or found["verified"]["metrics"]["max_abs_error"] <= 20
         assert not any(point["refuted"] and point["holds"] for point in points.values())
+        again = answer(seed, 0)
+        assert (found["chosen"], found["verified"]) == (again["chosen"], again["verified"])
     assert refuted, "no seed had chunks that refute"
 
 
