@@ -29,6 +29,12 @@ the lossless projections it came from.
 | data | limit on the final volume | stored | SPEC | ratio | MB | Dice | change of volume, % | error / noise | SSIM |
 |---|---|---|---|---|---|---|---|---|---|
 """
+NOTE = """
+A scan looks at every second chunk, which is half of the projections in runs of five: masks of those slices change sooner than masks of
+the whole. Of the tooth after `quantise:abs=20.7`, Dice is .9961 on the sample and .9994 with all projections, so that what is chosen
+for Dice on projections is on the safe side; error over noise is the same in both. A volume held to Dice alone loses what a mask does not
+show, as error over noise and SSIM say.
+"""
 ERROR = ("error / noise ≤ .15", 0.15)
 DICE = ("Dice ≥ .995", 0.995)
 
@@ -142,4 +148,4 @@ def section(shared, folder):
         for text in rows(scan, folder):
             print(text, end="", flush=True)
             lines.append(text)
-    return "".join(lines)
+    return "".join([*lines, NOTE])
