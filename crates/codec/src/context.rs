@@ -23,8 +23,6 @@ pub struct Context {
     pub(crate) block: Scratch,
     /// A compressed stream that may turn out longer than the room for it.
     pub(crate) stream: Vec<u8>,
-    /// A frame of indices that may turn out longer than their bit planes.
-    pub(crate) region_frame: Vec<u8>,
     /// Indices of a palette or a quantiser, one per element.
     pub(crate) indices: Vec<u32>,
     /// The same in as few bytes as their maximum needs.

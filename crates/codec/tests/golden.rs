@@ -64,6 +64,12 @@ const SPARSE_CHUNKS: &[(&str, &str, usize, usize)] = &[
         2,
         4096,
     ),
+    (
+        "frame1-dictionary-regions-u2",
+        "dictionary:backend=regions",
+        2,
+        4096,
+    ),
     ("frame1-noise-counts-u4", "noise:speed=fast", 4, 8192),
     (
         "frame1-quantise-counts-u2",

@@ -22,7 +22,7 @@ fn encode(spec: &str, layout: &Layout, bytes: &[u8]) -> Result<Vec<u8>, Error> {
     let spec: Spec = spec.parse().unwrap();
     let (filter, values) = stored(&spec, layout);
     let mut chunk = vec![0xcc; (filter.bound)(&values, bytes.len())?];
-    let len = (filter.encode)(&mut Context::new(), &values, bytes, &mut chunk)?;
+    let len = (filter.encode)(&mut Context::refusing(), &values, bytes, &mut chunk)?;
     chunk.truncate(len);
     Ok(chunk)
 }

@@ -32,8 +32,8 @@ fn outcome(spec: &str, side: usize, counts: &[u32]) -> Outcome {
     let spec: Spec = spec.parse().unwrap();
     let (filter, values) = stored(&spec, &layout);
     let mut chunk = vec![0; (filter.bound)(&values, bytes.len()).unwrap()];
-    match (filter.encode)(&mut Context::new(), &values, &bytes, &mut chunk) {
-        Err(Error::Settings(_)) => Outcome::Refused,
+    match (filter.encode)(&mut Context::refusing(), &values, &bytes, &mut chunk) {
+        Err(Error::Refused(_)) => Outcome::Refused,
         Err(error) => panic!("{error}"),
         Ok(len) => match frame::inspect(&chunk[..len]).unwrap().codec {
             "sigma-clip" => Outcome::Drawn,

@@ -34,7 +34,7 @@ pub(super) static CODEC: Codec = Codec {
     params: &[
         Param {
             name: "backend",
-            kind: Kind::Choice(&["auto", "bits", "bitshuffle", "counts", "predict"]),
+            kind: Kind::Choice(&["auto", "bits", "bitshuffle", "counts", "predict", "regions"]),
             default: "auto",
             about: "what packs the indices",
         },
@@ -58,6 +58,7 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
         "bitshuffle" => Backend::Bitshuffle,
         "counts" => Backend::Counts,
         "predict" => Backend::Predict,
+        "regions" => Backend::Regions,
         _ => Backend::Auto,
     };
     let mut narrow = std::mem::take(&mut context.narrow);

@@ -37,6 +37,8 @@ pub(crate) enum Backend {
     Counts,
     /// Residuals of a prediction.
     Predict,
+    /// A frame of the indices themselves.
+    Regions,
 }
 
 /// What indices stand for.
@@ -188,6 +190,7 @@ pub(crate) fn encode_narrow(
         Backend::Counts => Ok(counts_indices::plan(context, &all)
             .and_then(|(plan, _)| encode_counts(context, plan, &all, dst))),
         Backend::Predict => encode_predicted(context, &all, dst),
+        Backend::Regions => Ok(encode_frame(context, &all, dst)),
     }
 }
 
@@ -233,24 +236,23 @@ fn encode_regions(
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let &Indices { width, bytes, .. } = indices;
-    let mut frame = std::mem::take(&mut context.region_frame);
-    grow(&mut frame, zstd::bound(bytes.len()));
-    let len = indices_regions::encode(context, indices, &mut frame);
-    let limit = len.unwrap_or(usize::MAX);
-    let packed = packed_len(indices.len(), bits).unwrap_or(usize::MAX);
-    let shorter = encode_bitshuffle(context, width, bytes, limit.min(packed), dst);
-    let fitting = len.filter(|&len| len < packed && HEADER_BYTES + len <= dst.len());
-    let written = match (shorter, fitting) {
-        (Ok(None), Some(len)) => {
-            dst[..HEADER_BYTES].copy_from_slice(&[REGIONS, width as u8]);
-            dst[HEADER_BYTES..HEADER_BYTES + len].copy_from_slice(&frame[..len]);
-            Ok(Some(HEADER_BYTES + len))
-        }
-        (Ok(None), None) => Ok(encode_bits(width, bits, bytes, dst)),
-        (shorter, _) => shorter,
-    };
-    context.region_frame = frame;
-    written
+    let framed = encode_frame(context, indices, dst);
+    let packed = packed_len(indices.len(), bits).map_or(usize::MAX, |len| HEADER_BYTES + len);
+    let shortest = framed.unwrap_or(usize::MAX).min(packed);
+    let limit = shortest.saturating_sub(HEADER_BYTES + 1);
+    if let Some(len) = encode_bitshuffle(context, width, bytes, limit, dst)? {
+        return Ok(Some(len));
+    }
+    let framed = framed.filter(|&len| len < packed);
+    Ok(framed.or_else(|| encode_bits(width, bits, bytes, dst)))
+}
+
+/// The back end of regions, where the frame fits.
+fn encode_frame(context: &mut Context, indices: &Indices, dst: &mut [u8]) -> Option<usize> {
+    let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
+    let len = indices_regions::encode(context, indices, room)?;
+    *header = [REGIONS, indices.width as u8];
+    Some(HEADER_BYTES + len)
 }
 
 /// The back end of bits, where they fit.
