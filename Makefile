@@ -28,7 +28,7 @@ OTHER_WHEEL_VENVS := .venv-wheel-oldest .venv-wheel-middle
 install_wheel = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(TARGET)/wheels/h5etalon-*.whl
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier bench-scan soak build plugins library install daq install-daq tools packages wheel licences clean
+.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier bench-golden bench-scan soak build plugins library install daq install-daq tools packages wheel licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -51,6 +51,7 @@ help:
 	@echo "make bench      speed beside hdf5plugin and bitshuffle"
 	@echo "make bench-table  docs/BENCHMARK.md: codecs beside everybody else's on simulated and real data"
 	@echo "make bench-scan docs/WORKING_POINTS.md: the smallest storage within each profile's limits"
+	@echo "make bench-golden  docs/GOLDEN.md: the golden numbers of the specification, measured again"
 	@echo "make bench-frontier  docs/FRONTIER.md: lossless codecs on simulated photon counts and on real integers;"
 	@echo "                OPTIONS=--quick takes a minute and writes nothing"
 	@echo "make clean      remove what was built, except the virtual environments"
@@ -123,6 +124,9 @@ bench-frontier: .venv-frontier/.stamp
 
 bench-scan: build .venv-metrics/.stamp
 	.venv-metrics/bin/python bench/bench_scan.py --write
+
+bench-golden: build .venv/.stamp
+	.venv/bin/python bench/bench_golden.py --write
 
 build: tools
 	$(CARGO) build --release -p etalon-cli

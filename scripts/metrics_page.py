@@ -30,7 +30,7 @@ symmetry by which indices are reduced (`mmm`, `6/mmm`, …; none where they are 
 | pyFAI, numpy | I(q), z(q), radial model |
 | gemmi, cctbx, a numpy port of peakfinder8 | merging statistics, peaks, intensities |
 | scikit-beam, scipy | g₂, relaxation, two-time maps |
-| scikit-image | Otsu, segmentation, filtered back-projection |
+| scikit-image, numpy | Otsu, segmentation, filtered back-projection and the FRC of slices |
 
 """
 
@@ -47,7 +47,7 @@ def page(etalon):
     for metric in sorted(listed, key=order):
         names = [value["name"] for value in metric["values"]]
         shown = ", ".join("`%s`" % name for name in names[:8]) + (" … %d in all" % len(names) if len(names) > 8 else "")
-        needs = ", ".join("`%s`" % need for need in metric["needs"])
+        needs = ", ".join("`%s`" % need.replace(" or ", "` or `") for need in metric["needs"])
         about = metric["about"].replace("|", "\\|")
         lines.append("| %s | `%s` | %s | %s | %s |" % (metric["id"], metric["name"], about, shown, needs))
     return HEAD + "\n".join(lines) + "\n"

@@ -122,3 +122,57 @@ def test_real_scaled_intensities_are_merged():
         hkl, intensity = abs(group["miller_index"][:])[good], (group["intensity.scale.value"][:] / scale)[good]
     assert chosen(row["metrics"]) == pytest.approx(statistics(hkl, intensity), rel=1e-9)
     assert row["metrics"]["merging_observations"] == good.sum()
+
+
+CELL = (5.42, 8.14, 12.04, 90.0, 90.0, 90.0)
+
+
+@pytest.fixture(scope="module")
+def falling(tmp_path_factory):
+    """A table whose intensities fall below their noise at high resolution."""
+    random = np.random.RandomState(8)
+    hkl = np.array([(h, k, l) for h in range(1, 13) for k in range(1, 18) for l in range(1, 25)])
+    spacing = 1 / np.sqrt((hkl**2 / np.square(CELL[:3])).sum(1))
+    hkl, spacing = hkl[spacing > 0.5], spacing[spacing > 0.5]
+    truth = 1e4 * random.exponential(1, len(hkl)) * np.exp(-2 * 4.0 / (2 * spacing) ** 2)
+    which = np.repeat(np.arange(len(hkl)), 2 + random.poisson(3, len(hkl)))
+    path = tmp_path_factory.mktemp("falling") / "falling.h5"
+    with h5py.File(path, "w") as file:
+        file["hkl"], file["d"] = hkl[which], spacing[which]
+        file["intensity"] = truth[which] + 40 * random.standard_normal(len(which))
+    return path
+
+
+def resolution(source, codec, *settings):
+    words = [word for setting in ("merging.hkl=hkl", *settings) for word in ("--set", setting)]
+    (row,) = etalon_json("measure", source, "-c", codec, "-m", "merging_resolution", *words)["datasets"]
+    return row
+
+
+def test_the_resolution_of_half_sets_is_told_from_spacings_and_from_the_cell(falling):
+    source = "%s::/intensity" % falling
+    by_column = resolution(source, "quantise:abs=60", "merging.spacing=d")
+    by_cell = resolution(source, "quantise:abs=60", "merging.cell=%s" % list(CELL))
+    assert by_column["metrics"] == pytest.approx(by_cell["metrics"], rel=1e-9)
+    metrics = by_column["metrics"]
+    assert 0.5 < metrics["cc_half_resolution"] < metrics["cc_half_resolution_decoded"]
+    shift = metrics["cc_half_resolution_decoded"] - metrics["cc_half_resolution"]
+    assert metrics["cc_half_resolution_shift"] == pytest.approx(shift, abs=1e-12)
+    curve = by_column["curves"]["cc_half_by_shell"]
+    x, cc = np.array(curve["x"]), np.array(curve["y"]["original"])
+    # The limit lies between shells on either side of 0.3.
+    below = np.flatnonzero(cc < 0.3)[0]
+    assert x[max(below - 2, 0)] < metrics["cc_half_resolution"] ** -2 < x[min(below + 1, len(x) - 1)]
+    done = etalon("measure", source, "-m", "merging_resolution", "--set", "merging.hkl=hkl", code=2)
+    assert "merging.spacing" in done.stderr and "merging.cell" in done.stderr
+
+
+def test_a_shift_of_the_resolution_is_a_limit(falling, tmp_path):
+    requirement = tmp_path / "merging.toml"
+    requirement.write_text("profile = 'merging'\n[settings.merging]\nhkl = 'hkl'\nspacing = 'd'")
+    answer = etalon_json("scan", "%s::/intensity" % falling, "--require", requirement, "--codec", "quantise")
+    metrics = answer["chosen"]["metrics"]
+    assert abs(metrics["cc_half_resolution_shift"]) <= 0.02 and abs(metrics["r_pim_change_percent"]) <= 1
+    lossless = next(point for point in answer["points"] if point["spec"] == "auto")
+    assert answer["chosen"]["ratio"] > 2 * lossless["ratio"]
+    assert len(answer["chosen"]["classes"]) == 4

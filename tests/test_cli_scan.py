@@ -94,6 +94,39 @@ def test_a_sample_is_searched_and_other_chunks_verify(counts, tmp_path):
     assert [label for _, label in answer["chosen"]["classes"]] == ["C"]
 
 
+def test_a_setting_that_chunks_kept_back_refute_is_not_chosen(tmp_path):
+    """A single pixel in each frame decides, brighter in some than in others whatever their mean, by which chunks are chosen."""
+    random = np.random.RandomState(4)
+    frames = random.poisson(random.uniform(100, 900, 60)[:, None, None], (60, 32, 32)).astype("<u2")
+    frames[np.arange(60), 5, 7] = 10 ** random.uniform(3, 4.7, 60)
+    source = stored(tmp_path / "bright.h5", frames)
+    text = """limits = ['max_abs_error <= 20']
+    [settings]
+    noise = { gain = 1.0 }
+    [sample]
+    bytes = 8192
+    held_out_bytes = 8192
+    least_chunks = 4
+    kept_bytes = %d"""
+
+    def answer(seed, kept_bytes):
+        requirement = required(tmp_path / "r.toml", text % kept_bytes)
+        return etalon_json("scan", source, "--require", requirement, "--codec", "noise", "--seed", str(seed))
+
+    refuted = 0
+    for seed in range(4):
+        found = answer(seed, 1 << 20)
+        points = {point["spec"]: point for point in found["points"]}
+        refuted += any(point["refuted"] for point in points.values())
+        chosen = points[found["chosen"]["spec"]]
+        assert chosen["holds"] and not chosen["refuted"]
+        assert found["chosen"]["spec"] == "auto" or found["verified"]["metrics"]["max_abs_error"] <= 20
+        assert not any(point["refuted"] and point["holds"] for point in points.values())
+        again = answer(seed, 0)
+        assert (found["chosen"], found["verified"]) == (again["chosen"], again["verified"])
+    assert refuted, "no seed had chunks that refute"
+
+
 def test_a_requirement_that_leaves_no_room_ends_in_lossless_with_the_reason(counts, tmp_path):
     requirement = required(tmp_path / "r.toml", "limits = ['max_abs_error <= 0.5']")
     answer = etalon_json("scan", counts, "--require", requirement, "--codec", "quantise")
@@ -148,6 +181,80 @@ def test_reconstructions_of_kept_back_projections_keep_the_limit(tmp_path):
     assert answer["verified"]["metrics"]["reconstruction_error_over_noise"] <= 0.15
 
 
+def chord(column, angle, half):
+    """Length of a line, this far from the axis and at this angle, in a square of so many pixels from its middle to a side."""
+    cosine, sine = abs(np.cos(angle)), abs(np.sin(angle))
+    reach, flat = half * (cosine + sine), half * abs(cosine - sine)
+    return 2 * half * np.clip((reach - abs(column)) / (reach - flat), 0, 1) / np.maximum(cosine, sine)
+
+
+def test_the_edge_and_the_resolution_of_slices_are_limits(tmp_path):
+    """A square at a slant: a limit on its edge, and on what half of the projections resolve."""
+    angles = np.linspace(0, np.pi, 240, endpoint=False)[:, None, None]
+    columns = np.arange(96)[None, None, :] - 48
+    thickness = chord(columns, angles + np.deg2rad(5), 20) * np.ones((1, 4, 1))
+    frames = np.random.RandomState(6).poisson(30000 * np.exp(-0.02 * thickness)).astype("<u2")
+    text = """
+    profile = "tomography"
+    limits = ["rms_sigma_error <= 5", "reconstruction_error_over_noise <= 5", "reconstruction_edge_sigma_shift <= %s"]
+    [settings]
+    noise = { gain = 1.0 }
+    [settings.tomography]
+    angles_deg = %s
+    flat = [30000.0]
+    edge.roi = [56, 36, 80, 60]
+    """
+    source = stored(tmp_path / "scan.h5", frames)
+    ratios = []
+    for shift in (0.2, 2):
+        document = text % (shift, np.rad2deg(angles.ravel()).tolist())
+        answer = etalon_json("scan", source, "--require", required(tmp_path / "r.toml", document), "--codec", "noise")
+        metrics = answer["chosen"]["metrics"]
+        assert 0.3 < metrics["reconstruction_edge_sigma_original"] < 1.5
+        assert -1 <= metrics["reconstruction_edge_sigma_shift"] <= shift
+        assert 0 <= metrics["reconstruction_frc_half_bit_cross_shift"] <= 1
+        assert metrics["reconstruction_frc_half_bit_original"] >= 2
+        assert len(answer["chosen"]["classes"]) == 5, answer["notes"]
+        used = max(verdict["measured"] / verdict["limit"] for verdict in chosen_point(answer)["verdicts"])
+        assert 0.5 < used <= 1, "a limit on slices is what ends the search"
+        ratios.append(answer["chosen"]["ratio"])
+    # Two settings are close enough for the search if they differ by 6 %.
+    assert ratios[0] <= 1.02 * ratios[1]
+
+
+def chosen_point(answer):
+    return next(point for point in answer["points"] if point["spec"] == answer["chosen"]["spec"])
+
+
+def test_what_is_kept_in_memory_changes_no_answer(counts, tmp_path):
+    text = "limits = ['ssim >= 0.97', 'psnr >= 30', 'max_abs_error <= 300']\n[sample]\nbytes = 200000\nleast_chunks = 4\nkept_bytes = %d"
+
+    def answer(kept_bytes):
+        found = etalon_json("scan", counts, "--require", required(tmp_path / "r.toml", text % kept_bytes))
+        for point in found["points"] + found["datasets"]:
+            for key in ("encode_gbps", "decode_gbps", "on_front"):
+                point.pop(key, None)
+        return {key: found[key] for key in ("points", "chosen", "verified", "datasets", "notes")}
+
+    kept = answer(512 << 20)
+    assert kept == answer(0) == answer(600_000)
+    shown = {row["codec"]: row for row in kept["datasets"]}
+    assert len(shown) >= 3 and all("ssim by ratio" in row["curves"] or row["codec"] == "auto" for row in shown.values())
+    assert all(row["images"] for row in shown.values())
+
+
+def test_a_psnr_that_every_chunk_is_checked_for_is_of_class_b(counts, tmp_path):
+    requirement = required(tmp_path / "r.toml", "limits = ['psnr >= 40']\n[settings]\ndata_range = 1000.0")
+    codec = "quantise:psnr=*,range=0;1000"
+    answer = etalon_json("scan", counts, "--require", requirement, "--codec", codec)
+    assert answer["chosen"]["classes"] == [["psnr>=40", "B"]], answer["chosen"]
+    assert answer["chosen"]["spec"].startswith("quantise:psnr=40")
+    assert recompressed_and_verified(counts, answer, requirement, tmp_path)["holds"]
+    # The range of each chunk is another one than that of the limit.
+    answer = etalon_json("scan", counts, "--require", requirement, "--codec", "quantise:psnr=*")
+    assert answer["chosen"]["classes"] == [["psnr>=40", "C"]]
+
+
 def test_codecs_and_settings_that_cannot_be_searched_are_named(counts, tmp_path):
     requirement = required(tmp_path / "r.toml", "limits = ['psnr >= 45']")
     for spec, words in [("noise:gain=*", "noise:sigma=*"), ("nois", "noise"), ("quantise:abs=*,rel=*", "one setting")]:
@@ -162,7 +269,7 @@ def test_profiles_are_listed_and_printed():
     listed = etalon("profiles").stdout
     assert all(name in listed for name in ("tomography", "ssx", "xpcs", "saxs", "imaging", "4dstem", "segmentation"))
     assert "source" in etalon("profiles", "saxs").stdout
-    assert len(json.loads(etalon("profiles", "--json").stdout)) == 9
+    assert len(json.loads(etalon("profiles", "--json").stdout)) == 10
 
 
 def test_an_answer_becomes_a_report(counts, tmp_path):

@@ -14,12 +14,12 @@ SPACE_GROUP = "P 21 21 21"
 NUMBERS = ["r_merge", "r_meas", "r_pim", "cc_half", "cc_star"]
 
 
-def merged(table, shells=0, **settings):
+def merged(table, shells=0, cell=None, **settings):
     """What etalon-metrics yields: `overall` and `shells`."""
     types = {"hkl": "<i4", "intensity": "<f8", "sigma": "<f8", "spacing": "<f8"}
     with tempfile.TemporaryDirectory() as folder:
         request = {name: stored(np.asarray(table[name], types[name]), folder, name) for name in table}
-        request |= {"shells": shells, "settings": settings}
+        request |= {"shells": shells, "settings": settings, "cell": cell}
         done = subprocess.run(
             [EXAMPLES / "merging_statistics"], input=json.dumps(request), capture_output=True, text=True
         )
@@ -135,6 +135,33 @@ def cctbx_statistics(name):
         assert done.returncode == 0, done.stderr
         with open(answer) as file:
             return json.load(file)
+
+
+@pytest.mark.parametrize("name", SIMULATED + REAL)
+def test_the_resolution_is_where_the_fit_of_scipy_is(name):
+    from scipy.optimize import curve_fit
+
+    answer = merged(table_named(name), shells=10)
+    edges = np.array([(shell["d_max"], shell["d_min"]) for shell in answer["shells"]]) ** -3.0
+    x, cc = edges.mean(1) ** (2 / 3), np.array([shell["merging"]["cc_half"] for shell in answer["shells"]], "f8")
+    model = lambda x, middle, width: 0.5 * (1 - np.tanh((x - middle) / width))  # noqa: E731
+    x, cc = x[np.isfinite(cc)], cc[np.isfinite(cc)]
+    (middle, width), _ = curve_fit(model, x, cc, [x[-1], (x[-1] - x[0]) / 4], maxfev=20000)
+    expected = max((middle + width * np.arctanh(0.4)) ** -0.5, answer["shells"][-1]["d_min"])
+    assert answer["cc_half_resolution"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_shells_of_a_cell_are_those_of_the_spacings_of_gemmi():
+    import gemmi
+
+    cell, table = (20.0, 24.0, 31.0, 81.0, 97.0, 104.0), simulated()
+    unit = gemmi.UnitCell(*cell)
+    table["spacing"] = np.array([unit.calculate_d(hkl) for hkl in table["hkl"].tolist()])
+    expected = merged(table, shells=10)["shells"]
+    del table["spacing"]
+    for found, shell in zip(merged(table, shells=10, cell=cell)["shells"], expected, strict=True):
+        assert found["d_min"] == pytest.approx(shell["d_min"], rel=1e-12)
+        assert found["merging"] == pytest.approx(shell["merging"], rel=1e-9)
 
 
 def test_random_halves_are_the_definition():

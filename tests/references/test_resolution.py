@@ -28,7 +28,7 @@ def two_exposures(count=256, dose=40.0, seed=7010):
 
 def ring_numbers(shape):
     """floor(radius) in pixels of a transform whose extents are all the same."""
-    axes = np.meshgrid(*(np.fft.fftfreq(count) * count for count in shape), indexing="ij")
+    axes = np.meshgrid(*(np.rint(np.fft.fftfreq(count) * count) for count in shape), indexing="ij")
     return np.floor(np.sqrt(sum(axis**2 for axis in axes))).astype(int)
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from measured import outcome, shared_data
 from scipy.ndimage import minimum_filter
+from skimage.filters import threshold_otsu
 from skimage.metrics import structural_similarity
 from skimage.transform import iradon
+from test_resolution import ring_correlation
 
 FILTERS = ["ramp", "shepp-logan", "cosine", "hamming", "hann"]
 
@@ -13,7 +15,7 @@ FILTERS = ["ramp", "shepp-logan", "cosine", "hamming", "hann"]
 def check(a, b, angles, **tomography):
     """a, b: line integrals by angle and column."""
     tomography = {"angles_deg": list(map(float, angles)), "sinograms": True, **tomography}
-    answer = outcome(["tomography"], a, b, tomography=tomography)
+    answer = outcome(["tomography", "tomography_frc", "tomography_masks"], a, b, tomography=tomography)
     check_slices(answer, a.astype("f8"), b.astype("f8"), angles, tomography.get("filter", "ramp"))
 
 
@@ -33,11 +35,30 @@ def check_slices(answer, a, b, angles, name="ramp"):
     options = dict(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=data_range, full=True)
     _, ssim = structural_similarity(*slices, **options)
     windows = minimum_filter(inside, 11)[5:-5, 5:-5]
+    check_correlation(answer, *(iradon(c[first::2].T, angles[first::2], filter_name=name) for c in (a, b) for first in (0, 1)))
     assert measured["reconstruction_ssim"] == pytest.approx(ssim[5:-5, 5:-5][windows].mean(), rel=1e-9)
+    threshold = [threshold_otsu(one[inside]) for one in slices]
+    masks = [slices[0] > threshold[0], slices[1] > threshold[0], slices[1] > threshold[1]]
+    dice = [2 * (masks[0] & mask & inside).sum() / ((masks[0] & inside).sum() + (mask & inside).sum()) for mask in masks[1:]]
+    assert measured["reconstruction_dice"] == pytest.approx(dice[0], abs=1e-12)
+    assert measured["reconstruction_dice_own_threshold"] == pytest.approx(dice[1], abs=1e-12)
     if columns <= 256:
         image = np.reshape(answer["images"]["reconstruction"]["values"], (columns, columns))
         # The picture is f32.
         assert image == pytest.approx(slices[0], rel=1e-6, abs=1e-6 * abs(slices[0]).max())
+
+
+def check_correlation(answer, even, odd, decoded_even, decoded_odd):
+    """The curve of slices of even and odd projections beside numpy's of the same slices of scikit-image."""
+    columns = len(even)
+    y, x = np.indices((columns, columns)) - columns // 2
+    hann = 0.5 + 0.5 * np.cos(np.pi * np.minimum(np.hypot(x, y) / (columns // 2), 1))
+    pair = lambda a, b: ring_correlation(hann * a, hann * b, False)
+    measured = answer["curves"]["reconstruction_frc"]["y"]
+    np.testing.assert_allclose(measured["original"], pair(even, odd), atol=1e-9)
+    np.testing.assert_allclose(measured["decoded"], pair(decoded_even, decoded_odd), atol=1e-9)
+    cross = (pair(decoded_even, odd) + pair(even, decoded_odd)) / 2
+    np.testing.assert_allclose(measured["cross"], cross, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -66,7 +87,7 @@ def test_slice_of_a_tooth():
     b = (np.round(a / 16) * 16).astype(a.dtype)
     tomography = {"angles_deg": angles.tolist(), "rows": [1]}
     tomography |= {"flat": flat.ravel().tolist(), "dark": dark.ravel().tolist()}
-    answer = outcome(["tomography"], a, b, tomography=tomography)
+    answer = outcome(["tomography", "tomography_frc", "tomography_masks"], a, b, tomography=tomography)
 
     def lines(counts):
         transmission = (counts[:, 1].astype("f8") - dark[1]) / (flat[1] - dark[1])

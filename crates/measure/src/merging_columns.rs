@@ -22,6 +22,7 @@ pub fn with_merging_columns(intensities: &Dataset, settings: &Settings) -> Resul
         hkl: indices(intensities, hkl)?,
         variance: optional(&table.variance)?,
         scale: optional(&table.scale)?,
+        spacing: optional(&table.spacing)?,
     };
     settings.merging.columns = columns;
     Ok(settings)

@@ -33,6 +33,7 @@ pub const PROFILES: &[(&str, &str)] = &[
     ("4dstem", include_str!("../profiles/4dstem.toml")),
     ("imaging", include_str!("../profiles/imaging.toml")),
     ("lossless", include_str!("../profiles/lossless.toml")),
+    ("merging", include_str!("../profiles/merging.toml")),
     ("mx", include_str!("../profiles/mx.toml")),
     ("saxs", include_str!("../profiles/saxs.toml")),
     (
@@ -87,6 +88,8 @@ pub struct SamplePolicy {
     pub held_out_bytes: u64,
     /// Least number of chunks of either, whatever their size.
     pub least_chunks: usize,
+    /// Bytes of memory for what was read and encoded already. Less of it costs time, and changes no answer.
+    pub kept_bytes: u64,
     /// Seed of the choice.
     pub seed: u64,
 }
@@ -97,6 +100,7 @@ impl Default for SamplePolicy {
             bytes: 48 << 20,
             held_out_bytes: 48 << 20,
             least_chunks: 8,
+            kept_bytes: 512 << 20,
             seed: 0,
         }
     }
@@ -260,15 +264,16 @@ fn known_profile(name: &str) -> anyhow::Result<&'static str> {
     })
 }
 
-/// Whether settings have something at a place such as `geometry.center`.
-fn is_given(settings: &serde_json::Value, place: &str) -> bool {
-    let found = place
-        .split('.')
-        .try_fold(settings, |value, key| value.get(key));
-    found.is_some_and(|value| match value {
-        serde_json::Value::Array(list) => !list.is_empty(),
-        serde_json::Value::Null => false,
-        _ => true,
+/// Whether settings have something at a place such as `geometry.center`, or at one of those that `or` joins.
+fn is_given(settings: &serde_json::Value, places: &str) -> bool {
+    let found = |place: &str| {
+        let mut keys = place.split('.');
+        keys.try_fold(settings, |value, key| value.get(key))
+    };
+    places.split(" or ").any(|place| match found(place) {
+        Some(serde_json::Value::Array(list)) => !list.is_empty(),
+        Some(serde_json::Value::Null) | None => false,
+        Some(_) => true,
     })
 }
 
@@ -320,9 +325,15 @@ mod tests {
         let limits: Vec<String> = saxs.limits().map(Limit::to_string).collect();
         assert_eq!(limits, ["iq_z_rms<=0.1", "iq_z_max<=0.3"]);
         let bare = Requirement::parse("profile = 'tomography'", false).unwrap();
-        assert_eq!((bare.limits.len(), bare.left_out.len()), (1, 1));
-        let text = "profile = 'tomography'\n[settings.tomography]\nangle_range_deg = [0.0, 180.0]";
-        let scan = Requirement::parse(text, false).unwrap();
-        assert_eq!((scan.limits.len(), scan.left_out.len()), (2, 0));
+        assert_eq!((bare.limits.len(), bare.left_out.len()), (1, 4));
+        let scan = |settings: &str| {
+            let text = format!("profile = 'tomography'\n[settings.tomography]\n{settings}");
+            let scan = Requirement::parse(&text, false).unwrap();
+            (scan.limits.len(), scan.left_out.len())
+        };
+        assert_eq!(scan("angle_range_deg = [0.0, 180.0]"), (3, 2));
+        assert_eq!(scan("angles_deg = [0.0, 90.0]"), (3, 2));
+        let edge = "angles_deg = [0.0, 90.0]\nedge.roi = [0, 0, 9, 9]";
+        assert_eq!(scan(edge), (5, 0));
     }
 }

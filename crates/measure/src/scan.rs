@@ -15,6 +15,7 @@ mod answer;
 mod bands;
 mod candidate;
 mod guarantee;
+mod kept;
 mod noise_model;
 mod point;
 mod rows;
@@ -23,6 +24,7 @@ mod search;
 mod slices;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
@@ -37,6 +39,7 @@ use crate::method::Method;
 use crate::requirement::{Demand, Requirement};
 use crate::scan::bands::Bands;
 use crate::scan::candidate::{Candidate, Data, spec_of};
+use crate::scan::kept::Kept;
 use crate::scan::noise_model::Estimate;
 use crate::scan::sample::{Sample, Trial};
 use crate::scan::search::{Scale, Search};
@@ -96,7 +99,8 @@ struct Task<'a> {
     metrics: Vec<&'static Metric>,
     bands: Bands,
     /// The data that settings must hold on: those of the search, and those that refuted one.
-    sets: Vec<Set>,
+    sets: Vec<Rc<Set>>,
+    kept: Kept,
     noise_is_estimated: bool,
     data: Data,
     /// What the metrics say of the original beside itself.
@@ -161,6 +165,7 @@ impl<'a> Task<'a> {
             range: range(&sample),
             sigma: estimate.map_or(1.0, |estimate| estimate.sigma),
         };
+        let kept = Kept::new(requirement.sample.kept_bytes);
         let mut task = Self {
             dataset,
             source,
@@ -168,6 +173,7 @@ impl<'a> Task<'a> {
             metrics,
             bands,
             sets: Vec::new(),
+            kept,
             noise_is_estimated,
             data,
             base: Outcome::default(),
@@ -182,7 +188,7 @@ impl<'a> Task<'a> {
         // All parts of the data are judged by one range.
         task.requirement.settings.data_range = ranged.data_range;
         set.settings = ranged;
-        task.sets.push(set);
+        task.sets.push(Rc::new(set));
         Ok(task)
     }
 
@@ -218,12 +224,16 @@ impl<'a> Task<'a> {
         let mut limits = std::mem::take(&mut self.requirement.limits);
         limits.retain(|demand| !is_undefined(demand));
         self.requirement.limits = limits;
+        let measured = self.metrics.len();
         self.metrics = self.requirement.metrics();
         let method: Method = LOSSLESS
             .parse()
             .map_err(|error: etalon_codec::Error| Fault::Arguments(error.into()))?;
         let trial = self.encode(&method, 0)?;
         let point = self.point(&method, LOSSLESS, &trial, self.base.clone());
+        if measured == self.metrics.len() {
+            self.kept.keep_trial(&point, trial, self.base.clone());
+        }
         self.points.push(point.clone());
         Ok(point)
     }
@@ -288,11 +298,12 @@ impl<'a> Task<'a> {
     /// Whether a setting keeps every limit on all data it must hold on. A codec that refuses the data keeps none.
     fn holds(&mut self, method: &Method, codec: &str) -> Result<bool, Fault> {
         let spec = method.to_string();
-        let is_known = self.sets.len() == 1;
-        if let (true, Some(point)) = (is_known, self.points.iter().find(|one| one.spec == spec)) {
-            return Ok(point.holds && self.leaves_room(point, method));
+        let known = self.points.iter().find(|point| point.spec == spec);
+        let is_known = known.is_some();
+        if known.is_some_and(|point| !(point.holds && self.leaves_room(point, method))) {
+            return Ok(false);
         }
-        for at in 0..self.sets.len() {
+        for at in usize::from(is_known)..self.sets.len() {
             let trial = match self.encode(method, at) {
                 Ok(trial) => trial,
                 Err(Fault::Arguments(error)) => {
@@ -301,16 +312,11 @@ impl<'a> Task<'a> {
                 }
                 Err(fault) => return Err(fault),
             };
-            let set = &self.sets[at];
-            let outcome = set.sample.evaluate(
-                Some(&trial),
-                &self.metrics,
-                &set.settings,
-                self.options.jobs,
-            )?;
-            let point = self.point(method, codec, &trial, outcome);
+            let outcome = self.measured(&trial, at)?;
+            let point = self.point(method, codec, &trial, outcome.clone());
             let holds = point.holds && self.leaves_room(&point, method);
-            if at == 0 && !self.points.iter().any(|other| other.spec == spec) {
+            if at == 0 {
+                self.kept.keep_trial(&point, trial, outcome);
                 self.points.push(point);
             }
             if !holds {
@@ -320,11 +326,19 @@ impl<'a> Task<'a> {
         Ok(true)
     }
 
+    /// What the metrics say of a trial on one of the sets.
+    fn measured(&self, trial: &Trial, set: usize) -> Result<Outcome, Fault> {
+        let (set, jobs) = (&self.sets[set], self.options.jobs);
+        set.sample
+            .evaluate(Some(trial), &self.metrics, &set.settings, jobs)
+    }
+
     /// Whether limits that only a sample speaks for are kept with something to spare.
     fn leaves_room(&self, point: &Point, method: &Method) -> bool {
-        let noise = &self.requirement.settings.noise;
+        let settings = &self.requirement.settings;
         point.verdicts.iter().all(|verdict| {
-            let class = spec_of(method).map(|spec| guarantee::class(&verdict.limit, spec, noise));
+            let class =
+                spec_of(method).map(|spec| guarantee::class(&verdict.limit, spec, settings));
             class.is_some_and(|class| class != Class::C) || point::used(verdict, &self.base) <= USED
         })
     }
@@ -406,17 +420,15 @@ impl<'a> Task<'a> {
             )));
         }
         let known = self.sets.len();
-        for bands in &held_out {
+        for (number, bands) in held_out.iter().enumerate() {
             let method = self.method(&found.candidate, found.position)?;
-            let set = self.load(bands)?;
+            let set = self.load(number, bands)?;
             (self.options.progress)(&format!("{method}, verified"));
-            let trial = set.sample.encode(&method, self.options.jobs)?;
-            let outcome = set.sample.evaluate(
-                Some(&trial),
-                &self.metrics,
-                &set.settings,
-                self.options.jobs,
-            )?;
+            let jobs = self.options.jobs;
+            let trial = set.sample.encode(&method, jobs)?;
+            let outcome = set
+                .sample
+                .evaluate(Some(&trial), &self.metrics, &set.settings, jobs)?;
             let point = self.point(&method, found.candidate.codec(), &trial, outcome);
             if point.holds {
                 self.sets.truncate(known);
@@ -456,11 +468,17 @@ impl<'a> Task<'a> {
         )))
     }
 
-    fn load(&self, bands: &[u64]) -> Result<Set, Fault> {
+    /// The bands of this number among those kept back.
+    fn load(&mut self, number: usize, bands: &[u64]) -> Result<Rc<Set>, Fault> {
+        if let Some(set) = self.kept.set(number) {
+            return Ok(set);
+        }
         let mask = &self.requirement.settings.mask;
         let axis = self.bands.axis;
         let sample = Sample::load(self.dataset, &self.source, axis, bands, mask)?;
-        Ok(self.set(sample))
+        let set = Rc::new(self.set(sample));
+        self.kept.keep_set(number, &set);
+        Ok(set)
     }
 
     /// Looks for a smaller loss after a setting was refuted; `false` where there is none.
@@ -497,7 +515,7 @@ impl<'a> Task<'a> {
         let noise = self.requirement.settings.noise;
         let spec = spec_of(method);
         let classes = self.requirement.limits().filter_map(|limit| {
-            let class = guarantee::class(limit, spec?, &noise);
+            let class = guarantee::class(limit, spec?, &self.requirement.settings);
             Some((limit.to_string(), class))
         });
         let chosen = Chosen {

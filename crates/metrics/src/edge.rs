@@ -127,6 +127,20 @@ pub fn edge(image: &[f64], columns: usize, half_width: f64) -> Result<Edge, Erro
 }
 
 impl Edge {
+    /// What is known where no edge was found.
+    fn none() -> Self {
+        Self {
+            profile: EdgeProfile {
+                angle_degrees: f64::NAN,
+                distances: Vec::new(),
+                values: Vec::new(),
+            },
+            sigma: f64::NAN,
+            frequencies: Vec::new(),
+            mtf: Vec::new(),
+        }
+    }
+
     /// First frequency in 1/px at which the modulation transfer falls below `level`.
     pub fn frequency_at(&self, level: f64) -> f64 {
         let above: Vec<f64> = self.mtf.iter().map(|value| value - level).collect();
@@ -265,7 +279,9 @@ impl Accumulator for Progress {
         let columns = self.roi[2] - self.roi[0];
         let [before, after] = [&self.original, &self.decoded]
             .map(|mean| edge(&mean.mean(), columns, self.settings.half_width));
-        let (before, after) = (before?, after?);
+        let before = before?;
+        // An edge that a loss has taken is no mistake of the user: its numbers are NaN, and keep no limit.
+        let after = after.unwrap_or_else(|_| Edge::none());
         let mut outcome = Outcome::default();
         for (kind, edge) in [("original", &before), ("decoded", &after)] {
             describe(kind, edge, &mut outcome);
@@ -288,9 +304,11 @@ impl Accumulator for Progress {
         );
         outcome.curve(
             "mtf",
-            curve
-                .with("original", before.mtf)
-                .with("decoded", after.mtf),
+            match after.mtf.len() == before.mtf.len() {
+                true => curve.with("decoded", after.mtf),
+                false => curve,
+            }
+            .with("original", before.mtf),
         );
         Ok(outcome)
     }
@@ -311,7 +329,7 @@ fn describe(kind: &str, edge: &Edge, outcome: &mut Outcome) {
 }
 
 /// Both profiles over the distances of the shorter one: their lines differ by fractions of a pixel.
-fn spread_curve(before: &Edge, after: &Edge) -> Curve {
+pub(crate) fn spread_curve(before: &Edge, after: &Edge) -> Curve {
     let count = before.profile.values.len().min(after.profile.values.len());
     let middle = |values: &[f64]| {
         let skip = (values.len() - count) / 2;
@@ -386,6 +404,31 @@ mod tests {
             outcome(&[&clean, &masked], false),
             outcome(&[&clean, &clean], false)
         );
+    }
+
+    #[test]
+    fn an_edge_that_is_lost_keeps_no_limit() {
+        let shape = Shape {
+            frames: 1,
+            rows: 48,
+            columns: 40,
+        };
+        let (image, flat) = (image(), vec![7.0; 48 * 40]);
+        let mut pass = start(&Settings::default(), shape).unwrap();
+        let frames = Frames {
+            original: Values::F64(&image),
+            decoded: Values::F64(&flat),
+            valid: None,
+            first: 0,
+            count: 1,
+            rows: 48,
+            columns: 40,
+        };
+        pass.add(&frames).unwrap();
+        let found = pass.finish().unwrap();
+        assert!(found.values["edge_sigma_original"] > 1.0);
+        assert!(found.values["edge_sigma_shift"].is_nan());
+        assert!(found.values["mtf_f50_shift"].is_nan());
     }
 
     #[test]

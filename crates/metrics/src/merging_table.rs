@@ -8,11 +8,16 @@ use std::any::Any;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cell::spacings;
 use crate::laue_group::LaueGroup;
 use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::{
-    Error, Frames, Merging, MergingSettings, Outcome, Reflections, Settings, Weights, merging,
+    Error, Frames, Merging, MergingSettings, MergingShell, Outcome, Reflections, Settings, Weights,
+    merging, merging_by_shell,
 };
+
+/// Shells of resolution where their number is not given.
+const DEFAULT_SHELLS: usize = 10;
 
 /// The row of the table for R values.
 pub(crate) static MERGING: Metric = Metric {
@@ -29,6 +34,9 @@ pub(crate) static MERGING: Metric = Metric {
         ("r_meas_decoded", "1"),
         ("r_pim", "1"),
         ("r_pim_decoded", "1"),
+        ("r_merge_change_percent", "%"),
+        ("r_meas_change_percent", "%"),
+        ("r_pim_change_percent", "%"),
     ],
     curves: &[],
     needs: &["merging.hkl"],
@@ -76,6 +84,12 @@ pub struct MergingTable {
     pub variance: Option<String>,
     /// Dataset of what intensities are divided by, as DIALS has it.
     pub scale: Option<String>,
+    /// Dataset of the spacings d in Å, for shells of resolution.
+    pub spacing: Option<String>,
+    /// The cell, a, b, c in Å and α, β, γ in degrees, from which spacings follow where there is no such dataset.
+    pub cell: Option<[f64; 6]>,
+    /// Number of shells of resolution; 10 if not given.
+    pub shells: Option<usize>,
     /// Symmetry by which indices are reduced.
     pub laue: LaueGroup,
     /// Weights of the observations of a reflection.
@@ -96,19 +110,29 @@ pub struct MergingColumns {
     pub variance: Option<Vec<f64>>,
     /// What intensities are divided by.
     pub scale: Option<Vec<f64>>,
+    /// Spacings d in Å.
+    pub spacing: Option<Vec<f64>>,
 }
 
 /// One of the statistics.
 type Number = fn(&Merging) -> f64;
 
+/// The table, and the intensities that were seen.
 #[derive(Default)]
-struct Intensities {
+pub(crate) struct Intensities {
     table: MergingTable,
     original: Vec<f64>,
     decoded: Vec<f64>,
 }
 
+struct Progress(Intensities);
+
 fn start(settings: &Settings, shape: Shape) -> Started {
+    Ok(Box::new(Progress(start_intensities(settings, shape)?)))
+}
+
+/// Refuses a table whose columns do not fit the intensities.
+pub(crate) fn start_intensities(settings: &Settings, shape: Shape) -> Result<Intensities, Error> {
     let mut table = settings.merging.clone();
     let observations = shape.frames * shape.rows * shape.columns;
     if table.columns.hkl.is_empty() && observations > 0 {
@@ -123,7 +147,8 @@ fn start(settings: &Settings, shape: Shape) -> Started {
             what: "merging.variance for weights of 1/σ²",
         });
     }
-    let others = [&table.columns.variance, &table.columns.scale];
+    let columns = &table.columns;
+    let others = [&columns.variance, &columns.scale, &columns.spacing];
     let lengths = others.into_iter().flatten().map(Vec::len);
     for found in lengths.chain([table.columns.hkl.len()]) {
         if found != observations {
@@ -136,14 +161,18 @@ fn start(settings: &Settings, shape: Shape) -> Started {
         }
     }
     table.laue.reduce(&mut table.columns.hkl);
-    Ok(Box::new(Intensities {
+    if let (None, Some(cell)) = (&table.columns.spacing, table.cell) {
+        table.columns.spacing = Some(spacings(&table.columns.hkl, cell));
+    }
+    Ok(Intensities {
         table,
         ..Intensities::default()
-    }))
+    })
 }
 
-impl Accumulator for Intensities {
-    fn add(&mut self, frames: &Frames<'_>) -> Result<(), Error> {
+impl Intensities {
+    /// Takes intensities, NaN where not valid.
+    pub(crate) fn add(&mut self, frames: &Frames<'_>) {
         let all = 0..frames.original.len();
         let is_valid = |at: usize| frames.valid.is_none_or(|valid| valid[at]);
         let (a, b) = (
@@ -155,6 +184,29 @@ impl Accumulator for Intensities {
             self.original.push(if valid { *a } else { f64::NAN });
             self.decoded.push(if valid { *b } else { f64::NAN });
         }
+    }
+
+    /// The spacings of the observations.
+    pub(crate) fn spacing(&self) -> Option<&[f64]> {
+        self.table.columns.spacing.as_deref()
+    }
+
+    /// Statistics by shells of resolution, of the original and of what was decoded.
+    pub(crate) fn shells(&self) -> Result<[Vec<MergingShell>; 2], Error> {
+        let shells = self.table.shells.unwrap_or(DEFAULT_SHELLS);
+        let by_shell = |reflections: &Reflections<'_>, settings| {
+            merging_by_shell(reflections, settings, shells)
+        };
+        Ok([
+            self.table.of(&self.original, by_shell)?,
+            self.table.of(&self.decoded, by_shell)?,
+        ])
+    }
+}
+
+impl Accumulator for Progress {
+    fn add(&mut self, frames: &Frames<'_>) -> Result<(), Error> {
+        self.0.add(frames);
         Ok(())
     }
 
@@ -163,8 +215,12 @@ impl Accumulator for Intensities {
     }
 
     fn finish(&mut self) -> Result<Outcome, Error> {
-        let original = self.table.merged(&self.original)?;
-        let decoded = self.table.merged(&self.decoded)?;
+        let Intensities {
+            table,
+            original,
+            decoded,
+        } = &self.0;
+        let [original, decoded] = [table.of(original, merging)?, table.of(decoded, merging)?];
         let mut outcome = Outcome::default();
         outcome.value("merging_observations", original.observations as f64);
         outcome.value("unique_reflections", original.unique as f64);
@@ -181,6 +237,10 @@ impl Accumulator for Intensities {
         for (name, number) in numbers {
             outcome.value(name, number(&original));
             outcome.value(&format!("{name}_decoded"), number(&decoded));
+            if name.starts_with("r_") && name != "r_split" {
+                let change = 100.0 * (number(&decoded) / number(&original) - 1.0);
+                outcome.value(&format!("{name}_change_percent"), change);
+            }
         }
         if decoded.observations != original.observations {
             let lost = original.observations.abs_diff(decoded.observations);
@@ -197,8 +257,12 @@ impl Accumulator for Intensities {
 }
 
 impl MergingTable {
-    /// The statistics of intensities that are not scaled yet.
-    fn merged(&self, intensity: &[f64]) -> Result<Merging, Error> {
+    /// What `statistics` says of intensities that are not scaled yet.
+    fn of<T>(
+        &self,
+        intensity: &[f64],
+        statistics: impl Fn(&Reflections<'_>, MergingSettings) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let columns = &self.columns;
         let scale = |at: usize| columns.scale.as_ref().map_or(1.0, |scale| scale[at]);
         let sigma: Option<Vec<f64>> = columns.variance.as_ref().map(|variance| {
@@ -223,12 +287,12 @@ impl MergingTable {
             hkl: &columns.hkl,
             intensity: &scaled,
             sigma: sigma.as_deref(),
-            spacing: None,
+            spacing: columns.spacing.as_deref(),
         };
         let settings = MergingSettings {
             weights: self.weights,
             seed: self.seed,
         };
-        merging(&reflections, settings)
+        statistics(&reflections, settings)
     }
 }

@@ -25,6 +25,12 @@ impl RingCorrelation {
     pub fn crossing(&self, threshold: RingThreshold) -> f64 {
         threshold.crossing(&self.correlation, &self.counts, &self.frequencies)
     }
+
+    /// Frequency in 1/px up to which it stays above a threshold: the crossing, or that of the last ring where it never falls
+    /// below; NaN where it begins below.
+    pub fn resolved(&self, threshold: RingThreshold) -> f64 {
+        threshold.resolved(&self.correlation, &self.counts, &self.frequencies)
+    }
 }
 
 /// FRC of two images of rows · columns pixels.

@@ -49,12 +49,23 @@ impl RingThreshold {
 
     /// Frequency of the first down-crossing, in the unit of `frequencies`.
     pub fn crossing(self, correlation: &[f64], counts: &[u64], frequencies: &[f64]) -> f64 {
-        let above: Vec<f64> = smooth(correlation)
-            .iter()
-            .zip(self.curve(counts))
-            .map(|(value, threshold)| value - threshold)
-            .collect();
-        first_down_crossing(frequencies, &above)
+        first_down_crossing(frequencies, &self.above(correlation, counts))
+    }
+
+    /// The same, or the last frequency where every ring is above.
+    pub(crate) fn resolved(self, correlation: &[f64], counts: &[u64], frequencies: &[f64]) -> f64 {
+        let above = self.above(correlation, counts);
+        match frequencies.last() {
+            Some(last) if above.iter().all(|above| *above >= 0.0) => *last,
+            _ => first_down_crossing(frequencies, &above),
+        }
+    }
+
+    /// How far the mean of five rings is above.
+    fn above(self, correlation: &[f64], counts: &[u64]) -> Vec<f64> {
+        let smooth = smooth(correlation);
+        let pairs = smooth.iter().zip(self.curve(counts));
+        pairs.map(|(value, threshold)| value - threshold).collect()
     }
 }
 
@@ -109,5 +120,15 @@ mod tests {
         let found = RingThreshold::HalfBit.crossing(&[1.0; 9], &[50; 9], &[0.1; 9]);
         assert!(found.is_nan());
         assert!(RingThreshold::HalfBit.crossing(&[], &[], &[]).is_nan());
+    }
+
+    #[test]
+    fn what_never_falls_is_resolved_to_the_last_ring_and_what_begins_below_is_not() {
+        let frequencies: Vec<f64> = (1..10).map(|ring| f64::from(ring) / 20.0).collect();
+        let resolved =
+            |value: f64| RingThreshold::HalfBit.resolved(&[value; 9], &[50; 9], &frequencies);
+        assert_eq!(resolved(1.0), 0.45);
+        assert!(resolved(0.0).is_nan() && resolved(f64::NAN).is_nan());
+        assert!(RingThreshold::HalfBit.resolved(&[], &[], &[]).is_nan());
     }
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::edge::EdgeSettings;
 use crate::filtered_back_projection::Filter;
 use crate::frames::{Sample, for_values};
 use crate::tomography::METRIC;
@@ -37,6 +38,8 @@ pub struct Tomography {
     pub flat: Vec<f64>,
     /// Counts without a beam, likewise; 0 if not given.
     pub dark: Vec<f64>,
+    /// A straight edge in the slices, whose width is measured.
+    pub edge: EdgeSettings,
 }
 
 /// The least transmission that has a logarithm.

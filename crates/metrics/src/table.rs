@@ -2,10 +2,11 @@
 
 use crate::{
     Error, Metric, azimuthal, azimuthal_difference, disks, distribution, edge, error_acf, frc, fsc,
-    g2, g2_by_frame, lossless, mask, max_abs, merging_table, ms_ssim, otsu, peak_intensities,
-    peak_matching, peaks, pearson, pointwise_relative, poisson_entropy, power_spectrum, preview,
-    psnr, radial_model, range_relative, relaxation, residual_entropy, segmentation, sigma_relative,
-    squared_error, ssim, tomography, two_time, virtual_images,
+    g2, g2_by_frame, lossless, mask, max_abs, merging_resolution, merging_table, ms_ssim, otsu,
+    peak_intensities, peak_matching, peaks, pearson, pointwise_relative, poisson_entropy,
+    power_spectrum, preview, psnr, radial_model, range_relative, relaxation, residual_entropy,
+    segmentation, sigma_relative, squared_error, ssim, tomography, tomography_edge, tomography_frc,
+    tomography_masks, two_time, virtual_images,
 };
 
 /// Every metric. The command, the Python package and the tests list them from here.
@@ -29,6 +30,7 @@ pub static METRICS: &[&Metric] = &[
     &max_abs::METRIC,
     &merging_table::HALF_SETS,
     &merging_table::MERGING,
+    &merging_resolution::METRIC,
     &ms_ssim::METRIC,
     &otsu::METRIC,
     &peak_intensities::METRIC,
@@ -49,6 +51,9 @@ pub static METRICS: &[&Metric] = &[
     &squared_error::METRIC,
     &ssim::METRIC,
     &tomography::METRIC,
+    &tomography_edge::METRIC,
+    &tomography_frc::METRIC,
+    &tomography_masks::METRIC,
     &two_time::METRIC,
     &virtual_images::CENTRE_OF_MASS,
     &virtual_images::VIRTUAL_IMAGE,

@@ -16,13 +16,15 @@
 
 use std::any::Any;
 
-use crate::filtered_back_projection::FilteredBackProjection;
+use crate::frc::FrcSettings;
 use crate::metric::{Accumulator, Metric, Part, Pass, Shape, Started};
 use crate::outcome::Image;
 use crate::robust_range::range_of_values;
-use crate::sinograms::{Sinograms, Tomography};
+use crate::slices::{Scans, in_circle};
 use crate::ssim::mean;
 use crate::ssim_map::ssim_map;
+use crate::tomography_frc::SliceCorrelations;
+use crate::tomography_masks::SliceMasks;
 use crate::{Error, Frames, Outcome, Settings};
 
 /// The row of the table.
@@ -38,46 +40,30 @@ pub(crate) static METRIC: Metric = Metric {
         ("reconstruction_ssim", "1"),
     ],
     curves: &[],
-    needs: &["tomography.angle_range_deg"],
-    pass: &Pass {
-        name: "tomography",
-        mergeable: false,
-        per_chunk: false,
-        sample: Part::Slices,
-        needs_range: false,
-        splits: false,
-        start,
-    },
+    needs: &["tomography.angle_range_deg or tomography.angles_deg"],
+    pass: &PASS,
 };
 
-/// Rows of both scans.
-#[derive(Debug)]
-struct Scans {
-    settings: Tomography,
-    shape: Shape,
-    angles: Vec<f64>,
-    rows: Vec<usize>,
-    original: Sinograms,
-    decoded: Sinograms,
+/// What reconstructs slices, and compares them, their halves and their masks.
+pub(crate) static PASS: Pass = Pass {
+    name: "tomography",
+    mergeable: false,
+    per_chunk: false,
+    sample: Part::Slices,
+    needs_range: false,
+    splits: false,
+    start,
+};
+
+struct Progress {
+    scans: Scans,
+    frc: FrcSettings,
 }
 
 fn start(settings: &Settings, shape: Shape) -> Started {
-    let settings = settings.tomography.clone();
-    settings.check(shape)?;
-    let angles = settings.angles(shape)?;
-    if angles.len() < 2 || shape.columns == 0 {
-        return Err(Error::Unsuitable {
-            metric: METRIC.name,
-            reason: "a reconstruction needs at least two projections".to_owned(),
-        });
-    }
-    Ok(Box::new(Scans {
-        rows: settings.rows_of(shape)?,
-        angles,
-        settings,
-        shape,
-        original: Sinograms::default(),
-        decoded: Sinograms::default(),
+    Ok(Box::new(Progress {
+        scans: Scans::new(METRIC.name, settings, shape)?,
+        frc: settings.frc,
     }))
 }
 
@@ -109,18 +95,9 @@ impl Sums {
     }
 }
 
-/// Every second projection and its angle, from `first`.
-fn half(lines: &[f64], angles: &[f64], columns: usize, first: usize) -> (Vec<f64>, Vec<f64>) {
-    let rows = lines.chunks(columns).skip(first).step_by(2);
-    let angles = angles.iter().skip(first).step_by(2).copied();
-    (rows.flatten().copied().collect(), angles.collect())
-}
-
-impl Accumulator for Scans {
+impl Accumulator for Progress {
     fn add(&mut self, frames: &Frames<'_>) -> Result<(), Error> {
-        let (settings, rows) = (&self.settings, &self.rows);
-        self.original.add(settings, rows, frames, frames.original);
-        self.decoded.add(settings, rows, frames, frames.decoded);
+        self.scans.add(frames);
         Ok(())
     }
 
@@ -129,36 +106,23 @@ impl Accumulator for Scans {
     }
 
     fn finish(&mut self) -> Result<Outcome, Error> {
-        let columns = self.shape.columns;
-        let axis = (columns / 2) as f64;
-        let axis = self.settings.axis_column.unwrap_or(axis);
-        let reconstruction = FilteredBackProjection::new(columns, axis, self.settings.filter);
+        let columns = self.scans.columns;
         let (mut noise, mut error) = (Sums::default(), Sums::default());
-        let mut similarity = Vec::with_capacity(self.rows.len());
+        let mut similarity = Vec::new();
+        let mut correlations = SliceCorrelations::new(self.frc);
+        let mut masks = SliceMasks::default();
         let mut outcome = Outcome::default();
-        for at in 0..self.rows.len() {
-            let lines =
-                |scan: &Sinograms| scan.line_integrals(&self.settings, &self.rows, at, columns);
-            let (original, decoded) = (lines(&self.original), lines(&self.decoded));
-            let [even, odd] = [0, 1].map(|first| {
-                let (lines, angles) = half(&original, &self.angles, columns, first);
-                reconstruction.reconstruct(&lines, &angles)
-            });
-            let decoded = reconstruction.reconstruct(&decoded, &self.angles);
-            let share = self.angles.len().div_ceil(2) as f64 / self.angles.len() as f64;
-            let original: Vec<f64> = even
-                .iter()
-                .zip(&odd)
-                .map(|(even, odd)| even * share + odd * (1.0 - share))
-                .collect();
-            for pixel in (0..original.len()).filter(|pixel| in_circle(*pixel, columns)) {
-                noise.add((even[pixel] - odd[pixel]) / 2.0);
-                error.add(decoded[pixel] - original[pixel]);
+        for [original, decoded] in self.scans.slices() {
+            for pixel in (0..original.all.len()).filter(|pixel| in_circle(*pixel, columns)) {
+                noise.add((original.even[pixel] - original.odd[pixel]) / 2.0);
+                error.add(decoded.all[pixel] - original.all[pixel]);
             }
-            similarity.push(slice_ssim(&original, &decoded, columns));
-            if at == 0 {
-                show(&mut outcome, &original, &decoded, columns);
+            if similarity.is_empty() {
+                show(&mut outcome, &original.all, &decoded.all, columns);
             }
+            similarity.push(slice_ssim(&original.all, &decoded.all, columns));
+            correlations.add(&original, &decoded, columns);
+            masks.add(&original.all, &decoded.all, columns);
         }
         let ratio = error.deviation() / noise.deviation();
         outcome.value("reconstruction_error_over_noise", ratio);
@@ -166,6 +130,8 @@ impl Accumulator for Scans {
         outcome.value("reconstruction_rmse", error.mean_square().sqrt());
         outcome.value("reconstruction_mean_error", error.mean());
         outcome.value("reconstruction_ssim", mean(similarity.into_iter()));
+        correlations.describe(&mut outcome);
+        masks.describe(&mut outcome);
         Ok(outcome)
     }
 
@@ -187,13 +153,6 @@ fn slice_ssim(original: &[f64], decoded: &[f64], columns: usize) -> f64 {
     }
     let map = ssim_map(original, decoded, Some(&inside), columns, data_range);
     mean(map.ssim.into_iter())
-}
-
-/// Whether a pixel of a slice is within the circle that is reconstructed.
-fn in_circle(pixel: usize, columns: usize) -> bool {
-    let radius = (columns / 2) as isize;
-    let (row, column) = ((pixel / columns) as isize, (pixel % columns) as isize);
-    (row - radius).pow(2) + (column - radius).pow(2) <= radius * radius
 }
 
 /// Adds pictures of the slice and of its error.

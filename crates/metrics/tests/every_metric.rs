@@ -76,11 +76,13 @@ fn settings(shape: Shape) -> Settings {
     settings.edge.half_width = 8.0;
     if shape.rows > 1 {
         settings.tomography.angle_range_deg = Some([0.0, 180.0]);
+        settings.tomography.edge.roi = Some([0, 0, shape.columns, shape.columns]);
     }
     settings.correlation.two_time_frames = 6;
     settings.stem.disks = vec![Region::Rectangle([0, 0, 5, 5])];
     let observations = (shape.frames * shape.rows * shape.columns) as i32;
     settings.merging.columns.hkl = (0..observations).map(|at| [at % 41, 1, 2]).collect();
+    settings.merging.cell = Some([50.0, 60.0, 70.0, 90.0, 100.0, 90.0]);
     settings
 }
 

@@ -1,6 +1,6 @@
 //! What a scan found as rows of `etalon measure`, which a report draws.
 
-use etalon_metrics::metric_named;
+use etalon_metrics::{Metric, metric_named};
 
 use super::answer::{Chosen, Verified};
 use super::guarantee::Class;
@@ -35,17 +35,24 @@ impl Task<'_> {
     }
 
     fn row(&self, point: &Point) -> Result<Row, Fault> {
-        let mut metrics = self.metrics.clone();
-        for name in ["abs", "preview"] {
-            metrics.extend(metric_named(name).ok());
-        }
         let (set, jobs) = (&self.sets[0], self.options.jobs);
-        let method: Method = (point.spec.parse())
-            .map_err(|error: etalon_codec::Error| Fault::Arguments(error.into()))?;
-        let trial = set.sample.encode(&method, jobs)?;
-        let outcome = set
-            .sample
-            .evaluate(Some(&trial), &metrics, &set.settings, jobs)?;
+        let beside: Vec<&Metric> = ["abs", "preview"]
+            .iter()
+            .filter_map(|name| metric_named(name).ok())
+            .filter(|metric| self.metrics.iter().all(|known| known.name != metric.name))
+            .collect();
+        let made;
+        let (trial, known) = match self.kept.shown(&point.spec) {
+            Some(shown) => (&shown.trial, shown.outcome.clone()),
+            None => {
+                let method: Method = (point.spec.parse())
+                    .map_err(|error: etalon_codec::Error| Fault::Arguments(error.into()))?;
+                made = set.sample.encode(&method, jobs)?;
+                (&made, self.measured(&made, 0)?)
+            }
+        };
+        let mut outcome = (set.sample).evaluate(Some(trial), &beside, &set.settings, jobs)?;
+        outcome.extend(known);
         let limits: Vec<_> = self.requirement.limits().collect();
         let mut row = point.row(self.dataset);
         row.max_abs_error = outcome.values.get("max_abs_error").copied();

@@ -165,6 +165,20 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_above_a_failure_does_not_count() {
+        let search = Search {
+            tried: vec![(1.0, true), (3.0, true), (2.0, false), (0.5, true)],
+        };
+        assert_eq!(search.best(), Some(1.0));
+        let next = search.next(&REAL).unwrap();
+        assert!(1.0 < next && next < 2.0, "{next}");
+        let search = Search {
+            tried: vec![(3.0, true), (0.02, false)],
+        };
+        assert_eq!(search.best(), None);
+    }
+
+    #[test]
     fn whole_numbers_are_tried_once() {
         let scale = Scale {
             least: 1.0,

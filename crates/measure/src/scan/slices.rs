@@ -27,10 +27,12 @@ pub(crate) fn settings_of(
         frames: sampled,
     } = sample.shape;
     if scan.sinograms {
-        scan.rows = spread(sampled);
+        let is_along = axis == 0;
+        scan.rows = asked(&scan.rows, is_along, &sample.places, sampled);
         return settings;
     }
-    if dimensions >= 3 && axis == dimensions - 2 {
+    let is_along = dimensions >= 3 && axis == dimensions - 2;
+    if is_along {
         for pixels in [&mut scan.flat, &mut scan.dark] {
             if pixels.len() > 1 {
                 *pixels = rows_of(pixels, columns, &sample.places);
@@ -39,8 +41,22 @@ pub(crate) fn settings_of(
     } else if dimensions == 3 && sampled < frames {
         take_frames(scan, &sample.places, frames);
     }
-    scan.rows = spread(rows);
+    scan.rows = asked(&scan.rows, is_along, &sample.places, rows);
     settings
+}
+
+/// Where the slices that were asked for are in a sample that has only those of `places` where its bands lie along slices;
+/// a few others where it has none of them.
+fn asked(slices: &[usize], is_along: bool, places: &[u64], count: usize) -> Vec<usize> {
+    let place = |slice: &usize| match is_along {
+        true => places.iter().position(|place| *place == *slice as u64),
+        false => Some(*slice),
+    };
+    let found: Vec<usize> = slices.iter().filter_map(place).collect();
+    match found.is_empty() {
+        true => spread(count),
+        false => found,
+    }
 }
 
 /// Angles and kinds of the frames that were taken.
@@ -102,6 +118,13 @@ mod tests {
         assert_eq!(scan.angles_deg, [0.0, 45.0, 90.0, 135.0]);
         assert_eq!(scan.flats, Some([0, 2]));
         assert_eq!(scan.projections, Some([2, 6]));
+    }
+
+    #[test]
+    fn slices_that_are_asked_for_are_found_in_a_sample() {
+        assert_eq!(asked(&[7, 2, 5], true, &[1, 2, 7], 3), [2, 1]);
+        assert_eq!(asked(&[7, 2], false, &[1, 2], 9), [7, 2]);
+        assert_eq!(asked(&[5], true, &[1, 2, 7], 1), [0]);
     }
 
     #[test]
