@@ -214,3 +214,12 @@ def test_a_file_that_is_no_hdf5_ends_with_code_3(tmp_path, make):
 def test_a_dataset_that_is_not_there_ends_with_code_2_and_a_proposal(mixed_file):
     done = etalon("doctor", "%s::/group/our" % mixed_file, code=2)
     assert "did you mean '/group/ours'?" in done.stderr
+
+
+def test_what_only_others_read_is_not_called_ok(tmp_path):
+    with h5py.File(tmp_path / "szip.h5", "w") as file:
+        file.create_dataset("data", data=np.zeros((64, 64), "u2"), chunks=(8, 64), compression="szip")
+    dataset = etalon_json("doctor", tmp_path / "szip.h5", plugin_path=tmp_path)["datasets"][0]
+    assert dataset["readable"] and not dataset["readable_by_etalon"]
+    text = etalon("doctor", tmp_path / "szip.h5", plugin_path=tmp_path).stdout
+    assert "others  /data: szip" in text and "etalon itself has no szip" in text and "h5repack" in text

@@ -116,6 +116,78 @@ with h5py.File(args[0]) as file, h5py.File(args[1]) as original:
     etalon("verify", copy, "--salvage", rest, code=2)
 
 
+def test_salvage_beside_the_original_leaves_out_damage_only(original):
+    copy = recompressed(original, "quantise:abs=3", "--mode", "standard", "-d", "/data")
+    rewrite(copy, "data", lambda chunk: chunk[:-7])
+    with h5py.File(copy, "r+") as file:
+        # Not damaged, and not what it was: it must stay.
+        frame = np.array(h5py.File(original)["data"][2, :64, :64]) + 9
+        file["data"].id.write_direct_chunk((2, 0, 0), frame.tobytes(), filter_mask=1)
+    rest = original.with_name("rest.h5")
+    requirement = original.with_name("require.toml")
+    requirement.write_text('limits = ["max_abs_error<=3"]\n')
+    options = ("--against", original, "--require", requirement, "--salvage", rest)
+    answer = etalon_json("verify", "%s::/data" % copy, *options, code=1)
+    failures = answer["datasets"][0]["failures"]
+    assert [failure["chunk"] for failure in failures] == [[1, 0, 0], [2, 0, 0]]
+    assert etalon_json("verify", rest)["holds"]
+    with h5py.File(rest) as file:
+        chunks = {file["data"].id.get_chunk_info(index).chunk_offset for index in range(file["data"].id.get_num_chunks())}
+    assert (1, 0, 0) not in chunks and (2, 0, 0) in chunks
+
+
+@pytest.mark.parametrize("mode", ["standard", "max"])
+@pytest.mark.parametrize("chunk", [(), ("--chunk", "1,90,110")])
+def test_losses_add_up_to_the_first_original(tmp_path, mode, chunk):
+    paths = [tmp_path / name for name in ("first.h5", "second.h5", "third.h5")]
+    with h5py.File(paths[0], "w") as file:
+        values = np.random.default_rng(1).normal(0, 9, (5, 90, 110))
+        file.create_dataset("data", data=values, chunks=(1, 64, 64))
+    etalon("recompress", *paths[:2], "-c", "quantise:abs=0.1", "--mode", mode)
+    etalon("recompress", *paths[1:], "-c", "quantise:abs=0.5", "--mode", mode, *chunk)
+    [row] = etalon_json("verify", paths[2], "--against", paths[1])["datasets"]
+    assert row["holds"] and row["losses"] == 1 and row["max_abs_error"] <= 0.5
+    latest = row["max_abs_error"]
+    [row] = etalon_json("verify", paths[2], "--against", paths[0])["datasets"]
+    assert row["holds"] and row["losses"] == 2 and latest < row["max_abs_error"] <= 0.6
+    assert "2 losses ago" in etalon("verify", paths[2], "--against", paths[0]).stdout
+    with h5py.File(paths[0], "r+") as file:
+        file["data"][3, 4, 5] += 2
+    [row] = etalon_json("verify", paths[2], "--against", paths[0], code=1)["datasets"]
+    assert [3, 0, 0] in [failure["chunk"] for failure in row["failures"]]
+
+
+@pytest.mark.parametrize("against", [False, True])
+def test_a_missing_filter_is_no_damage_and_hides_nothing(tmp_path, against):
+    path = tmp_path / "mixed.h5"
+    values = np.arange(40000, dtype="u2").reshape(200, 200)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=values, chunks=(50, 200), compression="lzf")
+        file.create_dataset("b", data=values, chunks=(50, 200), compression="gzip", fletcher32=True)
+        file.create_dataset("c", data=values, chunks=(50, 200), compression="szip")
+    options = ["--against", path] if against else []
+    answer = etalon_json("verify", path, *options, code=3)
+    lzf, gzip, szip = answer["datasets"]
+    assert not answer["holds"] and gzip["holds"] and gzip["compared"] == against
+    assert "LZF" in lzf["not_checked"] and not lzf["holds"] and lzf["failures"] == []
+    assert "szip" in szip["not_checked"] and "h5repack" in szip["not_checked"]
+    done = etalon("verify", path, *options, code=3)
+    assert "/a: NOT CHECKED: " in done.stdout and "/b: holds" in done.stdout and "DOES NOT HOLD" not in done.stdout
+    assert "2 of 3 datasets not checked" in done.stderr
+    with h5py.File(path, "r+") as file:
+        mask, stored = file["b"].id.read_direct_chunk((50, 0))
+        file["b"].id.write_direct_chunk((50, 0), stored[:-1] + bytes([stored[-1] ^ 1]), mask)
+    answer = etalon_json("verify", path, code=1)
+    assert answer["datasets"][1]["failures"][0]["chunk"] == [50, 0]
+
+
+def test_a_dataset_that_the_original_lacks_is_told_before_the_work(original, tmp_path):
+    with h5py.File(original) as source, h5py.File(tmp_path / "less.h5", "w") as file:
+        file["data"] = source["data"][:]
+    done = etalon("verify", original, "--against", tmp_path / "less.h5", code=2)
+    assert done.stdout == "" and "has no dataset '/plain'" in done.stderr
+
+
 def test_a_requirement_is_evaluated_again(original):
     copy = recompressed(original, "quantise:abs=3", "-d", "/data")
     requirement = original.with_name("require.toml")

@@ -245,3 +245,12 @@ def test_several_threads_read_one_file(tmp_path):
         for thread in threads:
             thread.join()
         assert all(np.array_equal(found[at], COUNTS[at]) for at in range(7))
+
+
+def test_a_negative_number_of_threads_is_a_value_error(tmp_path):
+    data = np.ones((4, 20, 30), "u2")
+    with h5py.File(tmp_path / "threads.h5", "w") as file:
+        dataset = file.create_dataset("data", data=data, chunks=(1, 20, 30), **h5etalon.Bitshuffle())
+        for call in (h5etalon.read, h5etalon.to_sparse, lambda *_, **options: h5etalon.write(dataset, data, **options)):
+            with pytest.raises(ValueError, match="threads=-1"):
+                call(dataset, threads=-1)

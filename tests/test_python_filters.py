@@ -162,7 +162,7 @@ def _spec_text(value):
 
 
 @pytest.mark.parametrize("settings, error, words", [
-    ({"abs": 1, "sigma": 2}, ValueError, "noise: unknown key 'abs'"),
+    ({"abs": 1, "sigma": 2}, ValueError, "abs is a bound of quantise and sigma one of noise"),
     ({"abs": 1, "rel": 0.2}, ValueError, "exactly one of"),
     ({"abs": -1}, ValueError, "abs=-1 is not a number from"),
     ({"gain": 2}, ValueError, "auto: unknown key 'gain'"),

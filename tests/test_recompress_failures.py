@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from etalon_command import etalon, program
+from etalon_command import etalon, etalon_json_lines, program
 from programs import NOWHERE, call, environment
 
 RANDOM = np.random.RandomState(6)
@@ -100,9 +100,10 @@ def test_a_folder_without_permission_cannot_be_written(paths):
     fails(paths, 4)
 
 
-def test_a_file_size_limit_ends_the_run(large):
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+def test_a_file_size_limit_ends_the_run(large, handler):
     def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        signal.signal(signal.SIGXFSZ, handler)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20 << 20, 20 << 20))
 
     message = fails(large, 4, preexec_fn=limit)
@@ -128,10 +129,27 @@ def test_a_disk_that_fills_up_ends_the_run(tmp_path, small_disk):
     assert "No space" in message or "write" in message
 
 
-def test_a_disk_that_is_too_small_is_refused_at_once(large, small_disk):
-    size = large[0].stat().st_size
-    message = fails((large[0], small_disk / "copy.h5"), 4)
-    assert "free" in message and str(int(size * 1.1)) in message
+def test_a_disk_that_may_be_too_small_is_a_warning(tmp_path, small_disk):
+    source = tmp_path / "source.h5"
+    with h5py.File(source, "w") as file:
+        file.create_dataset("data", data=np.zeros((40, 1024, 1024), "u1"), chunks=(1, 1024, 1024))
+    events = etalon_json_lines("recompress", source, small_disk / "copy.h5", "-c", "auto")
+    needed = str(int(source.stat().st_size * 1.1))
+    [warning] = events[0]["warnings"]
+    assert "free" in warning and needed in warning and events[-1]["event"] == "done"
+    done = etalon("recompress", source, small_disk / "copy.h5", "-c", "auto", "--force")
+    assert "warning: " in done.stderr and needed in done.stderr
+
+
+@pytest.mark.parametrize("jobs, limit_mib", [("100000", None), ("100000", 1000), ("16", 200), ("16", 100)])
+def test_threads_that_cannot_be_started_are_done_without(paths, jobs, limit_mib):
+    def limit():
+        if limit_mib:
+            resource.setrlimit(resource.RLIMIT_AS, (limit_mib << 20, limit_mib << 20))
+
+    etalon("recompress", *paths, "-c", "bitshuffle", "--jobs", jobs, preexec_fn=limit)
+    etalon("verify", paths[1], "--against", paths[0], "--jobs", jobs, preexec_fn=limit)
+    assert os.listdir(paths[1].parent) == ["copy.h5"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -150,10 +168,10 @@ def test_a_stopped_run_leaves_no_destination(large, number, phase):
     assert code == (-9 if number == signal.SIGKILL else 4)
     assert not target.exists() and digest(source) == before
     left = os.listdir(target.parent)
-    # Nothing can tidy up after SIGKILL: what is left says by its name what it is.
+    # Nothing can tidy up after SIGKILL: what is left says by its name what it is, and the next run removes it.
     assert left == [] or (number == signal.SIGKILL and left[0].startswith(".copy.h5.etalon-") and len(left) == 1)
     etalon("recompress", source, target, "--codec", "bitshuffle")
-    assert target.exists()
+    assert os.listdir(target.parent) == ["copy.h5"]
 
 
 def wait_for_phase(running, folder, phase):

@@ -107,6 +107,27 @@ def test_references_are_read_by_zarr_and_name_every_filter(path):
     assert filters["noise"] == ["etalon"] and filters["contiguous"] == []
 
 
+def test_a_nexus_file_has_texts_and_checksums_beside_our_datasets(path):
+    rows = np.random.default_rng(7).integers(0, 4000, (60, 100), dtype="u2")
+    with h5py.File(path, "r+") as file:
+        file["entry/title"] = "thaumatin, grün"
+        file["entry/authors"] = np.array(["Ada", "Emil"], dtype=object)
+        file["entry/wavelength"] = 0.97
+        file["entry/pixel"] = np.array(7, "u2")
+        file.create_dataset("entry/sums", data=rows, chunks=(20, 100), compression="gzip", shuffle=True, fletcher32=True)
+    mapper = fsspec.filesystem("reference", fo=h5etalon.references(path), asynchronous=True)
+    group = zarr.open_group(zarr.storage.FsspecStore(mapper), mode="r", zarr_format=2)["entry"]
+    assert group["title"][()] == "thaumatin, grün" and list(group["authors"][:]) == ["Ada", "Emil"]
+    assert group["wavelength"][()] == 0.97 and group["pixel"][()] == 7
+    assert np.array_equal(group["sums"][:], rows) and np.array_equal(group["lz4"][:], FRAMES)
+    with h5py.File(path, "r+") as file:
+        chunk = bytearray(file["entry/sums"].id.read_direct_chunk((20, 0))[1])
+        chunk[len(chunk) // 2] ^= 1
+        file["entry/sums"].id.write_direct_chunk((20, 0), bytes(chunk))
+    with pytest.raises(RuntimeError, match="[Cc]hecksum"):
+        group["sums"][30]
+
+
 def test_pixels_without_a_count_are_zero_and_those_of_a_stated_fill_value_are_missing(path):
     with opened(h5etalon.references(path)) as dataset:
         assert dataset["lz4"].dtype == "u2" and (dataset["lz4"].values == 0).any()

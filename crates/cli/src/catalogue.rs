@@ -8,7 +8,7 @@ use etalon_measure::shard::Shard;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, shown};
 use crate::progress::{self, STEPS};
 use crate::recompress::stop_on_signals;
 use crate::table::counted;
@@ -50,6 +50,7 @@ fn parse_shard(text: &str) -> Result<Shard, String> {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
+    #[serde(serialize_with = "shown")]
     out: &'a PathBuf,
     #[serde(flatten)]
     summary: Summary,

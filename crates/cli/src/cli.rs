@@ -39,6 +39,9 @@ pub(crate) struct Cli {
     command: Command,
 }
 
+/// More threads only take memory: each holds a few chunks.
+const MOST_JOBS_PER_PROCESSOR: usize = 16;
+
 /// Options of every subcommand.
 #[derive(Args)]
 pub(crate) struct Common {
@@ -51,7 +54,7 @@ pub(crate) struct Common {
     /// Say more on standard error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Threads for work that is done chunk by chunk or frame by frame [default: one per processor]
+    /// Threads for work that is done chunk by chunk or frame by frame, at most 16 per processor [default: one per processor]
     #[arg(short, long, global = true, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
@@ -59,10 +62,9 @@ pub(crate) struct Common {
 impl Common {
     /// How many threads to use.
     pub(crate) fn jobs(&self) -> usize {
-        let jobs = self
-            .jobs
-            .or_else(|| std::thread::available_parallelism().ok());
-        jobs.map_or(1, NonZeroUsize::get)
+        let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let asked = self.jobs.map_or(processors, NonZeroUsize::get);
+        asked.min(MOST_JOBS_PER_PROCESSOR * processors)
     }
 }
 
@@ -115,6 +117,14 @@ impl Cli {
             quiet: self.common.quiet,
             verbose: self.common.verbose,
         };
+        let outcome = self.run_command(output);
+        if let Err(failure) = &outcome {
+            output.error(failure)?;
+        }
+        outcome
+    }
+
+    fn run_command(self, output: Output) -> Result<Outcome, Failure> {
         let jobs = self.common.jobs();
         match self.command {
             Command::Demo(arguments) => demo::run(&arguments, output, jobs),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use etalon_measure::doctor::{DatasetReport, examine};
+use etalon_measure::doctor::{DatasetReport, examine, hint_for_etalon};
 use etalon_measure::plugin_probe::{probe as probe_here, probe_in_child};
 use etalon_measure::plugins::{Directory, Plugin, Scan, SearchPath, scan};
 use serde::Serialize;
@@ -170,7 +170,8 @@ fn dataset_lines(datasets: &[DatasetReport]) -> Vec<String> {
             lines.push(file.to_owned());
         }
         let verdict = match (dataset.readable, dataset.readable_by_etalon) {
-            (true, _) => "ok     ",
+            (true, true) => "ok     ",
+            (true, false) => "others ",
             (false, true) => "etalon ",
             (false, false) => "MISSING",
         };
@@ -187,6 +188,11 @@ fn dataset_lines(datasets: &[DatasetReport]) -> Vec<String> {
         lines.push(format!("  {verdict} {}: {filters}", dataset.path));
         if let Some(hint) = &dataset.hint {
             lines.push(format!("          {hint}"));
+        }
+        if dataset.readable
+            && let Some(hint) = hint_for_etalon(dataset)
+        {
+            lines.push(format!("          ({hint})"));
         }
         if !dataset.readable && dataset.readable_by_etalon {
             lines.push("          (etalon itself reads it: it has this filter built in)".into());

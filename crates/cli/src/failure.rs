@@ -50,12 +50,17 @@ impl Failure {
 
     /// What the process returns.
     pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.code())
+    }
+
+    /// The same as a number.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
             Self::Check(_) => 1,
             Self::Arguments(_) => 2,
             Self::Input(_) => 3,
             Self::Output(_) => 4,
-        })
+        }
     }
 }
 

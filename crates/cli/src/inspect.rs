@@ -8,7 +8,7 @@ use etalon_measure::inspect::{Depth, Inspection, inspect};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, shown};
 use crate::progress::{self, STEPS};
 use crate::table::{Table, extents, size};
 use crate::target::Target;
@@ -56,6 +56,7 @@ impl Arguments {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
+    #[serde(serialize_with = "shown")]
     file: &'a Path,
     datasets: &'a [Inspection],
 }

@@ -44,9 +44,11 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::Parser;
+use etalon_measure::file_size_limit::fail_instead_of_dying;
 use etalon_measure::plugin_probe::PROBE_COMMAND;
 
 fn main() -> ExitCode {
+    fail_instead_of_dying();
     let mut words = std::env::args_os().skip(1);
     let result = match words.next() {
         // Not in the table of commands: help and completions would offer it.

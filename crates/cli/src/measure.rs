@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::failure::{Failure, Outcome};
 use crate::measure_rows::{Form, print_rows};
 use crate::metric_options::MetricOptions;
-use crate::output::Output;
+use crate::output::{Output, shown, shown_if_any};
 use crate::progress::{self, BYTES, STEPS};
 use crate::table::size;
 use crate::target::Target;
@@ -84,7 +84,9 @@ pub(crate) struct Arguments {
 struct Document<'a> {
     machine: Machine,
     versions: Versions,
+    #[serde(serialize_with = "shown")]
     file: &'a Path,
+    #[serde(serialize_with = "shown_if_any")]
     decoded_file: Option<&'a Path>,
     settings: &'a Settings,
     datasets: &'a [Row],
@@ -107,9 +109,10 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
     let task = Task::new(arguments, output, jobs)?;
     let datasets = measurable(arguments, output)?;
     let form = Form::of(output, arguments.csv, arguments.lines);
+    let others = counterparts(&datasets, arguments.decoded.as_ref())?;
     let mut rows = Vec::new();
-    for dataset in &datasets {
-        let measured = task.rows(dataset)?;
+    for (dataset, other) in datasets.iter().zip(&others) {
+        let measured = task.rows(dataset, other.as_ref())?;
         print_rows(&measured, &task.metrics, form, rows.is_empty(), output)?;
         rows.extend(measured);
     }
@@ -170,19 +173,18 @@ impl<'a> Task<'a> {
     }
 
     /// The rows of one dataset.
-    fn rows(&self, dataset: &Dataset) -> Result<Vec<Row>, Failure> {
+    fn rows(&self, dataset: &Dataset, other: Option<&Dataset>) -> Result<Vec<Row>, Failure> {
         if !self.methods.is_empty() {
             return self.codec_rows(dataset);
         }
-        let Some(decoded) = &self.arguments.decoded else {
+        let Some(other) = other else {
             return Ok(vec![self.stored_row(
                 dataset,
                 dataset,
                 &Against::Nothing,
             )?]);
         };
-        let other = counterpart(dataset, decoded)?;
-        let row = self.stored_row(dataset, &other, &Against::Dataset(&other))?;
+        let row = self.stored_row(dataset, other, &Against::Dataset(other))?;
         Ok(vec![row])
     }
 
@@ -306,8 +308,21 @@ impl<'a> Task<'a> {
     }
 }
 
+/// The datasets of FILE2 that belong to those of FILE, found before any work is done; nothing for each without FILE2.
+pub(crate) fn counterparts(
+    datasets: &[Dataset],
+    decoded: Option<&Target>,
+) -> Result<Vec<Option<Dataset>>, Failure> {
+    let of = |dataset| {
+        decoded
+            .map(|decoded| counterpart(dataset, decoded))
+            .transpose()
+    };
+    datasets.iter().map(of).collect()
+}
+
 /// The dataset of FILE2 that belongs to one of FILE: the one it names, or the one of the same path.
-pub(crate) fn counterpart(dataset: &Dataset, decoded: &Target) -> Result<Dataset, Failure> {
+fn counterpart(dataset: &Dataset, decoded: &Target) -> Result<Dataset, Failure> {
     let path = decoded.pattern.as_ref().unwrap_or(&dataset.path);
     let target = Target {
         file: decoded.file.clone(),

@@ -5,10 +5,23 @@
 //! over it.
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
+
+/// Whether anything was printed on stdout.
+static HAS_RESULT: AtomicBool = AtomicBool::new(false);
+
+/// What `--json` prints where there is no result: the event `error` of `recompress`.
+#[derive(Serialize)]
+struct ErrorDocument {
+    event: &'static str,
+    message: String,
+    exit_code: u8,
+}
 
 /// Where results go, and in which form.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +42,7 @@ impl Output {
 
     /// Prints bytes that are a result.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        HAS_RESULT.store(true, Ordering::Relaxed);
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(
@@ -36,6 +50,18 @@ impl Output {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// With `--json`: what went wrong, unless a result has been printed, so that there is one document whatever happens.
+    pub(crate) fn error(&self, failure: &Failure) -> Result<(), Failure> {
+        if !self.json || HAS_RESULT.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.json_line(&ErrorDocument {
+            event: "error",
+            message: failure.to_string(),
+            exit_code: failure.code(),
+        })
     }
 
     /// Prints one JSON document, indented.
@@ -65,6 +91,25 @@ impl Output {
     /// Whether to draw progress: only for a person who looks on.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr())
+    }
+}
+
+/// Serialises a path as it is shown: JSON has no bytes that are not UTF-8.
+pub(crate) fn shown<S: Serializer>(
+    path: &impl AsRef<Path>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.as_ref().display())
+}
+
+/// The same of a path that need not be there.
+pub(crate) fn shown_if_any<S: Serializer>(
+    path: &Option<impl AsRef<Path>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(path) => shown(path, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::measured::measured;
 use crate::output::Output;
 use crate::progress::{self, BYTES};
 use crate::table::{Table, counted, extents, size};
+use crate::target::Target;
 
 /// Arguments of `etalon recompress`.
 #[derive(Args)]
@@ -38,9 +39,9 @@ With --mode standard any plugin for bitshuffle will do, such as hdf5plugin's: th
 What was lost stands in attributes etalon_… of the dataset (docs/FORMAT.md), and `etalon inspect` shows it. \
 Who did it, when and to what stands in the group `compression` of the NXentry (docs/PROVENANCE.md).")]
 pub(crate) struct Arguments {
-    /// The file to copy
+    /// The file to copy; file.h5::/dataset is file.h5 with --dataset /dataset
     #[arg(value_name = "SRC")]
-    source: PathBuf,
+    source: Target,
     /// The file to write
     #[arg(value_name = "DST")]
     destination: PathBuf,
@@ -120,7 +121,9 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
         return Err(Failure::arguments("--chunk: an extent of 0 holds nothing"));
     }
     let options = Options {
-        datasets: arguments.dataset.clone(),
+        datasets: (arguments.source.pattern.iter().chain(&arguments.dataset))
+            .cloned()
+            .collect(),
         stream: standard_stream(arguments, &spec)?,
         chunk: (!arguments.chunk.is_empty()).then(|| arguments.chunk.clone()),
         jobs,
@@ -136,7 +139,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
     let mut follower = Follower::new(output, options.verify);
     output.detail(&format!("{jobs} threads"));
     let result = recompress(
-        &arguments.source,
+        &arguments.source.file,
         &arguments.destination,
         &spec,
         &options,
@@ -211,7 +214,7 @@ impl Follower {
     }
 
     fn show(&mut self, event: &Event) -> Result<(), Failure> {
-        if let Event::Done { warnings, .. } = event {
+        if let Event::Start { warnings, .. } | Event::Done { warnings, .. } = event {
             for warning in warnings {
                 self.output.note(&format!("warning: {warning}"));
             }

@@ -4,7 +4,7 @@
 //! smaller than [`MOST_BYTES`], so that it can be sent by mail and kept with the data. Pictures and curves are reduced until
 //! that holds; the tables always have every number.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -55,6 +55,16 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
     for path in &arguments.results {
         results.read(path)?;
     }
+    if arguments
+        .results
+        .iter()
+        .any(|path| is_same_file(path, &arguments.out))
+    {
+        return Err(Failure::arguments(format!(
+            "{} is one of the results; the page needs a name of its own",
+            arguments.out.display()
+        )));
+    }
     let html = smaller_page(&results)?;
     std::fs::write(&arguments.out, &html).map_err(|error| {
         let context = format!("cannot write {}", arguments.out.display());
@@ -66,6 +76,11 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> Result<Outcome, Fail
         size(html.len() as u64)
     ));
     Ok(Outcome::Done)
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    // What does not exist is not the same.
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The page in the most detail that is small enough.

@@ -6,12 +6,12 @@ use clap::Args;
 use etalon_measure::dataset::Dataset;
 use etalon_measure::machine::{Machine, Versions};
 use etalon_measure::recompress::LEAST_BYTES;
-use etalon_measure::requirement::{PROFILES, Requirement};
+use etalon_measure::requirement::{PROFILES, Requirement, profile_as_json};
 use etalon_measure::scan::{Options, Point, Scan, scan};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, shown};
 use crate::progress::{self, STEPS};
 use crate::recompress::stop_on_signals;
 use crate::table::{Table, counted, extents, size};
@@ -69,6 +69,7 @@ const TRIALS: u64 = 9;
 struct Document<'a> {
     machine: Machine,
     versions: Versions,
+    #[serde(serialize_with = "shown")]
     file: &'a Path,
     #[serde(flatten)]
     scan: &'a Scan,
@@ -127,7 +128,10 @@ pub(crate) fn profiles(name: Option<&str>, output: Output) -> Result<Outcome, Fa
                     names.join(", ")
                 )));
             };
-            output.line(text.trim_end())?;
+            match output.json {
+                true => output.document(&profile_as_json(text)?)?,
+                false => output.line(text.trim_end())?,
+            }
         }
         None if output.json => output.document(&PROFILES)?,
         None => {

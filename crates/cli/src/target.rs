@@ -1,8 +1,8 @@
 //! What a user means by FILE: `file.h5` or `file.h5::/path/to/dataset`, the path with `*` and `?`.
 
-use std::convert::Infallible;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use etalon_measure::dataset::Dataset;
 use etalon_measure::fault::Fault;
@@ -20,20 +20,20 @@ pub(crate) struct Target {
     pub(crate) pattern: Option<String>,
 }
 
-impl FromStr for Target {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text.split_once("::") {
-            Some((file, pattern)) => Self {
-                file: file.into(),
-                pattern: Some(pattern.into()),
+/// From an argument, whose file name need not be UTF-8.
+impl From<OsString> for Target {
+    fn from(text: OsString) -> Self {
+        let bytes = text.as_bytes();
+        match bytes.windows(2).position(|pair| pair == b"::") {
+            Some(end) => Self {
+                file: OsStr::from_bytes(&bytes[..end]).into(),
+                pattern: Some(String::from_utf8_lossy(&bytes[end + 2..]).into_owned()),
             },
             None => Self {
                 file: text.into(),
                 pattern: None,
             },
-        })
+        }
     }
 }
 
@@ -86,9 +86,17 @@ mod tests {
 
     #[test]
     fn a_dataset_stands_behind_two_colons() {
-        let target: Target = "/data/run:1.h5::/entry/*".parse().unwrap();
+        let target = |text: &str| Target::from(OsString::from(text));
+        let whole = target("a.h5");
+        let target = target("/data/run:1.h5::/entry/*");
         assert_eq!(target.file, PathBuf::from("/data/run:1.h5"));
         assert_eq!(target.pattern.as_deref(), Some("/entry/*"));
-        assert_eq!("a.h5".parse::<Target>().unwrap().pattern, None);
+        assert_eq!((whole.file, whole.pattern), ("a.h5".into(), None));
+        let latin = OsStr::from_bytes(b"gr\xfcn.h5");
+        let mut text = latin.to_owned();
+        text.push("::/data");
+        let target = Target::from(text);
+        assert_eq!(target.file, PathBuf::from(latin));
+        assert_eq!(target.pattern.as_deref(), Some("/data"));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Args;
 use etalon_measure::compare::{Against, Comparison};
 use etalon_measure::dataset::Dataset;
@@ -13,8 +14,8 @@ use etalon_metrics::Verdict;
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
-use crate::measure::counterpart;
-use crate::output::Output;
+use crate::measure::counterparts;
+use crate::output::{Output, shown, shown_if_any};
 use crate::progress::{self, BYTES};
 use crate::recompress::stop_on_signals;
 use crate::table::counted;
@@ -38,7 +39,8 @@ Examples:
   etalon verify small.h5::/entry/data --against run42.h5::/entry/raw
   etalon verify broken.h5 --salvage rest.h5
 
-Exit code 0 only if all holds; 1 if not.")]
+Exit code 0 only if all holds; 1 if not; 3 if nothing failed, and a dataset was not checked because a filter is missing \
+here.")]
 pub(crate) struct Arguments {
     /// File, or file.h5::/dataset
     #[arg(value_name = "FILE")]
@@ -53,7 +55,7 @@ pub(crate) struct Arguments {
     #[arg(short, long, value_name = "GLOB")]
     dataset: Vec<String>,
     /// Write a copy of FILE without its damaged chunks, which have the fill value there
-    #[arg(long, value_name = "OUT", conflicts_with_all = ["against", "require", "dataset"])]
+    #[arg(long, value_name = "OUT", conflicts_with = "dataset")]
     salvage: Option<PathBuf>,
     /// Replace OUT where it exists
     #[arg(short, long, requires = "salvage")]
@@ -63,10 +65,12 @@ pub(crate) struct Arguments {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Document<'a> {
+    #[serde(serialize_with = "shown")]
     file: &'a Path,
     holds: bool,
     datasets: &'a [Row],
     /// The copy without damaged chunks.
+    #[serde(serialize_with = "shown_if_any")]
     salvaged: Option<&'a PathBuf>,
 }
 
@@ -83,8 +87,11 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
     let requirement = arguments.require.as_deref().map(Requirement::read);
     let requirement = requirement.transpose()?;
     let mut rows = Vec::new();
-    for dataset in &arguments.target.datasets(&arguments.dataset)? {
-        rows.push(row(arguments, requirement.as_ref(), dataset, output, jobs)?);
+    let datasets = arguments.target.datasets(&arguments.dataset)?;
+    let originals = counterparts(&datasets, arguments.against.as_ref())?;
+    for (dataset, original) in datasets.iter().zip(&originals) {
+        let pair = (dataset, original.as_ref());
+        rows.push(row(requirement.as_ref(), pair, output, jobs)?);
     }
     if let Some(out) = &arguments.salvage {
         let (file, force) = (&arguments.target.file, arguments.force);
@@ -106,32 +113,34 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
             output.line(&format!("the undamaged chunks are in {}", out.display()))?;
         }
     }
-    Ok(Outcome::of_check(holds))
+    let unchecked: Vec<&Row> = rows.iter().filter(|row| row.is_unchecked()).collect();
+    match rows.iter().all(|row| row.is_unchecked() || row.holds()) {
+        true if !unchecked.is_empty() => Err(Failure::Input(anyhow!(
+            "{} of {} not checked",
+            unchecked.len(),
+            counted(rows.len(), "dataset")
+        ))),
+        held => Ok(Outcome::of_check(held)),
+    }
 }
 
 fn row(
-    arguments: &Arguments,
     requirement: Option<&Requirement>,
-    dataset: &Dataset,
+    (dataset, original): (&Dataset, Option<&Dataset>),
     output: Output,
     jobs: usize,
 ) -> Result<Row, Failure> {
-    let original = arguments.against.as_ref();
-    let original = original.map(|target| counterpart(dataset, target));
-    let original = original.transpose()?;
     let bar = progress::bar(output, dataset.raw_bytes(), BYTES);
     bar.set_message(dataset.path.clone());
     let work = Work {
         jobs,
         stop: stop_on_signals(),
     };
-    let verification = verify(dataset, original.as_ref(), work, &mut |bytes| {
-        bar.inc(bytes)
-    })?;
+    let verification = verify(dataset, original, work, &mut |bytes| bar.inc(bytes))?;
     // Metrics of values that cannot be read are none.
     let verdicts = match requirement {
         Some(requirement) if verification.failures.is_empty() && verification.chunks > 0 => {
-            verdicts(requirement, dataset, original.as_ref())?
+            verdicts(requirement, dataset, original)?
         }
         _ => Vec::new(),
     };
@@ -163,6 +172,7 @@ fn damaged(rows: &[Row]) -> Damaged {
     let chunks = |row: &Row| -> BTreeSet<Vec<u64>> {
         let failures = row.verification.failures.iter();
         failures
+            .filter(|failure| failure.is_damage)
             .filter_map(|failure| failure.chunk.clone())
             .collect()
     };
@@ -176,9 +186,16 @@ impl Row {
         self.verification.holds && self.verdicts.iter().all(|verdict| verdict.holds)
     }
 
+    fn is_unchecked(&self) -> bool {
+        self.verification.not_checked.is_some()
+    }
+
     /// What was found, for a reader.
     fn lines(&self) -> Vec<String> {
         let found = &self.verification;
+        if let Some(reason) = &found.not_checked {
+            return vec![format!("{}: NOT CHECKED: {reason}", found.dataset)];
+        }
         let mut lines = vec![format!("{}: {}", found.dataset, self.summary())];
         for failure in &found.failures {
             lines.push(match &failure.chunk {
@@ -201,6 +218,10 @@ impl Row {
         let chunks = counted(found.chunks, "chunk");
         let compared = match found.max_abs_error {
             Some(0.0) => ", equal to the original".into(),
+            Some(error) if found.losses > 1 => format!(
+                ", largest error {error} against the original, {} losses ago",
+                found.losses
+            ),
             Some(error) => format!(", largest error {error} against the original"),
             None => String::new(),
         };

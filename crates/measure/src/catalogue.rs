@@ -197,6 +197,9 @@ impl Listing {
                 fs::metadata(&root).input(|| format!("cannot look at {}", root.display()))?;
             if kind.is_dir() {
                 listing.search(&root, options.shard);
+            } else if !kind.is_file() {
+                let text = format!("{} is not a regular file", root.display());
+                return Err(Fault::Input(anyhow!(text)));
             } else {
                 let name = root.file_name().unwrap_or_default();
                 if options.shard.takes(&name.to_string_lossy()) {

@@ -92,7 +92,9 @@ impl Results {
 }
 
 fn document(path: &Path) -> Option<Value> {
-    (std::fs::metadata(path).ok()?.len() <= MOST_BYTES).then_some(())?;
+    let metadata = std::fs::metadata(path).ok()?;
+    // Reading a pipe would wait for a writer.
+    (metadata.is_file() && metadata.len() <= MOST_BYTES).then_some(())?;
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 

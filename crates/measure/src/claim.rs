@@ -38,6 +38,21 @@ impl Claim {
         }
     }
 
+    /// Why a loss is more than this and `before` together, which is what was lost earlier.
+    pub(crate) fn exceeded(&self, loss: &Tally, before: f64) -> Option<String> {
+        let own = match self {
+            Self::Unknown => return None,
+            Self::Exact => 0.0,
+            Self::Lossy { certificate, .. } => certificate.loss.max_abs_error,
+        };
+        let (found, recorded) = (loss.max_abs_error, own + before);
+        (found > recorded * (1.0 + ROUNDING)).then(|| {
+            format!(
+                "its largest error is {found}, where {recorded} is recorded, all losses together"
+            )
+        })
+    }
+
     /// The loss inside the dataset, and why a chunk is not what is claimed; `None` where it is.
     pub(crate) fn check(&self, element: &Element, pair: &Pair<'_>) -> (Tally, Option<String>) {
         let [original, stored] = pair.inside;
@@ -256,6 +271,19 @@ mod tests {
         let claim = lossy("quantise:abs=10", BoundUnit::Absolute, 10.0);
         assert_eq!(reason(&claim, &[10.0], &[14.0]), None);
         assert!(reason(&claim, &[10.0], &[14.5]).is_some());
+    }
+
+    #[test]
+    fn losses_one_after_the_other_add_up() {
+        let claim = lossy("quantise:abs=10", BoundUnit::Absolute, 10.0);
+        let loss = |max_abs_error| Tally {
+            max_abs_error,
+            ..Tally::default()
+        };
+        assert_eq!(claim.exceeded(&loss(4.5), 0.5), None);
+        assert!(claim.exceeded(&loss(4.6), 0.5).is_some());
+        assert!(Claim::Exact.exceeded(&loss(0.6), 0.5).is_some());
+        assert_eq!(Claim::Unknown.exceeded(&loss(9.0), 0.5), None);
     }
 
     #[test]

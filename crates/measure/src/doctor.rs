@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::hdf5::registration::is_built_in_here;
 use crate::known_filters::{filter_name, install_hint, is_built_in};
 use crate::plugins::{Scan, SearchPath};
 
@@ -75,9 +76,7 @@ pub fn examine(
         file: file.into(),
         path: path.into(),
         readable: hints.is_empty(),
-        readable_by_etalon: filters
-            .iter()
-            .all(|filter| filter.available || is_linked_in(filter.id)),
+        readable_by_etalon: filters.iter().all(etalon_has),
         hint: (!hints.is_empty()).then(|| hints.join("; ")),
         filters,
     }
@@ -97,6 +96,21 @@ fn provider(id: i32, search: &SearchPath, scan: &Scan) -> Option<String> {
 /// Whether `etalon` decodes this filter without a plugin.
 fn is_linked_in(id: i32) -> bool {
     u32::try_from(id).is_ok_and(|id| etalon_codec::Filter::by_id(id).is_some())
+}
+
+/// Whether the HDF5 in this program has the filter, or finds it where others do.
+fn etalon_has(filter: &FilterReport) -> bool {
+    match is_built_in(filter.id) {
+        true => is_built_in_here(filter.id),
+        false => filter.available || is_linked_in(filter.id),
+    }
+}
+
+/// What to say of a filter that other programs have and this one has not.
+pub fn hint_for_etalon(report: &DatasetReport) -> Option<String> {
+    let missing = report.filters.iter().find(|filter| !etalon_has(filter))?;
+    let hint = install_hint(missing.id, "");
+    Some(format!("etalon itself has no {}; {hint}", missing.name))
 }
 
 fn hint(id: i32, name_in_file: &str, search: &SearchPath, scan: &Scan) -> String {
@@ -174,6 +188,16 @@ mod tests {
             &Scan::default(),
         );
         assert!(report.readable && report.readable_by_etalon && report.hint.is_none());
+    }
+
+    #[test]
+    fn szip_is_read_by_others_only() {
+        let (search, scan) = (search(false), Scan::default());
+        let report = examine("f", "/d", &pipeline(&[4]), &search, &scan);
+        assert_eq!(report.readable_by_etalon, is_built_in_here(4));
+        assert!(report.readable);
+        let hint = hint_for_etalon(&report);
+        assert_eq!(hint.is_none(), report.readable_by_etalon, "{hint:?}");
     }
 
     #[test]

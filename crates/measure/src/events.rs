@@ -20,6 +20,8 @@ pub enum Event {
         raw_bytes: u64,
         /// Stored size of those in the source.
         source_bytes: u64,
+        /// What may end the run early, such as a disk that is nearly full.
+        warnings: Vec<String>,
     },
     /// A dataset is recompressed, and checked unless checking is off.
     Dataset {

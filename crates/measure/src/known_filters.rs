@@ -30,7 +30,7 @@ pub static KNOWN_FILTERS: &[KnownFilter] = &[
     lossless(
         4,
         "szip",
-        "install an HDF5 library that was built with libaec (apt install hdf5-tools)",
+        "programs whose HDF5 has libaec read it, such as h5py and apt's h5repack: h5repack -f SHUF -f GZIP=1 IN OUT",
     ),
     known(5, "nbit", ""),
     known(6, "scaleoffset", ""),

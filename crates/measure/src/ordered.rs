@@ -3,12 +3,15 @@
 //! The calling thread takes items from `produce` and gives results to `consume`, which may use things that belong to one
 //! thread (HDF5). In between, items wait in a queue for whoever is free to `work` on them: the other threads, and the
 //! calling one when it has nothing to produce or consume. So N threads are N, and one thread is a plain loop.
+//!
+//! Threads are started as items come, so there are never more than items. Where the system refuses one the run goes on
+//! with those it has.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Builder};
 
 use etalon_metrics::Task;
 
@@ -28,10 +31,11 @@ pub(crate) fn run<T: Send, R: Send, S, E: Send>(
     let (results, arrived) = channel();
     thread::scope(|scope| {
         let _closer = CloseOnDrop(&queue);
-        for _ in 1..threads.max(1) {
+        let start = || {
             let (results, queue, state, work) = (results.clone(), &queue, &state, &work);
-            scope.spawn(move || serve(queue, &results, state, work));
-        }
+            Builder::new().spawn_scoped(scope, move || serve(queue, &results, state, work))
+        };
+        let (mut helpers, mut most_helpers) = (0, threads.max(1) - 1);
         let mut own_state = None;
         let mut order = Order {
             next_in: 0,
@@ -44,6 +48,12 @@ pub(crate) fn run<T: Send, R: Send, S, E: Send>(
                 match produce()? {
                     Some(item) => queue.push((order.take_number(), item)),
                     None => exhausted = true,
+                }
+                if helpers < most_helpers.min(order.in_flight()) {
+                    match start() {
+                        Ok(_) => helpers += 1,
+                        Err(_) => most_helpers = helpers,
+                    }
                 }
             }
             collect(&arrived, &mut order);

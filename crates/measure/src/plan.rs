@@ -11,8 +11,7 @@ use crate::dataset::{Dataset, Layout, StoredFilter};
 use crate::fault::{Blame, Fault};
 use crate::hdf5::datatype::is_text;
 use crate::hdf5::object::Token;
-use crate::hdf5::registration::is_available;
-use crate::known_filters::{filter_name, install_hint};
+use crate::missing_filter::missing_filter;
 use crate::pipeline::Pipeline;
 use crate::recompress::{LEAST_BYTES, Options};
 use crate::source_file::SourceFile;
@@ -127,6 +126,7 @@ impl Plan {
             }
             plan.treatments.insert(token, treatment);
         }
+        check_chunk_rank(&plan.recoded, options)?;
         match refused_by_codec {
             // One element type that the codec does not take is left alone; if it takes none, the SPEC is at fault.
             Some(error) if plan.recoded.is_empty() || !options.datasets.is_empty() => Err(error),
@@ -151,6 +151,23 @@ fn check_options(source: &SourceFile, options: &Options) -> Result<(), Fault> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses a chunk shape that would be used nowhere.
+fn check_chunk_rank(recoded: &[(Token, Dataset)], options: &Options) -> Result<(), Fault> {
+    let Some((chunk, (_, first))) = options.chunk.as_ref().zip(recoded.first()) else {
+        return Ok(());
+    };
+    let mut ranks = recoded.iter().map(|(_, dataset)| dataset.shape.len());
+    if ranks.any(|rank| rank == chunk.len()) {
+        return Ok(());
+    }
+    Err(Fault::Arguments(anyhow!(
+        "a chunk of {} dimensions suits no dataset that is recompressed; {} has {}",
+        chunk.len(),
+        first.path,
+        first.shape.len()
+    )))
 }
 
 /// Refuses what is not a loss followed by a stream without one.
@@ -214,22 +231,6 @@ fn choose(
     } else {
         Choice::Unreadable(reason)
     })
-}
-
-/// The filter without which the dataset cannot be read here, with what to do about it.
-fn missing_filter(dataset: &Dataset) -> Option<String> {
-    let missing = dataset.filters.iter().find(|filter| {
-        let is_own = Pipeline::of(std::slice::from_ref(filter)).is_some();
-        !is_own && !is_available(filter.id)
-    })?;
-    let (name, hint) = (
-        filter_name(missing.id, &missing.name),
-        install_hint(missing.id, &missing.name),
-    );
-    Some(format!(
-        "filter {} ({name}) is not available here; {hint}",
-        missing.id
-    ))
 }
 
 /// Why a dataset cannot be stored by a codec.

@@ -236,9 +236,24 @@ fn keep_earlier(source: &Dataset, copy: &OpenDataset) -> H5Result<Option<(u32, S
 pub(crate) struct Record {
     certificate: Certificate,
     spec: Option<Spec>,
-    pub(crate) source_file: String,
-    pub(crate) source_sha256: String,
-    pub(crate) source_sha256_chunk: Vec<u64>,
+    pub(crate) source: Source,
+}
+
+/// What a record says of the values that it was made of.
+#[derive(Default)]
+pub(crate) struct Source {
+    pub(crate) file: String,
+    pub(crate) sha256: String,
+    pub(crate) sha256_chunk: Vec<u64>,
+}
+
+/// An earlier record: its source, and how much was lost from there to the source of the latest record.
+pub(crate) struct Earlier {
+    pub(crate) source: Source,
+    /// The largest errors of the records from this one on, added up, without the latest; `None` where one says nothing.
+    pub(crate) max_abs_error: Option<f64>,
+    /// Number of records from this one on, with the latest.
+    pub(crate) records: u32,
 }
 
 impl Record {
@@ -275,10 +290,38 @@ fn read_latest(id: &Id) -> H5Result<Option<Record>> {
             ..Certificate::default()
         },
         spec: parameters.parse().ok(),
-        source_file: text("source_file")?.unwrap_or_default(),
-        source_sha256: text("source_sha256")?.unwrap_or_default(),
-        source_sha256_chunk: attribute::read_counts(id, &name(None, "source_sha256_chunk"))?,
+        source: read_source(id, None)?,
     }))
+}
+
+fn read_source(id: &Id, record: Option<u32>) -> H5Result<Source> {
+    let text = |key| attribute::read_text(id, &name(record, key));
+    Ok(Source {
+        file: text("source_file")?.unwrap_or_default(),
+        sha256: text("source_sha256")?.unwrap_or_default(),
+        sha256_chunk: attribute::read_counts(id, &name(record, "source_sha256_chunk"))?,
+    })
+}
+
+/// The records of `dataset` before the latest, the later first.
+pub(crate) fn earlier(dataset: &Dataset) -> Result<Vec<Earlier>, Fault> {
+    read_earlier(dataset.open.id())
+        .input(|| format!("{}: its records of loss cannot be read", dataset.path))
+}
+
+fn read_earlier(id: &Id) -> H5Result<Vec<Earlier>> {
+    let mut earlier = Vec::new();
+    let (next, mut sum) = (records(id)?, Some(0.0));
+    for record in (1..next).rev() {
+        let error = attribute::read_number(id, &name(Some(record), "max_abs_error"))?;
+        sum = sum.zip(error).map(|(sum, error)| sum + error);
+        earlier.push(Earlier {
+            source: read_source(id, Some(record))?,
+            max_abs_error: sum,
+            records: next - record + 1,
+        });
+    }
+    Ok(earlier)
 }
 
 /// Fills in what attributes say of a dataset whose filters lose nothing; nothing where there is no record.

@@ -64,7 +64,7 @@ pub struct Options {
 /// Datasets below this decoded size stay as they are, unless named.
 pub const LEAST_BYTES: u64 = 16 << 10;
 
-/// Space asked for beyond the source's stored size: codecs differ, and a full disk in the middle wastes the run.
+/// Space that a copy may take, in sizes of the source: codecs differ, and what was stored better before grows.
 const SPACE_MARGIN: f64 = 1.1;
 
 /// Writes a copy of `source` to `destination` with datasets stored as `spec` says, and returns [`Event::Done`].
@@ -119,14 +119,14 @@ struct Recoded<'a> {
 
 impl Run<'_> {
     fn run(&mut self, source_path: &Path, destination: &Path) -> Result<Event, Fault> {
-        let source = SourceFile::open(source_path)?;
+        let source = SourceFile::open_complete(source_path)?;
         let staged = StagedFile::new(source_path, destination, self.options.force)?;
         let plan = Plan::new(&source, self.spec, self.options)?;
         let process = self.process(&source)?;
         let request = self.options.icat.as_ref();
         let icat = request.map(|icat| icat.complete(&source, destination, &process.source));
         let icat = icat.transpose()?;
-        check_space(source_path, &staged)?;
+        let little_space = little_space(source_path, &staged)?;
         self.observer.event(&Event::Start {
             source: source_path.display().to_string(),
             destination: destination.display().to_string(),
@@ -138,6 +138,7 @@ impl Run<'_> {
                 .map(|(_, dataset)| dataset.raw_bytes())
                 .sum(),
             source_bytes: plan.source_bytes,
+            warnings: little_space.into_iter().collect(),
         });
         let mut warnings = plan.warnings.clone();
         let mut recoded = self.write(&source, &plan, &staged, &process, &mut warnings)?;
@@ -467,7 +468,8 @@ impl Recoded<'_> {
     }
 }
 
-fn check_space(source: &Path, staged: &StagedFile) -> Result<(), Fault> {
+/// What to say where the copy may not fit. Nobody knows how small it will be, and a write that fails leaves nothing.
+fn little_space(source: &Path, staged: &StagedFile) -> Result<Option<String>, Fault> {
     let size = fs::metadata(source)
         .input(|| format!("cannot look at {}", source.display()))?
         .len();
@@ -475,14 +477,12 @@ fn check_space(source: &Path, staged: &StagedFile) -> Result<(), Fault> {
     let free =
         free_bytes(folder).output(|| format!("cannot look at the folder {}", folder.display()))?;
     let needed = (size as f64 * SPACE_MARGIN) as u64;
-    if free >= needed {
-        return Ok(());
-    }
-    let text = format!(
-        "{} has {free} bytes free; {needed} may be needed, {SPACE_MARGIN} times the size of the source",
-        folder.display()
-    );
-    Err(Fault::Output(anyhow!(text)))
+    Ok((free < needed).then(|| {
+        format!(
+            "{} has {free} bytes free; {needed} may be needed, {SPACE_MARGIN} times the size of the source",
+            folder.display()
+        )
+    }))
 }
 
 /// Copies the bytes before the HDF5 part, which belong to the user.

@@ -123,6 +123,11 @@ pub struct Requirement {
     pub left_out: Vec<String>,
 }
 
+/// The text of a profile as JSON with the same keys, which is a requirement as well.
+pub fn profile_as_json(text: &str) -> Result<serde_json::Value, Fault> {
+    toml::from_str(text).map_err(|error| Fault::Arguments(error.into()))
+}
+
 impl Requirement {
     /// Reads a requirement from a file of TOML, or of JSON where its name ends in `.json`. The name of a profile stands for
     /// the profile where there is no such file.

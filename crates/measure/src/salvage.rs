@@ -25,7 +25,7 @@ pub fn salvage(
     force: bool,
     stop: &AtomicBool,
 ) -> Result<Vec<String>, Fault> {
-    let source_file = SourceFile::open(source)?;
+    let source_file = SourceFile::open_complete(source)?;
     let staged = StagedFile::new(source, destination, force)?;
     let plan = Plan::copying(&source_file)?;
     let copy = file::create_like(staged.path(), &source_file.id)

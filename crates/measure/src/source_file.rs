@@ -11,6 +11,7 @@ use crate::hdf5::object::{Kind, Token};
 use crate::hdf5::{Id, file};
 use crate::nexus;
 use crate::tree::Tree;
+use crate::writer_mark::{WriterMark, writer_mark};
 
 /// A file opened for reading.
 pub struct SourceFile {
@@ -19,12 +20,32 @@ pub struct SourceFile {
     pub(crate) tree: Tree,
 }
 
+/// What to do with a file that is being written for readers.
+#[derive(Clone, Copy)]
+enum WhileWritten {
+    Read,
+    Refuse,
+}
+
 impl SourceFile {
-    /// Opens a file read-only and reads its structure.
+    /// Opens a file read-only and reads its structure. One that is being written for readers (SWMR) is read as it stands.
     pub fn open(path: &Path) -> Result<Self, Fault> {
-        // HDF5's own message for a missing file is a riddle.
-        std::fs::File::open(path).input(|| format!("cannot open {}", path.display()))?;
-        let id = file::open(path).input(|| format!("cannot open {} as HDF5", path.display()))?;
+        Self::open_as(path, WhileWritten::Read)
+    }
+
+    /// As [`Self::open`], for a copy: a file that is being written is refused, of which a copy would be a part.
+    pub fn open_complete(path: &Path) -> Result<Self, Fault> {
+        Self::open_as(path, WhileWritten::Refuse)
+    }
+
+    fn open_as(path: &Path, while_written: WhileWritten) -> Result<Self, Fault> {
+        let mark = writer_mark(path).input(|| format!("cannot open {}", path.display()))?;
+        let opened = match (mark, while_written) {
+            (WriterMark::Swmr, WhileWritten::Read) => file::open_while_written(path),
+            (WriterMark::None, _) => file::open(path),
+            (mark, _) => return Err(Fault::Input(being_written(path, mark))),
+        };
+        let id = opened.input(|| format!("cannot open {} as HDF5", path.display()))?;
         let tree =
             Tree::of(&id).input(|| format!("cannot read the structure of {}", path.display()))?;
         Ok(Self {
@@ -86,4 +107,17 @@ impl SourceFile {
         Dataset::open(&self.id, path)
             .input(|| format!("cannot read dataset {path} of {}", self.path.display()))
     }
+}
+
+/// Why a file whose superblock has the mark of a writer is not read. HDF5 itself advises h5clear, which destroys a file that
+/// is being written.
+fn being_written(path: &Path, mark: WriterMark) -> anyhow::Error {
+    let how = match mark {
+        WriterMark::Swmr => "is being written (SWMR)",
+        _ => "is being written",
+    };
+    anyhow!(
+        "{} {how}: wait until its writer has closed it; only if the writer has died, `h5clear -s` makes the file readable",
+        path.display()
+    )
 }

@@ -1,8 +1,10 @@
 //! A file that gets its name when it is complete: written as `.NAME.etalon-XXXX.tmp` beside it, synced, then renamed.
 //!
 //! Whatever happens before, nothing stands under the name. Dropping an unfinished file removes it; only a process that
-//! is killed leaves the temporary file behind.
+//! is killed leaves the temporary file behind. The next one to write NAME removes it, where it can tell that the process is
+//! gone (`process_mark`).
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::anyhow;
 
 use crate::fault::{Blame, Fault};
+use crate::process_mark::ProcessMark;
 
 /// A file under a temporary name.
 pub(crate) struct StagedFile {
@@ -45,17 +48,31 @@ impl StagedFile {
                 destination.display()
             )));
         }
-        let mark = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |time| time.subsec_nanos());
-        let mark = u64::from(std::process::id()) << 32 ^ u64::from(mark);
-        let temporary = format!(".{}.etalon-{mark:x}.tmp", name.to_string_lossy());
-        Ok(Self {
-            temporary: destination.with_file_name(temporary),
+        let staged = Self {
+            temporary: destination.with_file_name(temporary_name(name)),
             destination: destination.to_owned(),
             replace,
             is_done: false,
-        })
+        };
+        staged.remove_orphans(name);
+        Ok(staged)
+    }
+
+    /// Removes what killed processes of this machine left of the same destination.
+    fn remove_orphans(&self, name: &OsStr) {
+        let prefix = prefix(name);
+        for entry in fs::read_dir(self.folder()).into_iter().flatten().flatten() {
+            let file = entry.file_name();
+            let mark = (file.as_encoded_bytes())
+                .strip_prefix(prefix.as_encoded_bytes())
+                .and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()))
+                .and_then(|mark| mark.rsplitn(2, |byte| *byte == b'-').nth(1));
+            let mark = mark.and_then(|mark| std::str::from_utf8(mark).ok()?.parse().ok());
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && mark.is_some_and(|mark: ProcessMark| mark.is_gone()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Where to write.
@@ -111,6 +128,24 @@ impl Drop for StagedFile {
             let _ = fs::remove_file(&self.temporary);
         }
     }
+}
+
+const SUFFIX: &str = ".tmp";
+
+fn prefix(name: &OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".etalon-");
+    prefix
+}
+
+/// `.NAME.etalon-KERNEL-PROCESS-TIME.tmp`.
+fn temporary_name(name: &OsStr) -> OsString {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanoseconds = now.map_or(0, |time| time.subsec_nanos());
+    let mut temporary = prefix(name);
+    temporary.push(format!("{}-{nanoseconds:x}{SUFFIX}", ProcessMark::own()));
+    temporary
 }
 
 fn is_same_file(a: &Path, b: &Path) -> bool {
@@ -169,6 +204,30 @@ mod tests {
         fs::write(staged.path(), "new").unwrap();
         staged.finish().unwrap();
         assert_eq!(fs::read_to_string(&other).unwrap(), "new");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_of_the_same_destination_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = folder.path().join("b");
+        // No process has this number: Linux has at most 2^22.
+        let own = ProcessMark::own();
+        let gone = format!("{}-2000000000", own.to_string().rsplit_once('-').unwrap().0);
+        let left = format!(".b.etalon-{gone}-1a.tmp");
+        let kept = [
+            format!(".b.etalon-{own}-1a.tmp"),
+            format!(".c.etalon-{gone}-1a.tmp"),
+            ".b.etalon-0123456789abcdef-2000000000-1a.tmp".into(),
+            ".b.etalon-1f00000000.tmp".into(),
+        ];
+        for name in kept.iter().chain([&left]) {
+            fs::write(folder.path().join(name), "half").unwrap();
+        }
+        let staged = StagedFile::new(Path::new("x"), &destination, false).unwrap();
+        let is_there = |name: &String| folder.path().join(name).exists();
+        assert!(kept.iter().all(is_there));
+        assert_eq!(is_there(&left), !cfg!(target_os = "linux"));
+        drop(staged);
     }
 
     #[test]

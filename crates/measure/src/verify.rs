@@ -2,9 +2,10 @@
 //!
 //! Every chunk is read, its checksums compared, and decoded. Beside the original its values are compared as well: what is
 //! claimed to be exact must be equal bit for bit, and elsewhere the loss is measured anew and must be no larger than was
-//! recorded and within the bound that was asked (see `claim`).
+//! recorded and within the bound that was asked (see `claim`). Beside an original of several losses ago they add up
+//! (`loss_chain`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::anyhow;
@@ -18,8 +19,10 @@ use crate::claim::{Claim, Pair};
 use crate::dataset::{Dataset, StoredChunk, StoredFilter};
 use crate::fault::Fault;
 use crate::known_filters::is_lossless;
+use crate::loss_chain::Digests;
+use crate::missing_filter::missing_filter;
 use crate::ordered;
-use crate::provenance::{self, Record};
+use crate::provenance::{self, Earlier, Record};
 use crate::source_digest::{Sha, chunk_digest, dataset_digest, hexadecimal, runs};
 use crate::value_copy::check;
 
@@ -36,6 +39,10 @@ pub struct Verification {
     pub compared: bool,
     /// The largest error measured; `None` where nothing was compared.
     pub max_abs_error: Option<f64>,
+    /// Losses between the original and this, one after the other, whose errors add up; 0 where nothing was compared.
+    pub losses: u32,
+    /// Why it was not checked, where it could not be: a filter is missing here. It does not hold then, and is not damaged.
+    pub not_checked: Option<String>,
     /// What is wrong.
     pub failures: Vec<Failure>,
 }
@@ -47,9 +54,21 @@ pub struct Failure {
     pub chunk: Option<Vec<u64>>,
     /// What is wrong, in a sentence.
     pub reason: String,
+    /// Whether the chunk cannot be read, rather than being read and not what was claimed.
+    #[serde(skip)]
+    pub is_damage: bool,
 }
 
 impl Verification {
+    /// A dataset that this program has no filter for.
+    fn of_unreadable(dataset: &Dataset, reason: String) -> Self {
+        Self {
+            holds: false,
+            not_checked: Some(reason),
+            ..Self::of_nothing(dataset)
+        }
+    }
+
     /// A dataset whose values have no codec: single ones, texts of any length, references.
     fn of_nothing(dataset: &Dataset) -> Self {
         Self {
@@ -58,6 +77,8 @@ impl Verification {
             chunks: 0,
             compared: false,
             max_abs_error: None,
+            losses: 0,
+            not_checked: None,
             failures: Vec::new(),
         }
     }
@@ -88,8 +109,16 @@ pub fn verify(
     let Some(element) = dataset.element.filter(|_| !dataset.shape.is_empty()) else {
         return Ok(Verification::of_nothing(dataset));
     };
+    if let Some(reason) = missing_filter(dataset) {
+        return Ok(Verification::of_unreadable(dataset, reason));
+    }
+    if let Some(reason) = original.and_then(missing_filter) {
+        let reason = format!("the original: {reason}");
+        return Ok(Verification::of_unreadable(dataset, reason));
+    }
     let source = ChunkSource::new(dataset, None)?;
     let shape = source.chunk_shape().to_vec();
+    let whole_original = original;
     let original = original
         .map(|original| ChunkSource::new(original, Some(&shape)))
         .transpose()?;
@@ -103,7 +132,8 @@ pub fn verify(
         found: Found::default(),
     };
     task.run(work, progress)?;
-    Ok(task.result())
+    let earlier = task.check_digest(whole_original, work.stop)?;
+    Ok(task.result(earlier))
 }
 
 /// Refuses what cannot be compared.
@@ -136,6 +166,8 @@ fn numbers(source: &ChunkSource<'_>, original: Option<&ChunkSource<'_>>) -> Vec<
 struct Claims {
     spec: Option<Spec>,
     record: Option<Record>,
+    /// Of the records before that one.
+    earlier: Vec<Earlier>,
     lossless: bool,
 }
 
@@ -148,6 +180,7 @@ impl Claims {
         Ok(Self {
             spec: dataset.filters.iter().find_map(own),
             record: provenance::latest(dataset)?,
+            earlier: provenance::earlier(dataset)?,
             lossless: (dataset.filters.iter())
                 .all(|filter| is_lossless(filter.id, &filter.cd_values)),
         })
@@ -183,6 +216,16 @@ struct Found {
     loss: Tally,
     digests: Vec<(u64, Sha)>,
     failures: Vec<Failure>,
+    /// Chunks that are not what the latest record, or the earlier ones with it, claim.
+    broken: BTreeMap<Since, Vec<Failure>>,
+}
+
+/// The losses that are claimed to lie between the original and the dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Since {
+    Latest,
+    /// The one in this place of the earlier ones.
+    Earlier(usize),
 }
 
 /// A chunk on its way.
@@ -196,7 +239,10 @@ struct Job {
     original: Option<Loaded>,
     loss: Tally,
     digest: Option<Sha>,
+    /// Why it cannot be read.
     failure: Option<String>,
+    /// Why it is not what is claimed.
+    broken: Vec<(Since, String)>,
 }
 
 /// What a thread keeps from chunk to chunk.
@@ -330,52 +376,84 @@ impl<'a> Task<'a> {
             whole,
         };
         let (loss, reason) = job.claim.check(&self.element, &pair);
-        job.loss = loss;
         job.digest = Some(chunk_digest(&hands.original, shape, &inside, bytes));
-        job.failure = match (reason, job.is_stored) {
-            (Some(reason), false) => Some(format!("it is not in the file: {reason}")),
-            (reason, _) => reason,
-        };
+        job.broken
+            .extend(reason.map(|reason| (Since::Latest, reason)));
+        for (place, earlier) in self.claims.earlier.iter().enumerate() {
+            let before = earlier.max_abs_error;
+            let reason = before.and_then(|before| job.claim.exceeded(&loss, before));
+            (job.broken).extend(reason.map(|reason| (Since::Earlier(place), reason)));
+        }
+        job.loss = loss;
+        if !job.is_stored {
+            for (_, reason) in &mut job.broken {
+                *reason = format!("it is not in the file: {reason}");
+            }
+        }
     }
 
-    fn result(mut self) -> Verification {
-        self.check_digest();
+    fn result(mut self, since: Since) -> Verification {
+        let mut failures = self.found.failures;
+        failures.extend(self.found.broken.remove(&since).unwrap_or_default());
+        // Of the dataset as a whole last.
+        failures.sort_by(|a, b| (a.chunk.is_none(), &a.chunk).cmp(&(b.chunk.is_none(), &b.chunk)));
+        let losses = match since {
+            Since::Latest => u32::from(self.found.loss.max_abs_error > 0.0),
+            Since::Earlier(place) => self.claims.earlier[place].records,
+        };
         Verification {
             dataset: self.dataset.path.clone(),
-            holds: self.found.failures.is_empty(),
+            holds: failures.is_empty(),
             chunks: self.found.chunks,
             compared: self.original.is_some(),
             max_abs_error: self
                 .original
                 .is_some()
                 .then_some(self.found.loss.max_abs_error),
-            failures: self.found.failures,
+            losses,
+            not_checked: None,
+            failures,
         }
     }
 
-    /// Whether the original is the one that the record names.
-    fn check_digest(&mut self) {
-        let (Some(record), Some(original)) = (&self.claims.record, &self.original) else {
-            return;
+    /// Which of the records, if any, names the original as its source; a failure where none does.
+    fn check_digest(
+        &mut self,
+        whole_original: Option<&Dataset>,
+        stop: &AtomicBool,
+    ) -> Result<Since, Fault> {
+        let (Some(record), Some(original), Some(whole)) =
+            (&self.claims.record, &self.original, whole_original)
+        else {
+            return Ok(Since::Latest);
         };
         let complete = self.found.digests.len() == self.numbers.len();
         // A copy of what had lost before is equal to that, and keeps the record of how it was made.
         let equal = self.found.loss.max_abs_error == 0.0;
-        if !complete || equal || record.source_sha256_chunk != self.source.chunk_shape() {
-            return;
+        let chunk = self.source.chunk_shape();
+        if !complete || equal || record.source.sha256_chunk != chunk {
+            return Ok(Since::Latest);
         }
         let fill = original.fill_value();
         let digest = dataset_digest(self.source.grid(), &mut self.found.digests, &fill);
-        if hexadecimal(&digest) != record.source_sha256 {
-            let reason = format!(
-                "its values were made of others than these: SHA-256 {} is recorded for {}",
-                record.source_sha256, record.source_file
-            );
-            self.found.failures.push(Failure {
-                chunk: None,
-                reason,
-            });
+        let digest = hexadecimal(&digest);
+        if digest == record.source.sha256 {
+            return Ok(Since::Latest);
         }
+        let mut digests = Digests::new(whole, stop, chunk, digest);
+        if let Some(place) = digests.find(&self.claims.earlier)? {
+            return Ok(Since::Earlier(place));
+        }
+        let reason = format!(
+            "its values were made of others than these: SHA-256 {} is recorded for {}",
+            record.source.sha256, record.source.file
+        );
+        self.found.failures.push(Failure {
+            chunk: None,
+            reason,
+            is_damage: false,
+        });
+        Ok(Since::Latest)
     }
 }
 
@@ -385,9 +463,17 @@ impl Found {
         self.loss.merge(&job.loss);
         self.digests
             .extend(job.digest.map(|digest| (job.number, digest)));
+        for (since, reason) in job.broken {
+            self.broken.entry(since).or_default().push(Failure {
+                chunk: Some(offset.clone()),
+                reason,
+                is_damage: false,
+            });
+        }
         self.failures.extend(job.failure.map(|reason| Failure {
             chunk: Some(offset),
             reason,
+            is_damage: true,
         }));
     }
 }

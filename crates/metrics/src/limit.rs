@@ -42,7 +42,8 @@ impl FromStr for Limit {
         let parts = text.split_once(relation);
         let parsed = parts.and_then(|(name, limit)| {
             let limit: f64 = limit.trim().parse().ok()?;
-            (!limit.is_nan()).then_some((name.trim(), limit))
+            // A number that no f64 holds is read as infinite.
+            limit.is_finite().then_some((name.trim(), limit))
         });
         let Some((name, limit)) = parsed else {
             return Err(Error::Unsuitable {
@@ -113,6 +114,8 @@ mod tests {
         for (text, word) in [
             ("max_abs_error", "write it as"),
             ("max_abs_error<=nan", "write it as"),
+            ("max_abs_error<=1e400", "write it as"),
+            ("psnr>=inf", "write it as"),
             ("max_abs_eror<=2", "max_abs_eror"),
             ("abs<=2", "max_abs_error"),
         ] {

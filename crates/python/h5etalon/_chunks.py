@@ -10,6 +10,8 @@ from ._filters import FilterBase, spec_of
 
 Buffer = Any
 _MAGIC = b"Etln"
+_MOST_DIMENSIONS = 32
+"""Of HDF5, and of a frame; docs/FORMAT.md."""
 
 
 def encode(
@@ -31,6 +33,8 @@ def encode(
     :raises ValueError: for settings that do not fit the data.
     """
     array = np.ascontiguousarray(array)
+    if array.ndim > _MOST_DIMENSIONS:
+        raise ValueError("the array has %d dimensions, and a chunk at most %d" % (array.ndim, _MOST_DIMENSIONS))
     fill_bytes = None if fill is None else list(np.asarray(fill, array.dtype).tobytes())
     filter_id, values = _native.cd_values(spec_of(codec), array.dtype.str, list(array.shape), fill_bytes)
     if out is None:

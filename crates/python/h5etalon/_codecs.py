@@ -27,6 +27,7 @@ class Codec(Etalon):
             if key not in self.params:
                 raise TypeError(_unknown(type(self).__name__, key, list(self.params)))
         given = {key: value for key, value in settings.items() if value is not None}
+        _check_bounds(self.codec, given)
         pairs = [(self.params[key]["name"], _text(value)) for key, value in given.items()]
         text, _, options = _native.user_values(self.codec, pairs)
         super(Etalon, self).__init__(tuple(options), given, text)
@@ -44,6 +45,13 @@ class Codec(Etalon):
         python_names = {param["name"]: key for key, param in cls.params.items()}
         pairs = split_spec(spec)[1]
         return cls(**{python_names[name]: _value(cls.params[python_names[name]], text) for name, text in pairs})
+
+
+def _check_bounds(codec: str, given: Dict[str, Any]) -> None:
+    """Bounds of `auto` are those of quantise, or that of noise."""
+    of_quantise = [key for key in given if key in ("abs", "rel", "pw", "psnr", "levels", "bits", "otsu")]
+    if codec == "auto" and of_quantise and "sigma" in given:
+        raise ValueError("auto: %s is a bound of quantise and sigma one of noise; give one of them" % of_quantise[0])
 
 
 def _unknown(class_name: str, key: str, keys: List[str]) -> str:

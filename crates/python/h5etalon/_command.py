@@ -16,7 +16,11 @@ def find_command() -> Optional[str]:
 
 
 def run(
-    arguments: Sequence[str], progress: bool = False, stdout: Optional[int] = None, keep_open: Sequence[int] = ()
+    arguments: Sequence[str],
+    progress: bool = False,
+    stdout: Optional[int] = None,
+    keep_open: Sequence[int] = (),
+    codes: Sequence[int] = (0, 1),
 ) -> "subprocess.CompletedProcess[str]":
     """Runs the command to its end, and says in Python's words how it failed.
 
@@ -26,7 +30,8 @@ def run(
     :param progress: leave it its bar, which it shows where standard error is a terminal.
     :param stdout: descriptor of a file to print to, instead of into what is returned.
     :param keep_open: descriptors that the command inherits, for locks.
-    :return: the process, of exit code 0 (all holds) or 1 (something does not).
+    :param codes: exit codes that are an answer.
+    :return: the process, of exit code 0 (all holds) or 1 (something does not), or another of `codes`.
     :raises ValueError: for arguments that make no sense.
     :raises OSError: for files that cannot be read or written; ChildProcessError, which is one, where a signal ended it.
     """
@@ -42,7 +47,7 @@ def run(
             text=True,
             encoding="utf-8",
         )
-        if done.returncode in (0, 1):
+        if done.returncode in codes:
             return done
         said.seek(0)
         lines = said.read().decode(errors="replace").strip().splitlines()

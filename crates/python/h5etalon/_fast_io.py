@@ -55,7 +55,7 @@ def read(
         return _read_through_h5py(dataset, selection, out)
     array = np.empty(selected.shape, dataset.dtype) if out is None else out
     if not selected.is_empty:
-        _decode_into(dataset, selected, stored[0], array, threads or _cores(), progress)
+        _decode_into(dataset, selected, stored[0], array, _threads(threads), progress)
     return array if out is not None or selected.shape else array[()]
 
 
@@ -109,7 +109,7 @@ def to_sparse(dataset: h5py.Dataset, selection: Any = (), *, threads: Optional[i
         places = np.flatnonzero(dense)
         return Sparse(places.astype(np.int64), dense.reshape(-1)[places], dense.shape)
     found = [] if selected.is_empty else [
-        _native.sparse_chunks(stored[0], chunks, selected.sides, threads or _cores())
+        _native.sparse_chunks(stored[0], chunks, selected.sides, _threads(threads))
         for chunks in chunk_lists(dataset, selected)
     ]  # fmt: skip
     index = np.concatenate([index for index, _ in found] or [np.empty(0, np.int64)])
@@ -144,7 +144,7 @@ def write(
         dataset[selection] = array
         return
     if not selected.is_empty:
-        _encode_all(dataset, selected, stored, np.ascontiguousarray(source), threads or _cores(), progress)
+        _encode_all(dataset, selected, stored, np.ascontiguousarray(source), _threads(threads), progress)
 
 
 def _takes_whole_chunks(dataset: h5py.Dataset, selected: Selection) -> bool:
@@ -192,6 +192,12 @@ def _encode_all(
                 place = tuple((first + origin.astype(np.int64)).tolist())
                 dataset.id.write_direct_chunk(place, target[index * bound : index * bound + length], mask)
             move(source.nbytes * (number + 1) // len(batches) - source.nbytes * number // len(batches))
+
+
+def _threads(asked: Optional[int]) -> int:
+    if asked is not None and asked < 0:
+        raise ValueError("threads=%d is not a number of threads" % asked)
+    return asked or _cores()
 
 
 def _cores() -> int:

@@ -32,10 +32,38 @@ class _VisitedLater:
             visit(name, self._file[name])
 
 
+class _Scalar:
+    """An array of Zarr without dimensions, which kerchunk sets by `array[:]`; only `array[()]` means it."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._array, name)
+
+    def __setitem__(self, _: Any, value: Any) -> None:
+        self._array[()] = value
+
+
+class _Group:
+    """Zarr's root group, whose arrays without dimensions are `_Scalar`."""
+
+    def __init__(self, group: Any) -> None:
+        self._group = group
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._group, name)
+
+    def require_array(self, *arguments: Any, **options: Any) -> Any:
+        array = self._group.require_array(*arguments, **options)
+        return array if array.shape else _Scalar(array)
+
+
 class Translator(SingleHdf5ToZarr):
-    """Datasets with a filter of ours are looked at here; all others by kerchunk."""
+    """Datasets with a filter of ours, or with a checksum, are looked at here; all others by kerchunk."""
 
     _h5f: Any
+    _zroot: Any
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -48,6 +76,7 @@ class Translator(SingleHdf5ToZarr):
         xarray takes a fill value for a missing one: pixels without a count would be NaN.
         """
         self._h5f = _VisitedLater(self._h5f)
+        self._zroot = _Group(self._zroot)
         found = super().translate(*arguments, **options)
         refs = found.get("refs", found)
         for key in self._without_fill:
@@ -73,7 +102,7 @@ class Translator(SingleHdf5ToZarr):
         return names
 
     def _decode_filters(self, h5obj: h5py.Dataset) -> List[Any]:
-        if not has_ours(h5obj):
+        if not _is_ours(h5obj):
             return list(super()._decode_filters(h5obj))
         try:
             return codecs_of(h5obj)
@@ -81,7 +110,7 @@ class Translator(SingleHdf5ToZarr):
             raise Hdf5FeatureNotSupported(str(error)) from error
 
     def _storage_info_and_adj_filters(self, dset: h5py.Dataset, filters: List[Any]) -> Dict[Any, Any]:
-        if dset.chunks is None or not has_ours(dset):
+        if dset.chunks is None or not _is_ours(dset):
             return dict(super()._storage_info_and_adj_filters(dset, filters))
         places, masks = {}, set()
         extents = dset.chunks
@@ -104,3 +133,8 @@ class Translator(SingleHdf5ToZarr):
         left_out = masks.pop() if masks else 0
         filters[:] = [codec for index, codec in enumerate(filters) if not left_out >> index & 1]
         return places
+
+
+def _is_ours(dataset: h5py.Dataset) -> bool:
+    """Whether its filters are for `codecs_of`: kerchunk knows neither ours nor the checksum. Texts it reads itself."""
+    return dataset.dtype.kind != "O" and (has_ours(dataset) or dataset.fletcher32)

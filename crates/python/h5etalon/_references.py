@@ -90,4 +90,4 @@ def _codec(one: StoredFilter, dataset: h5py.Dataset) -> Any:
         from numcodecs.fletcher32 import Fletcher32
 
         return Fletcher32()
-    raise ValueError("%s: filter %d beside ours has no codec of numcodecs" % (dataset.name, one.filter_id))
+    raise ValueError("%s: filter %d has no codec of numcodecs" % (dataset.name, one.filter_id))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Verified(Dict[str, Any]):
     """What `etalon verify --json` prints: `holds`, and `datasets`, a list of dictionaries.
 
-    Of each dataset: dataset, holds, chunks (decoded), compared, max_abs_error, failures (chunk, reason) and verdicts (value,
-    at_least, limit, measured, holds).
+    Of each dataset: dataset, holds, chunks (decoded), compared, max_abs_error, losses (whose errors add up), not_checked (why
+    not, where a filter is missing), failures (chunk, reason) and verdicts (value, at_least, limit, measured, holds).
     """
 
     @property
@@ -34,6 +34,8 @@ class Verified(Dict[str, Any]):
         """What does not hold, in sentences."""
         found = []
         for row in self["datasets"]:
+            if row["not_checked"]:
+                found.append("%s: not checked: %s" % (row["dataset"], row["not_checked"]))
             for one in row["failures"]:
                 place = "" if one["chunk"] is None else " chunk at %s" % one["chunk"]
                 found.append("%s%s: %s" % (row["dataset"], place, one["reason"]))
@@ -112,7 +114,11 @@ def verify(
     with ExitStack() as folders:
         if require is not None:
             arguments += ["--require", requirement_file(require, folders)]
-        return Verified(json.loads(run(arguments, progress).stdout))
+        done = run(arguments, progress, codes=(0, 1, 3))
+    answer = json.loads(done.stdout)
+    if "datasets" not in answer:
+        raise OSError(answer["message"])
+    return Verified(answer)
 
 
 def target_text(target: "Target") -> str:

@@ -1,7 +1,7 @@
 //! Threads that share a list of jobs and end with the call.
 
 use std::sync::Mutex;
-use std::thread;
+use std::thread::{self, Builder};
 
 /// Calls `work` with every job on up to `threads` threads, each with a state of its own; stops at the first error.
 ///
@@ -28,7 +28,10 @@ pub(crate) fn for_each<J, S, E: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(run);
+            // Where the system has no more threads, those that there are do the work.
+            if Builder::new().spawn_scoped(scope, run).is_err() {
+                break;
+            }
         }
         run();
     });

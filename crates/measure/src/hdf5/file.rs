@@ -1,11 +1,13 @@
 //! Files: opening, creating, closing.
 
+use std::ffi::{CString, c_uint};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use hdf5_metno_sys::h5f::{
-    H5F_ACC_EXCL, H5F_ACC_RDONLY, H5F_LIBVER_LATEST, H5F_close_degree_t, H5F_info2_t, H5F_libver_t,
-    H5F_scope_t, H5Fclose, H5Fcreate, H5Fflush, H5Fget_create_plist, H5Fget_info2, H5Fget_name,
-    H5Fopen,
+    H5F_ACC_EXCL, H5F_ACC_RDONLY, H5F_ACC_SWMR_READ, H5F_LIBVER_LATEST, H5F_close_degree_t,
+    H5F_info2_t, H5F_libver_t, H5F_scope_t, H5Fclose, H5Fcreate, H5Fflush, H5Fget_create_plist,
+    H5Fget_info2, H5Fget_name, H5Fopen,
 };
 use hdf5_metno_sys::h5p::{
     H5P_CLS_FILE_ACCESS, H5P_CLS_FILE_CREATE, H5Pcreate, H5Pget_file_space_page_size,
@@ -15,18 +17,23 @@ use hdf5_metno_sys::h5p::{
 };
 
 use super::registration::register_filters;
-use super::{H5Error, Id, Result, c_string, plist, text};
+use super::{H5Error, Id, Result, file_name, plist};
 
 /// Opens a file for reading.
 pub(crate) fn open(path: &Path) -> Result<Id> {
+    open_with(path, H5F_ACC_RDONLY)
+}
+
+/// Opens a file for reading that is being written for readers.
+pub(crate) fn open_while_written(path: &Path) -> Result<Id> {
+    open_with(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ)
+}
+
+fn open_with(path: &Path, flags: c_uint) -> Result<Id> {
     register_filters()?;
     let access = access_plist()?;
     let path = c_path(path)?;
-    Ok(Id::own(h5!(H5Fopen(
-        path.as_ptr(),
-        H5F_ACC_RDONLY,
-        access.raw()
-    ))?))
+    Ok(Id::own(h5!(H5Fopen(path.as_ptr(), flags, access.raw()))?))
 }
 
 /// Creates a file that must not exist, with the file-wide settings of `like`.
@@ -50,7 +57,7 @@ pub(crate) fn create_like(path: &Path, like: &Id) -> Result<Id> {
 
 /// The name of a file as references of HDF5 1.12 hold it.
 pub(crate) fn name(file: &Id) -> Result<String> {
-    text(|buffer, len| h5!(H5Fget_name(file.raw(), buffer, len)))
+    file_name(|buffer, len| h5!(H5Fget_name(file.raw(), buffer, len)))
 }
 
 /// Writes everything to the operating system and closes the file.
@@ -121,9 +128,8 @@ fn creation_plist(like: &Id) -> Result<Id> {
     Ok(creation)
 }
 
-pub(super) fn c_path(path: &Path) -> Result<std::ffi::CString> {
-    let text = path
-        .to_str()
-        .ok_or_else(|| H5Error::new("the file name is not UTF-8"))?;
-    c_string(text)
+pub(super) fn c_path(path: &Path) -> Result<CString> {
+    // Names are bytes to HDF5 and to the system, in whatever encoding.
+    let bytes = path.as_os_str().as_bytes();
+    CString::new(bytes).map_err(|_| H5Error::new("the file name has a NUL"))
 }

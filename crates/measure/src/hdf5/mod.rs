@@ -200,15 +200,26 @@ fn c_string(text: &str) -> Result<CString> {
 }
 
 /// Calls `fill` with a null buffer for the length of a text, then with a buffer for the text.
-fn text(mut fill: impl FnMut(*mut std::ffi::c_char, usize) -> Result<isize>) -> Result<String> {
-    let len = fill(std::ptr::null_mut(), 0)? as usize;
-    let mut bytes = vec![0_u8; len + 1];
-    fill(bytes.as_mut_ptr().cast(), bytes.len())?;
-    bytes.truncate(len);
-    String::from_utf8(bytes).map_err(|error| {
+fn text(fill: impl FnMut(*mut std::ffi::c_char, usize) -> Result<isize>) -> Result<String> {
+    String::from_utf8(text_bytes(fill)?).map_err(|error| {
         H5Error::new(format!(
             "the name {:?} is not UTF-8",
             String::from_utf8_lossy(error.as_bytes())
         ))
     })
+}
+
+/// The same of a file, whose name may be in any encoding; what is not UTF-8 is replaced.
+fn file_name(fill: impl FnMut(*mut std::ffi::c_char, usize) -> Result<isize>) -> Result<String> {
+    Ok(String::from_utf8_lossy(&text_bytes(fill)?).into_owned())
+}
+
+fn text_bytes(
+    mut fill: impl FnMut(*mut std::ffi::c_char, usize) -> Result<isize>,
+) -> Result<Vec<u8>> {
+    let len = fill(std::ptr::null_mut(), 0)? as usize;
+    let mut bytes = vec![0_u8; len + 1];
+    fill(bytes.as_mut_ptr().cast(), bytes.len())?;
+    bytes.truncate(len);
+    Ok(bytes)
 }

@@ -13,7 +13,7 @@ use hdf5_metno_sys::h5r::{
 
 use super::datatype::ReferenceKind;
 use super::object::{Token, identity};
-use super::{DEFAULT, H5Error, Id, Result, c_string, text};
+use super::{DEFAULT, H5Error, Id, Result, c_string, file_name, text};
 
 impl ReferenceKind {
     /// Bytes of a reference in memory.
@@ -83,7 +83,7 @@ impl Remap<'_> {
         // SAFETY: the bytes are an H5R_ref_t that HDF5 filled; reading them unaligned makes a bitwise copy, and the
         // original is overwritten below without being destroyed, so one of the two owns what HDF5 allocated.
         let mut old = unsafe { bytes.as_ptr().cast::<H5R_ref_t>().read_unaligned() };
-        let file = text(|buffer, len| h5!(H5Rget_file_name(&old, buffer, len)))?;
+        let file = file_name(|buffer, len| h5!(H5Rget_file_name(&old, buffer, len)))?;
         if file != self.source_name {
             // A reference into another file stays what it is.
             return Ok(());

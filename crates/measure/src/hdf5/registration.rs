@@ -3,13 +3,19 @@
 use std::sync::OnceLock;
 
 use hdf5_metno_sys::h5pl::H5PLreplace;
-use hdf5_metno_sys::h5z::{H5Zfilter_avail, H5Zregister};
+use hdf5_metno_sys::h5z::{H5Zfilter_avail, H5Zget_filter_info, H5Zregister};
 
 use super::Result;
 
 /// Whether HDF5 can apply filter `id` here: built in, registered, or found as a plugin.
 pub(crate) fn is_available(id: i32) -> bool {
     h5!(H5Zfilter_avail(id)).is_ok_and(|available| available > 0)
+}
+
+/// Whether HDF5 has filter `id` without a plugin. [`is_available`] would run the code of all plugins in looking for it.
+pub(crate) fn is_built_in_here(id: i32) -> bool {
+    let mut flags = 0;
+    h5!(H5Zget_filter_info(id, &mut flags)).is_ok()
 }
 
 /// Registers every filter of this library, once; HDF5 then reads and writes them without plugins.
