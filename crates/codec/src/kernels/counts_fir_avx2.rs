@@ -7,44 +7,10 @@ use std::arch::x86_64::*;
 
 use super::counts_fir::{FRACTION_BITS, Weights};
 use super::counts_fir_narrow::{Above, HALO};
+use super::counts_fir_pairs::{Pairs, pair};
 
 /// Pixels in a register, half a block.
 const PIXELS: usize = 16;
-
-/// Weights of two neighbours in every lane.
-#[target_feature(enable = "avx2")]
-fn pair(first: i32, second: i32) -> __m256i {
-    _mm256_set1_epi32(first & 0xffff | second << 16)
-}
-
-/// Weights as the taps of a row need them.
-struct Pairs {
-    first: [__m256i; 4],
-    second: [__m256i; 3],
-    third: [__m256i; 2],
-    /// Of the average around an even pixel, and around an odd one.
-    around: [__m256i; 2],
-    bias: __m256i,
-}
-
-impl Pairs {
-    #[target_feature(enable = "avx2")]
-    fn new(weights: &Weights) -> Self {
-        let w = &weights.of;
-        Self {
-            first: [
-                pair(w[0], w[1]),
-                pair(w[2], w[3]),
-                pair(w[4], w[5]),
-                pair(w[6], 0),
-            ],
-            second: [pair(w[7], w[8]), pair(w[9], w[10]), pair(w[11], 0)],
-            third: [pair(w[12], w[13]), pair(w[14], 0)],
-            around: [pair(w[15], 0), pair(0, w[15])],
-            bias: _mm256_set1_epi32(weights.bias),
-        }
-    }
-}
 
 /// # Safety
 /// The CPU has the instructions; bins are whole blocks, as many as `expected`, and rows have a halo on both sides.
@@ -55,7 +21,7 @@ pub(super) unsafe fn expect_roots(
     expected: &mut [i16],
     bins: &mut [u8],
 ) {
-    let pairs = Pairs::new(weights);
+    let pairs = Pairs::new(weights, |pair| _mm256_set1_epi32(pair));
     for start in (0..bins.len()).step_by(PIXELS) {
         // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
         unsafe {
@@ -79,7 +45,7 @@ pub(super) unsafe fn expect_values(
     bins: &mut [u8],
 ) {
     let limit = _mm256_set1_epi32(limit);
-    let pairs = Pairs::new(weights);
+    let pairs = Pairs::new(weights, |pair| _mm256_set1_epi32(pair));
     for start in (0..bins.len()).step_by(PIXELS) {
         // SAFETY: half a block begins at `start`, and a halo is left on both sides of it.
         unsafe {
@@ -115,7 +81,7 @@ fn base(e: __m256i, limit: __m256i) -> __m256i {
 /// Half a block can be read from all rows, and a halo in front of it and behind it.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m256i, __m256i) {
+unsafe fn estimates(above: Above, start: usize, pairs: &Pairs<__m256i>) -> (__m256i, __m256i) {
     // SAFETY: the caller's promise.
     unsafe {
         let columns = above.columns.as_ptr().add(start + HALO);
@@ -142,7 +108,7 @@ fn halves(even: __m256i, odd: __m256i) -> __m256i {
 /// As of [`estimates`].
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn with_taps(sum: __m256i, above: Above, at: usize, pairs: &Pairs) -> __m256i {
+unsafe fn with_taps(sum: __m256i, above: Above, at: usize, pairs: &Pairs<__m256i>) -> __m256i {
     let first = above.rows[0].as_ptr().wrapping_add(at);
     let second = above.rows[1].as_ptr().wrapping_add(at);
     let third = above.rows[2].as_ptr().wrapping_add(at);
@@ -179,7 +145,7 @@ unsafe fn product(row: *const i16, weights: __m256i) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn around(columns: *const i16) -> __m256i {
-    let (both, first) = (pair(1, 1), pair(1, 0));
+    let (both, first) = (_mm256_set1_epi32(pair(1, 1)), _mm256_set1_epi32(pair(1, 0)));
     // SAFETY: the caller's promise.
     unsafe {
         let left = _mm256_add_epi32(product(columns.sub(6), both), product(columns.sub(4), both));

@@ -10,41 +10,7 @@ use std::arch::x86_64::*;
 
 use super::counts_fir::{FRACTION_BITS, Weights};
 use super::counts_fir_narrow::{Above, BLOCK, HALO};
-
-/// Weights of two neighbours in every lane.
-#[target_feature(enable = "avx512f")]
-fn pair(first: i32, second: i32) -> __m512i {
-    _mm512_set1_epi32(first & 0xffff | second << 16)
-}
-
-/// Pairs of weights as the taps of a row need them; all rows begin with the pixel three to the left, or what is there.
-struct Pairs {
-    first: [__m512i; 4],
-    second: [__m512i; 3],
-    third: [__m512i; 2],
-    /// Of the average around an even pixel, and around an odd one.
-    around: [__m512i; 2],
-    bias: __m512i,
-}
-
-impl Pairs {
-    #[target_feature(enable = "avx512f")]
-    fn new(weights: &Weights) -> Self {
-        let w = &weights.of;
-        Self {
-            first: [
-                pair(w[0], w[1]),
-                pair(w[2], w[3]),
-                pair(w[4], w[5]),
-                pair(w[6], 0),
-            ],
-            second: [pair(w[7], w[8]), pair(w[9], w[10]), pair(w[11], 0)],
-            third: [pair(w[12], w[13]), pair(w[14], 0)],
-            around: [pair(w[15], 0), pair(0, w[15])],
-            bias: _mm512_set1_epi32(weights.bias),
-        }
-    }
-}
+use super::counts_fir_pairs::{Pairs, pair};
 
 /// # Safety
 /// The CPU has the instructions; bins are whole blocks, as many as `expected`, and rows have a halo on both sides.
@@ -55,7 +21,7 @@ pub(super) unsafe fn expect_roots(
     expected: &mut [i16],
     bins: &mut [u8],
 ) {
-    let pairs = Pairs::new(weights);
+    let pairs = Pairs::new(weights, |pair| _mm512_set1_epi32(pair));
     // 1024 is the largest root.
     let most = _mm512_set1_epi32(1024 << 8);
     for start in (0..bins.len()).step_by(BLOCK) {
@@ -91,7 +57,7 @@ pub(super) unsafe fn expect_values(
     expected: &mut [i16],
     bins: &mut [u8],
 ) {
-    let pairs = Pairs::new(weights);
+    let pairs = Pairs::new(weights, |pair| _mm512_set1_epi32(pair));
     let limit = _mm512_set1_epi32(limit);
     let three = _mm512_set1_epi16(3);
     // Those of 2²⁴ − 922, the largest sum that is told from others.
@@ -143,7 +109,7 @@ fn halves(even: __m512i, odd: __m512i) -> __m512i {
 /// The block can be read from all rows, and a halo in front of it and behind it.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m512i, __m512i) {
+unsafe fn estimates(above: Above, start: usize, pairs: &Pairs<__m512i>) -> (__m512i, __m512i) {
     // SAFETY: the caller's promise; the taps are less than a halo away.
     unsafe {
         let around = around(above.columns.as_ptr().add(start + HALO));
@@ -173,7 +139,13 @@ unsafe fn estimates(above: Above, start: usize, pairs: &Pairs) -> (__m512i, __m5
 /// The sum, and the taps of three rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn with_taps(sum: __m512i, first: Moved, second: Moved, third: Moved, pairs: &Pairs) -> __m512i {
+fn with_taps(
+    sum: __m512i,
+    first: Moved,
+    second: Moved,
+    third: Moved,
+    pairs: &Pairs<__m512i>,
+) -> __m512i {
     // Two sums, for a product waits for the one before it.
     let one = _mm512_dpwssd_epi32(sum, first.by::<0>(), pairs.first[0]);
     let two = _mm512_madd_epi16(first.by::<1>(), pairs.first[1]);
@@ -230,7 +202,11 @@ unsafe fn around(columns: *const i16) -> __m512i {
             _mm512_loadu_si512(columns.add(6).cast()),
         )
     };
-    let (first, second, both) = (pair(1, 0), pair(0, 1), pair(1, 1));
+    let (first, second, both) = (
+        _mm512_set1_epi32(pair(1, 0)),
+        _mm512_set1_epi32(pair(0, 1)),
+        _mm512_set1_epi32(pair(1, 1)),
+    );
     let pairs = _mm512_madd_epi16(left, both);
     // The pairs behind those of `left`: of `right`, the last.
     let after = _mm512_madd_epi16(right, both);
@@ -245,7 +221,7 @@ unsafe fn around(columns: *const i16) -> __m512i {
     let six = _mm512_add_epi32(first_three, last_three);
     let even = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(six, right, first), middle, first);
     let odd = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(six, right, both), middle, second);
-    let odd = _mm512_dpwssd_epi32(odd, left, pair(-1, 0));
+    let odd = _mm512_dpwssd_epi32(odd, left, _mm512_set1_epi32(pair(-1, 0)));
     // Of the sum of an odd pixel, moved down 7 bits and up 16, the upper half.
     halves(_mm512_srli_epi32::<7>(even), _mm512_slli_epi32::<9>(odd))
 }

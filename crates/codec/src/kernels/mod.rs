@@ -16,6 +16,8 @@ mod counts_fir_avx2;
 #[cfg(target_arch = "x86_64")]
 mod counts_fir_avx512;
 pub(crate) mod counts_fir_narrow;
+#[cfg(target_arch = "x86_64")]
+mod counts_fir_pairs;
 pub(crate) mod crc32c;
 pub(crate) mod indices;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
