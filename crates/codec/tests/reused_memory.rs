@@ -25,10 +25,10 @@ const CEILINGS: &[(&str, &str, usize, usize)] = &[
     ("bitshuffle", "bitshuffle", 0, 0),
     ("bitshuffle", "bitshuffle:compressor=zstd", 0, 0),
     ("bitshuffle", "bitshuffle:compressor=none", 0, 0),
-    ("etalon", "quantise:abs=2", 208 << 10, 1 << 10),
-    ("etalon", "quantise:levels=64", 208 << 10, 1 << 10),
-    ("etalon", "noise:sigma=1", 208 << 10, 3 << 10),
-    ("etalon", "noise:sigma=1,mode=unbiased", 208 << 10, 3 << 10),
+    ("etalon", "quantise:abs=2", 80 << 10, 1 << 10),
+    ("etalon", "quantise:levels=64", 104 << 10, 1 << 10),
+    ("etalon", "noise:sigma=1", 80 << 10, 3 << 10),
+    ("etalon", "noise:sigma=1,mode=unbiased", 80 << 10, 3 << 10),
     ("etalon", "dictionary", 136 << 10, 4 << 10),
     ("etalon", "counts", 24 << 10, 4 << 10),
     ("etalon", "counts:model=fir", 16 << 10, 4 << 10),
@@ -59,8 +59,8 @@ const CEILINGS: &[(&str, &str, usize, usize)] = &[
         56 * ELEMENTS,
         3 << 10,
     ),
-    ("etalon_round", "quantise:abs=2", 208 << 10, 0),
-    ("etalon_round", "noise:sigma=1", 208 << 10, 0),
+    ("etalon_round", "quantise:abs=2", 80 << 10, 0),
+    ("etalon_round", "noise:sigma=1", 80 << 10, 0),
 ];
 
 #[test]
