@@ -3,11 +3,7 @@
 mod support;
 
 use etalon_codec::{Context, Error, Layout, Spec};
-use support::allocations::{self, Watching};
 use support::{counts, layout, specs_for, stored};
-
-#[global_allocator]
-static ALLOCATOR: Watching = Watching;
 
 const STREAMS: [&str; 7] = [
     "bitshuffle",
@@ -114,29 +110,5 @@ fn damage_is_the_same_error_for_any_number_of_threads() {
             refused += usize::from(check(&damaged, "damaged"));
         }
         assert!(refused > 10, "{spec}: only {refused} of 40 were damaged");
-    }
-}
-
-#[test]
-fn later_chunks_take_only_what_starting_threads_takes() {
-    let elements = 3 << 19;
-    let layout = layout(2, elements);
-    let src = counts(elements, 2, 10);
-    for spec in &STREAMS[..3] {
-        let spec: Spec = spec.parse().unwrap();
-        let (filter, values) = stored(&spec, &layout);
-        let mut stored = vec![0; (filter.bound)(&values, src.len()).unwrap()];
-        let mut back = vec![0; src.len()];
-        let mut context = Context::with_threads(3);
-        for chunk in 0..3 {
-            allocations::reset();
-            let len = (filter.encode)(&mut context, &values, &src, &mut stored).unwrap();
-            (filter.decode)(&mut context, &values, &stored[..len], &mut back).unwrap();
-            let taken = allocations::since_reset();
-            assert!(
-                chunk == 0 || taken.bytes < 8 << 10,
-                "{spec}, chunk {chunk}: {taken:?}"
-            );
-        }
     }
 }
