@@ -295,3 +295,13 @@ def test_real_data_get_smaller_than_lossless_within_the_limits(name, dataset, te
     lossless = next(point for point in answer["points"] if point["spec"] == "auto")
     assert answer["verified"]["holds"] and answer["chosen"]["ratio"] >= least_gain * lossless["ratio"]
     assert all(point["holds"] for point in answer["points"] if point["spec"] == answer["chosen"]["spec"])
+
+
+@pytest.mark.parametrize("value", [5.0, np.nan, np.inf, 1e-310, 1e300])
+def test_data_of_one_value_are_stored_losslessly(tmp_path, value):
+    source = stored(tmp_path / "constant.h5", np.full((6, 40, 50), value))
+    requirement = required(tmp_path / "r.toml", "limits = ['max_abs_error <= 1']")
+    answer = etalon_json("scan", source, "--require", requirement, "--codec", "quantise")
+    assert answer["chosen"]["spec"] == "auto"
+    if not np.isnan(value):  # An error of no number is no number either.
+        assert recompressed_and_verified(source, answer, requirement, tmp_path)["holds"]

@@ -266,6 +266,13 @@ impl<'a> Task<'a> {
                 candidate,
             }));
         };
+        if !scale.is_searchable() || start.is_nan() {
+            let reason =
+                anyhow!("the data have one value, or no range that a bound can be a part of");
+            let point = Point::refused(candidate.settings(), candidate.codec(), &reason);
+            self.points.push(point);
+            return Ok(None);
+        }
         let mut search = Search::default();
         let best = search.run(&scale, start, MOST_TRIALS, |position| {
             let method = self.method(&candidate, position)?;

@@ -140,6 +140,11 @@ impl Candidate {
         self.fixed.split(':').next().unwrap_or_default()
     }
 
+    /// Name and settings, without the one that is open.
+    pub(crate) fn settings(&self) -> &str {
+        &self.fixed
+    }
+
     /// The method at a position of the search.
     pub(crate) fn method(&self, position: f64) -> Result<Method, Error> {
         let Some(open) = self.open else {

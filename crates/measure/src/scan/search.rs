@@ -16,6 +16,11 @@ pub(crate) struct Scale {
 const CLOSE: f64 = 1.06;
 
 impl Scale {
+    /// Whether there is anything between the ends: numbers that a SPEC takes.
+    pub(crate) fn is_searchable(&self) -> bool {
+        1e-300 <= self.least && self.least <= self.most && self.most <= 1e300
+    }
+
     /// The nearest value that the setting may take: whole, or of three digits.
     pub(crate) fn snap(&self, value: f64) -> f64 {
         let value = value.clamp(self.least, self.most);
