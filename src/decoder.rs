@@ -11,7 +11,7 @@ use crate::guard::{Place, bytes, bytes_mut, check_disjoint, guarded, reference, 
 use crate::info::Info;
 use crate::pool::Pool;
 use crate::status::Failure;
-use crate::warm_up::for_each_sample;
+use crate::warm_up::{for_each_sample, for_each_short_sample, others};
 
 /// Decodes chunks of one dataset, for one thread at a time.
 pub struct Decoder {
@@ -65,7 +65,27 @@ impl Decoder {
                 let _ = self.decode(&stored[..len], &mut back);
             }
         });
+        self.warm_up_others(&mut encoding, &mut stored, &mut back);
         self.pool.reserve(self.chunk_bytes);
+    }
+
+    /// Takes the memory for what else may store chunks of a frame: its header tells their layout.
+    fn warm_up_others(&mut self, encoding: &mut Context, stored: &mut [u8], back: &mut [u8]) {
+        let (filter, zeros) = (self.filter, vec![0; self.chunk_bytes]);
+        let Ok(len) = (filter.encode)(encoding, &self.cd_values, &zeros, stored) else {
+            return;
+        };
+        let Ok(info) = frame::inspect(&stored[..len]) else {
+            return;
+        };
+        let layout = info.layout;
+        for values in others(filter, &layout).unwrap_or_default() {
+            for_each_short_sample(&layout, self.chunk_bytes, |chunk| {
+                if let Ok(len) = (filter.encode)(encoding, &values, chunk, stored) {
+                    let _ = self.decode(&stored[..len], back);
+                }
+            });
+        }
     }
 
     fn decode(&mut self, chunk: &[u8], dst: &mut [u8]) -> Result<usize, Failure> {

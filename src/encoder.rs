@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 
 use etalon_codec::codecs::{bitshuffle, bitshuffle_bare};
-use etalon_codec::{Certificate, Chunk, Context, Error, Filter, frame, round};
+use etalon_codec::{Certificate, Chunk, Context, Error, frame, round};
 
 use crate::filter::FilterSettings;
 use crate::guard::{Place, bytes, bytes_mut, check_disjoint, guarded, reference, reference_mut};
@@ -11,7 +11,7 @@ use crate::info::Info;
 use crate::pool::Pool;
 use crate::request::{Arguments, Request};
 use crate::status::Failure;
-use crate::warm_up::for_each_sample;
+use crate::warm_up::{for_each_sample, for_each_short_sample, others};
 
 /// Leave out the 12 bytes before the blocks of a bitshuffle chunk, which the program writes itself.
 pub const ETALON_WITHOUT_HEADER: u32 = 1;
@@ -50,17 +50,24 @@ impl Encoder {
     /// Takes all memory now. A codec may refuse a sample as it may refuse data, but not all of them.
     fn warm_up(&mut self) -> Result<(), Failure> {
         let mut stored = vec![0; self.bound];
+        self.context.prepare_literals();
         let mut refusal = None;
         let mut encoded = 0;
         let layout = self.request.layout.clone();
-        let lossless = self.lossless()?;
+        // In standard mode the loss is that of a frame.
+        let filter = self.request.spec.codec().filter;
+        let others = others(filter, &layout)?;
         for_each_sample(&layout, self.request.chunk_bytes, |chunk| {
             match self.encode(chunk, &mut stored, 0) {
                 Ok(_) => encoded += 1,
                 Err(error) => refusal = Some(error),
             }
-            if let Some((filter, values)) = &lossless {
-                let Self { pool, context, .. } = self;
+        });
+        for_each_short_sample(&layout, self.request.chunk_bytes, |chunk| {
+            let Self { pool, context, .. } = self;
+            for values in &others {
+                let bound = (filter.bound)(values, chunk.len()).unwrap_or(0);
+                stored.resize(stored.len().max(bound), 0);
                 // What it says of the chunk is of no use, and it has no settings that data could contradict.
                 let _ = pool.with(|| (filter.encode)(context, values, chunk, &mut stored));
             }
@@ -71,16 +78,6 @@ impl Encoder {
             Some(error) if encoded == 0 => Err(error.into()),
             _ => Ok(()),
         }
-    }
-
-    /// How chunks of a frame are stored that the codec cannot store; `None` for other filters.
-    fn lossless(&self) -> Result<Option<(&'static Filter, Vec<u32>)>, Error> {
-        let filter = self.request.filter;
-        if filter.id == bitshuffle::FILTER.id {
-            return Ok(None);
-        }
-        let values = (filter.cd_values)(&"bitshuffle".parse()?, &self.request.layout)?;
-        Ok(Some((filter, values)))
     }
 
     fn encode(&mut self, src: &[u8], dst: &mut [u8], flags: u32) -> Result<usize, Error> {

@@ -1,9 +1,46 @@
 //! Chunks to work on before the first real one, so that a context has the memory it will need.
 
-use etalon_codec::{ByteOrder, ElementClass, Layout};
+use etalon_codec::codecs::bitshuffle;
+use etalon_codec::{ByteOrder, ElementClass, Error, Filter, Layout};
 
-/// Calls `work` with chunks of the layout: zeros, few and many counts, peaks, slopes with noise, and bytes without any
-/// pattern.
+/// What stores chunks, or their indices, where a codec leaves that to others.
+const OTHERS: [&str; 7] = [
+    "auto",
+    "counts:model=bbp",
+    "counts:model=fir",
+    "counts:model=variance",
+    "predict:model=up",
+    "predict:model=full",
+    "dictionary:backend=regions",
+];
+
+/// Complete cd_values of what else may store chunks of a filter; none for bitshuffle, which has no others.
+pub(crate) fn others(filter: &Filter, layout: &Layout) -> Result<Vec<Vec<u32>>, Error> {
+    let others = OTHERS.iter().filter(|_| filter.id != bitshuffle::FILTER.id);
+    others
+        .map(|text| (filter.cd_values)(&text.parse()?, layout))
+        .collect()
+}
+
+/// Calls `work` with one chunk of counts and one of regions.
+pub(crate) fn for_each_short_sample(
+    layout: &Layout,
+    chunk_bytes: usize,
+    mut work: impl FnMut(&[u8]),
+) {
+    let mut chunk = vec![0; chunk_bytes];
+    let mut state = 3;
+    for sample in [peak, region] {
+        let elements = chunk.chunks_exact_mut(layout.element.bytes);
+        for (index, element) in elements.enumerate() {
+            write_count(layout, sample(&mut state, index), element);
+        }
+        work(&chunk);
+    }
+}
+
+/// Calls `work` with chunks of the layout: zeros, few and many counts, peaks, slopes with noise, regions, and bytes without
+/// any pattern.
 ///
 /// Their streams are as short, about as long and as long as those of data are.
 pub(crate) fn for_each_sample(layout: &Layout, chunk_bytes: usize, mut work: impl FnMut(&[u8])) {
@@ -12,7 +49,7 @@ pub(crate) fn for_each_sample(layout: &Layout, chunk_bytes: usize, mut work: imp
     // Codecs keep memory from chunk to chunk, so that a second chunk of a kind may ask for other blocks than the first.
     for round in 1..=2 {
         let mut state = round;
-        for sample in [sparse_count, count, peak, slope] {
+        for sample in [sparse_count, few, count, peak, slope, region] {
             let elements = chunk.chunks_exact_mut(layout.element.bytes);
             for (index, element) in elements.enumerate() {
                 write_count(layout, sample(&mut state, index), element);
@@ -38,6 +75,16 @@ fn sparse_count(state: &mut u64, index: usize) -> u16 {
     } else {
         0
     }
+}
+
+/// A number of mean 2.
+fn few(state: &mut u64, index: usize) -> u16 {
+    count(state, index) >> 3
+}
+
+/// Any numbers in long runs.
+fn region(_: &mut u64, index: usize) -> u16 {
+    ((index >> 9) as u16).wrapping_mul(9973)
 }
 
 /// Mostly 0 and 1, and one time in 256 any number.

@@ -5,6 +5,7 @@
 //! context.
 
 use crate::Error;
+use crate::entropy::literals;
 use crate::entropy::lz4::Lz4;
 use crate::entropy::zstd::Zstd;
 use crate::entropy::zstd_frame::PlaneEncoder;
@@ -53,6 +54,11 @@ impl Context {
     /// An empty context; it allocates on first use.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Makes the state for Huffman codes, which is otherwise made when indices first go to them.
+    pub fn prepare_literals(&mut self) {
+        literals::prepare(&mut self.zstd);
     }
 
     /// A context with which a chunk whose values a lossy codec refuses is [`Error::Refused`], where

@@ -67,7 +67,7 @@ fn novel_in<const WIDTH: usize>(above: &[u8], row: &[u8], columns: usize) -> usi
 pub(super) fn encode(context: &mut Context, indices: &Indices, dst: &mut [u8]) -> Option<usize> {
     let levels = levels(indices.origin.speed);
     let mut encode = |&level: &i32| {
-        let len = context.zstd.compress(indices.bytes, dst, level).ok();
+        let len = context.zstd.compress_chunk(indices.bytes, dst, level);
         len.unwrap_or(usize::MAX)
     };
     let lens = levels.iter().map(|level| (encode(level), level));

@@ -20,6 +20,14 @@ const LENGTH_BYTES: usize = 4;
 /// Bytes in an index, at most.
 const MAX_WIDTH: usize = 4;
 
+/// Makes the state that pieces are compressed with.
+pub(crate) fn prepare(zstd: &mut Zstd) {
+    let piece = vec![0; PIECE];
+    let mut room = vec![0; PIECE];
+    // What it says of a piece of zeros is of no use.
+    let _ = zstd.compress_literals(&piece, &mut room);
+}
+
 /// Writes indices of `width` bytes to the front of `dst`; `None` where they do not fit.
 pub(super) fn encode(
     zstd: &mut Zstd,

@@ -6,7 +6,7 @@ pub(crate) mod bits;
 pub(crate) mod indices;
 mod indices_predicted;
 mod indices_regions;
-mod literals;
+pub(crate) mod literals;
 pub(crate) mod lz4;
 pub(crate) mod palette;
 pub(crate) mod palette_table;

@@ -13,6 +13,8 @@ pub(crate) struct Zstd {
     encoder: Option<CCtx<'static>>,
     /// Its parameters are not those of a level.
     literals: Option<CCtx<'static>>,
+    /// Takes whole chunks. Between blocks, for which its memory is too large, zstd would give that back each time.
+    regions: Option<CCtx<'static>>,
     decoder: Option<DCtx<'static>>,
 }
 
@@ -38,6 +40,17 @@ impl Zstd {
             .get_or_insert_with(CCtx::create)
             .compress(dst, src, level)
             .map_err(|_| Error::Compressor("zstd"))
+    }
+
+    /// Compresses a whole chunk into the front of `dst`; `None` where it does not fit.
+    pub(crate) fn compress_chunk(
+        &mut self,
+        src: &[u8],
+        dst: &mut [u8],
+        level: i32,
+    ) -> Option<usize> {
+        let encoder = self.regions.get_or_insert_with(CCtx::create);
+        encoder.compress(dst, src, level).ok()
     }
 
     /// Compresses bytes without repetitions into the front of `dst`: Huffman codes, and hardly a look for matches.
