@@ -9,7 +9,7 @@ import pytest
 from etalon_command import etalon, etalon_json
 from programs import run_python
 
-LOSSES = ["noise:sigma=0.5", "noise:sigma=1,gain=2", "quantise:abs=3", "quantise:rel=1e-2", "quantise:pw=.01", "quantise:psnr=40"]
+LOSSES = ["noise:sigma=0.5", "noise:sigma=1,gain=2", "quantise:abs=3", "quantise:rel=1e-2", "quantise:pw=.01", "quantise:psnr=25"]
 
 
 @pytest.fixture

@@ -131,7 +131,6 @@ REFUSED_VALUES = [
     ("floats", FRAME, "sigma-clip:force"),
     ("labels", ROUND, "noise"),
     ("keys", ROUND, "quantise:abs=20"),
-    ("speckle", ROUND, "sigma-clip:variant=lattice"),
 ]
 
 

@@ -122,9 +122,8 @@ impl Workers {
                 unfiltered_chunks,
                 decoded,
             }) => {
-                if matches!(candidate, Candidate::Own(_)) && unfiltered_chunks > 0 {
-                    // h5py lets HDF5 store what a filter refuses as it is; the loss refused has a reason.
-                    row.refused = Some(why_refused(candidate, sampled));
+                if let Some(reason) = refusal(candidate, sampled, unfiltered_chunks) {
+                    row.refused = Some(reason);
                     return Ok(());
                 }
                 let error = max_abs_error(&layout.element, raw, &decoded);
@@ -151,21 +150,30 @@ fn load(worker: &mut Worker, sampled: &Sampled, raw: &[u8]) -> Result<()> {
     worker.load(&numpy_type(&layout.element), &chunk, raw)
 }
 
-/// What the codec says of the first chunk that it refuses.
-fn why_refused(candidate: &Candidate, sampled: &Sampled) -> String {
-    let Some(method) = candidate.method() else {
-        return "the filter fails".into();
-    };
-    let encoded = method.coder(&sampled.subject.layout).and_then(|mut coder| {
+/// What an own codec says of chunks that it refuses, where those are half of all: the filter stores them losslessly.
+fn refusal(candidate: &Candidate, sampled: &Sampled, unfiltered_chunks: usize) -> Option<String> {
+    let method = matches!(candidate, Candidate::Own(_))
+        .then(|| candidate.method())
+        .flatten()?;
+    if unfiltered_chunks > 0 {
+        return Some("the plugin's filter fails".into());
+    }
+    if method.is_lossless() {
+        return None;
+    }
+    let refusals = method.coder(&sampled.subject.layout).and_then(|mut coder| {
+        let mut refusals = Vec::new();
         for chunk in &sampled.chunks {
             let mut stored = vec![0; coder.bound(chunk.bytes.len())?];
             coder.encode(&chunk.bytes, &mut stored)?;
+            refusals.extend(coder.take_refusal());
         }
-        Ok(())
+        Ok(refusals)
     });
-    match encoded {
-        Err(error) => error.to_string(),
-        Ok(()) => "the plugin's filter fails where the codec does not".into(),
+    match refusals {
+        Err(error) => Some(error.to_string()),
+        Ok(refusals) if 2 * refusals.len() >= sampled.chunks.len() => refusals.into_iter().next(),
+        Ok(_) => None,
     }
 }
 

@@ -54,8 +54,8 @@ impl Claim {
     }
 
     /// The loss inside the dataset, and why a chunk is not what is claimed; `None` where it is.
-    pub(crate) fn check(&self, element: &Element, pair: &Pair<'_>) -> (Tally, Option<String>) {
-        let [original, stored] = pair.inside;
+    pub(crate) fn check(&self, element: &Element, pair: Pair<'_>) -> (Tally, Option<String>) {
+        let [original, stored] = pair;
         let loss = Tally::between(element, original, stored).unwrap_or_else(|_| Tally {
             max_abs_error: match original == stored {
                 true => 0.0,
@@ -89,13 +89,9 @@ impl Claim {
     }
 }
 
-/// The elements of a chunk, those of the original and those stored.
-pub(crate) struct Pair<'a> {
-    /// Those that lie inside the dataset.
-    pub(crate) inside: [&'a [u8]; 2],
-    /// All of them: the codec saw those beyond the edge as well, and they count in the range and the mean of a chunk.
-    pub(crate) whole: [&'a [u8]; 2],
-}
+/// The elements of a chunk that lie inside the dataset, those of the original and those stored. What pads the chunk is no
+/// data, and no bound is a part of its range.
+pub(crate) type Pair<'a> = [&'a [u8]; 2];
 
 /// An error in the units that bounds are asked in, where the unit is defined for these values.
 struct Measured {
@@ -107,21 +103,21 @@ struct Measured {
 }
 
 impl Measured {
-    fn of(element: &Element, pair: &Pair<'_>, spec: Option<&Spec>, loss: &Tally) -> Self {
+    fn of(element: &Element, pair: Pair<'_>, spec: Option<&Spec>, loss: &Tally) -> Self {
         let masked = spec.map(masked).unwrap_or_default();
         let noise = spec.and_then(Noise::of);
         let (mut of_element, mut sigma) = (0.0_f64, 0.0_f64);
-        for (x, y) in data(element, pair.inside, &masked) {
+        for (x, y) in data(element, pair, &masked) {
             let error = (y - x).abs();
             if error > 0.0 {
                 of_element = of_element.max(error / x.abs());
                 sigma = sigma.max(noise.map_or(0.0, |noise| error / noise.sigma(x)));
             }
         }
-        let whole = data(element, pair.whole, &masked);
-        let range = spec.and_then(|spec| range(spec, &whole));
-        let squares = whole.iter().map(|(x, y)| (y - x) * (y - x));
-        let mean_square = squares.sum::<f64>() / whole.len().max(1) as f64;
+        let values = data(element, pair, &masked);
+        let range = spec.and_then(|spec| range(spec, &values));
+        let squares = values.iter().map(|(x, y)| (y - x) * (y - x));
+        let mean_square = squares.sum::<f64>() / values.len().max(1) as f64;
         Self {
             absolute: loss.max_abs_error,
             of_range: range.map(|range| loss.max_abs_error / range),
@@ -232,11 +228,7 @@ mod tests {
         };
         let (original, stored) = (bytes(original), bytes(stored));
         let pair = [&original[..], &stored[..]];
-        let pair = Pair {
-            inside: pair,
-            whole: pair,
-        };
-        claim.check(&PIXEL, &pair).1
+        claim.check(&PIXEL, pair).1
     }
 
     fn lossy(spec: &str, bound_unit: BoundUnit, bound_asked: f64) -> Claim {

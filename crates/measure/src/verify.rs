@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::chunk_check::ChunkCheck;
 use crate::chunk_source::{ChunkSource, Decoder, Loaded};
-use crate::claim::{Claim, Pair};
+use crate::claim::Claim;
 use crate::dataset::{Dataset, StoredChunk, StoredFilter};
 use crate::fault::Fault;
 use crate::known_filters::is_lossless;
@@ -367,15 +367,11 @@ impl<'a> Task<'a> {
             true => (None, None),
             false => (Some(gather(&hands.original)), Some(gather(&hands.raw))),
         };
-        let whole = [&hands.original[..], &hands.raw[..]];
-        let pair = Pair {
-            inside: [
-                original.as_deref().unwrap_or(whole[0]),
-                stored.as_deref().unwrap_or(whole[1]),
-            ],
-            whole,
-        };
-        let (loss, reason) = job.claim.check(&self.element, &pair);
+        let pair = [
+            original.as_deref().unwrap_or(&hands.original),
+            stored.as_deref().unwrap_or(&hands.raw),
+        ];
+        let (loss, reason) = job.claim.check(&self.element, pair);
         job.digest = Some(chunk_digest(&hands.original, shape, &inside, bytes));
         job.broken
             .extend(reason.map(|reason| (Since::Latest, reason)));

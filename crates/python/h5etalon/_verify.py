@@ -34,7 +34,7 @@ class Verified(Dict[str, Any]):
         """What does not hold, in sentences."""
         found = []
         for row in self["datasets"]:
-            if row["not_checked"]:
+            if row.get("not_checked"):
                 found.append("%s: not checked: %s" % (row["dataset"], row["not_checked"]))
             for one in row["failures"]:
                 place = "" if one["chunk"] is None else " chunk at %s" % one["chunk"]
