@@ -8,6 +8,7 @@ use crate::bench::Sampled;
 use crate::bench_row::BenchRow;
 use crate::candidate::Candidate;
 use crate::h5py_worker::{Opened, RunTime, Worker};
+use crate::method::is_refused;
 use crate::speed::{measure_speeds, median, variation};
 
 /// Where codecs run.
@@ -172,7 +173,9 @@ fn refusal(candidate: &Candidate, sampled: &Sampled, unfiltered_chunks: usize) -
     });
     match refusals {
         Err(error) => Some(error.to_string()),
-        Ok(refusals) if 2 * refusals.len() >= sampled.chunks.len() => refusals.into_iter().next(),
+        Ok(refusals) if is_refused(refusals.len(), sampled.chunks.len()) => {
+            refusals.into_iter().next()
+        }
         Ok(_) => None,
     }
 }

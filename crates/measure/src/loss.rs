@@ -4,6 +4,7 @@ use anyhow::anyhow;
 use etalon_codec::{BoundUnit, Certificate, Element, Tally, frame};
 
 use crate::fault::Fault;
+use crate::method::is_refused;
 use crate::source_digest::Sha;
 
 /// What encoding one chunk lost.
@@ -64,7 +65,7 @@ impl DatasetLoss {
             return Ok(None);
         };
         let (refused, all) = (self.refused, self.promises.len());
-        if 2 * refused >= all {
+        if is_refused(refused, all) {
             return Err(Fault::Arguments(anyhow!("{reason}")));
         }
         Ok(Some(format!(

@@ -25,6 +25,11 @@ pub enum Method {
     },
 }
 
+/// Whether a codec that refused so many of all chunks is not for these data; fewer are stored losslessly beside others.
+pub(crate) fn is_refused(refused: usize, all: usize) -> bool {
+    refused > 0 && 2 * refused >= all
+}
+
 /// Names of the peers.
 const PEERS: [&str; 2] = ["gzip", "shuffle+gzip"];
 /// What h5py uses where no level is given.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use etalon_codec::{Element, Error, Layout};
 
 use crate::absolute_error::max_abs_error;
-use crate::method::{Coder, Method};
+use crate::method::{Coder, Method, is_refused};
 
 /// Runs below this time say more about the clock and the caches than about the method.
 const LEAST_RUN: Duration = Duration::from_millis(10);
@@ -165,11 +165,8 @@ impl Bench {
             self.stored.push(self.encode_buffer[..len].to_vec());
             refusals.extend(self.coder.take_refusal());
         }
-        // Some chunks may be stored losslessly; a codec that refuses half of them is not for these data.
-        if 2 * refusals.len() >= chunks.len()
-            && let Some(reason) = refusals.pop()
-        {
-            return Err(Error::Refused(reason));
+        if is_refused(refusals.len(), chunks.len()) {
+            return Err(Error::Refused(refusals.swap_remove(0)));
         }
         Ok(encoding.min(decoding))
     }

@@ -224,27 +224,21 @@ fn weigh(
         let spec = &candidates.counts[choice.model as usize - 1];
         order.push((choice.bytes * candidates.step, spec));
     }
-    let noise = order
-        .iter()
-        .fold(f64::INFINITY, |least, (len, _)| least.min(*len));
     let layout = &sample.layout(chunk.layout);
     let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
-    let has_regions = 8.0 * noise > REGION_BITS * novel;
+    let has_regions = |order: &[Weighed]| 8.0 * least_bytes(order) > REGION_BITS * novel;
     let of_sample = Chunk {
         spec: &candidates.predict,
         layout,
         bytes: &sample.bytes,
     };
-    if (!is_plain || (has_regions && speed != Speed::Fast))
+    if (!is_plain || (has_regions(&order) && speed != Speed::Fast))
         && let Some(estimate) = predict::estimate(context, &of_sample)?
     {
         let len = estimate.of_chunk(sample.part);
         order.push((len * candidates.step.powi(2), &candidates.predict));
     }
-    let noise = order
-        .iter()
-        .fold(f64::INFINITY, |least, (len, _)| least.min(*len));
-    let has_regions = 8.0 * noise > REGION_BITS * novel;
+    let (noise, has_regions) = (least_bytes(&order), has_regions(&order));
     for spec in [&candidates.bitshuffle, &candidates.dictionary] {
         if let Some(len) = trial(context, spec, chunk.layout, sample, dst)? {
             order.push((len, spec));
@@ -254,6 +248,11 @@ fn weigh(
         }
     }
     Ok(order)
+}
+
+fn least_bytes(order: &[Weighed]) -> f64 {
+    let least = |least: f64, (len, _): &Weighed| least.min(*len);
+    order.iter().fold(f64::INFINITY, least)
 }
 
 /// About how many bytes a codec takes that has to encode the sample for that. What half of the sample adds to the other

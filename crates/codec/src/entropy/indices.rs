@@ -202,12 +202,12 @@ fn encode_shortest(
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let &Indices { width, bytes, .. } = indices;
-    let Some(len) = encode_bits(width, bits, bytes, dst) else {
-        return encode_bitshuffle(context, width, bytes, usize::MAX, dst);
-    };
     if indices_regions::has_regions(indices) {
         return encode_regions(context, bits, indices, dst);
     }
+    let Some(len) = encode_bits(width, bits, bytes, dst) else {
+        return encode_bitshuffle(context, width, bytes, usize::MAX, dst);
+    };
     let packed = &dst[HEADER_BYTES..len];
     let (choice, bits_plain) = choose(context, width, bits, bytes, packed)?;
     match choose_model(context, indices, bits_plain)? {

@@ -127,7 +127,7 @@ unsafe fn gathered(index: __m256i, entries: &[u32]) -> __m256i {
 /// `entries` has an entry for each index.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn four_gathered(index: __m128i, entries: &[u32]) -> __m128i {
+pub(super) unsafe fn four_gathered(index: __m128i, entries: &[u32]) -> __m128i {
     let low = _mm_cvtsi128_si64(index) as u64;
     let high = _mm_extract_epi64::<1>(index) as u64;
     let entries = entries.as_ptr();

@@ -17,6 +17,7 @@ use super::rans::{
     DecodeEntries, EncodeEntries, FEW_CONTEXTS, MAX_LANES, PRECISION_BITS, SLACK_BYTES, START,
     SYMBOLS, Sink, Source, States, TOTAL,
 };
+use super::rans_avx2::four_gathered;
 
 const REGISTER_LANES: usize = 16;
 /// The frequency of symbol 0 from which on a register of lanes often has no other.
@@ -245,23 +246,6 @@ unsafe fn gathered(index: __m512i, entries: &[u32]) -> __m512i {
         let fourth = four_gathered(_mm512_extracti32x4_epi32::<3>(index), entries);
         let low = _mm512_castsi256_si512(_mm256_set_m128i(second, first));
         _mm512_inserti64x4::<1>(low, _mm256_set_m128i(fourth, third))
-    }
-}
-
-/// # Safety
-/// `entries` has an entry for each index.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn four_gathered(index: __m128i, entries: &[u32]) -> __m128i {
-    let low = _mm_cvtsi128_si64(index) as u64;
-    let high = _mm_extract_epi64::<1>(index) as u64;
-    let entries = entries.as_ptr();
-    // SAFETY: the caller's promise.
-    unsafe {
-        let four = _mm_loadu_si32(entries.add(low as u32 as usize).cast());
-        let four = _mm_insert_epi32::<1>(four, *entries.add((low >> 32) as usize) as i32);
-        let four = _mm_insert_epi32::<2>(four, *entries.add(high as u32 as usize) as i32);
-        _mm_insert_epi32::<3>(four, *entries.add((high >> 32) as usize) as i32)
     }
 }
 
