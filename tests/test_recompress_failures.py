@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from etalon_command import etalon, etalon_json_lines, program
-from programs import NOWHERE, call, environment
+from programs import NOWHERE, TESTS, call, environment, require
 
 RANDOM = np.random.RandomState(6)
 COUNTS = RANDOM.poisson(2, (20, 128, 256)).astype("<u2")
@@ -141,14 +141,25 @@ def test_a_disk_that_may_be_too_small_is_a_warning(tmp_path, small_disk):
     assert "warning: " in done.stderr and needed in done.stderr
 
 
-@pytest.mark.parametrize("jobs, limit_mib", [("100000", None), ("100000", 1000), ("16", 200), ("16", 100)])
-def test_threads_that_cannot_be_started_are_done_without(paths, jobs, limit_mib):
-    def limit():
-        if limit_mib:
-            resource.setrlimit(resource.RLIMIT_AS, (limit_mib << 20, limit_mib << 20))
+@pytest.fixture(scope="module")
+def few_threads(tmp_path_factory):
+    """A library that refuses to start threads beyond those of THREADS_ALLOWED, as a limit on processes does."""
+    library = tmp_path_factory.mktemp("threads") / "few_threads.so"
+    call([*require("gcc"), "-std=c99", "-O1", "-shared", "-fPIC", TESTS / "c/few_threads.c", "-o", library, "-ldl"], "")
+    return library
 
-    etalon("recompress", *paths, "-c", "bitshuffle", "--jobs", jobs, preexec_fn=limit)
-    etalon("verify", paths[1], "--against", paths[0], "--jobs", jobs, preexec_fn=limit)
+
+@pytest.mark.parametrize("allowed", [0, 1, 5])
+@pytest.mark.parametrize("jobs", ["2", "16", "100000"])
+def test_threads_that_cannot_be_started_are_done_without(paths, few_threads, jobs, allowed):
+    limit = {"LD_PRELOAD": str(few_threads), "THREADS_ALLOWED": str(allowed)}
+    etalon("recompress", *paths, "-c", "bitshuffle", "--jobs", jobs, extra_env=limit)
+    etalon("verify", paths[1], "--against", paths[0], "--jobs", jobs, extra_env=limit)
+    assert os.listdir(paths[1].parent) == ["copy.h5"]
+
+
+def test_more_threads_than_a_machine_has_are_not_started(paths):
+    etalon("recompress", *paths, "-c", "bitshuffle", "--jobs", "100000")
     assert os.listdir(paths[1].parent) == ["copy.h5"]
 
 
