@@ -28,7 +28,7 @@
 //! |---|---|
 //! | 1 | flags: bit 0 temporal; others zero |
 //! | 1 | 12, the bits of a frequency |
-//! | 1 | lanes of rANS, 8 or 32 |
+//! | 1 | lanes of rANS, 8, 32 or 64 |
 //! | 1 | K, 1 to 15 (8 for words of 8 bits) |
 //! | 1 | S, 0 to 7 |
 //! | 2 | lowest and highest bin used; other bins have the levels of the nearest of these |

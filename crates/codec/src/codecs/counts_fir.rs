@@ -34,7 +34,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 1 | 12, the bits of a frequency |
-//! | 1 | lanes of rANS, 8 or 32 |
+//! | 1 | lanes of rANS, 8, 32 or 64 |
 //! | 1, 2 or 4 | origin, a word |
 //! | 32 | 16 weights, i16 |
 //! | 4 | bias, i32 |

@@ -15,7 +15,7 @@
 //! | 4 | bytes of bits of large residuals, u32 |
 //! | | bits of large residuals |
 //! | | low bits of residuals, bit-packed: see `bits.rs` |
-//! | 1 | rANS lanes, 8 or 32 |
+//! | 1 | rANS lanes, 8, 32 or 64 |
 //! | | rANS stream, to the end; a line is a row of it, see `predict_lines.rs` |
 //!
 //! All numbers little-endian, and arithmetic on them wraps. Lines are decoded in order. For each, predictions p and

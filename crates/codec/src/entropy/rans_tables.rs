@@ -13,7 +13,7 @@
 //! | | frequencies of the direct symbols up to the largest and of the specials named, 12 bits each from the lowest bit on, padded with zeros to a whole byte |
 
 use crate::Error;
-use crate::kernels::rans::{DecodeEntries, EncodeEntries, FEW_CONTEXTS};
+use crate::kernels::rans::{DecodeEntries, EncodeEntries, FEW_CONTEXTS, NEARLY_CERTAIN};
 
 /// Bits of a frequency.
 pub(crate) const PRECISION_BITS: u32 = 12;
@@ -191,6 +191,8 @@ pub(crate) struct DecodeTables {
     firsts: [u16; FEW_CONTEXTS],
     /// The sum of the frequencies of symbol 0.
     sum_of_firsts: usize,
+    /// The first of the contexts at the end in which symbol 0 is nearly certain.
+    certain_from: usize,
 }
 
 impl Default for DecodeTables {
@@ -199,6 +201,7 @@ impl Default for DecodeTables {
             entries: Vec::new(),
             firsts: [0; FEW_CONTEXTS],
             sum_of_firsts: 0,
+            certain_from: 0,
         }
     }
 }
@@ -208,6 +211,7 @@ impl DecodeTables {
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.sum_of_firsts = 0;
+        self.certain_from = 0;
     }
 
     /// Adds the table of the next context. Frequencies that do not sum to `TOTAL` are refused, so that every slot has an
@@ -231,6 +235,9 @@ impl DecodeTables {
             let entry = |offset| symbol as u32 | (frequency - 1) << 8 | offset << 20;
             self.entries.extend((0..frequency).map(entry));
         }
+        if frequencies[0] < NEARLY_CERTAIN {
+            self.certain_from = self.contexts();
+        }
         Ok(())
     }
 
@@ -246,6 +253,7 @@ impl DecodeTables {
         DecodeEntries {
             all: &self.entries,
             firsts: if are_few { &self.firsts } else { &NO_FIRSTS },
+            certain_from: self.certain_from,
             are_spared: !are_cached && 2 * self.sum_of_firsts > self.entries.len(),
         }
     }

@@ -37,5 +37,7 @@ pub(crate) mod rans;
 mod rans_avx2;
 #[cfg(target_arch = "x86_64")]
 mod rans_avx512;
+#[cfg(target_arch = "x86_64")]
+mod rans_avx512_encode;
 pub(crate) mod runs;
 pub(crate) mod sigma_clip;

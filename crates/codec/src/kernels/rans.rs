@@ -14,10 +14,10 @@
 
 use super::levels::{InstructionSet, Level};
 #[cfg(target_arch = "x86_64")]
-use super::{rans_avx2, rans_avx512};
+use super::{rans_avx2, rans_avx512, rans_avx512_encode};
 
 /// The most lanes a stream may have.
-pub(crate) const MAX_LANES: usize = 32;
+pub(crate) const MAX_LANES: usize = 64;
 /// The state of every lane before encoding and after decoding.
 pub(crate) const START: u32 = 1 << 15;
 /// Bytes that must be left behind the place of the next word for a step to be decoded.
@@ -28,6 +28,8 @@ pub(super) const TOTAL: u32 = 1 << PRECISION_BITS;
 /// Entries of a context's table to encode with.
 pub(super) const SYMBOLS: usize = 256;
 
+/// The frequency of symbol 0 from which on a register of lanes often has no other.
+pub(crate) const NEARLY_CERTAIN: u16 = (TOTAL * 97 / 100) as u16;
 /// Contexts for which symbol 0 is kept apart.
 pub(crate) const FEW_CONTEXTS: usize = 64;
 
@@ -38,6 +40,8 @@ pub(crate) struct DecodeEntries<'a> {
     pub(crate) all: &'a [u32],
     /// The number of slots, from the first on, whose entries have symbol 0; zeros where it is not known.
     pub(crate) firsts: &'a [u16; FEW_CONTEXTS],
+    /// From this context on symbol 0 has nearly all slots.
+    pub(crate) certain_from: usize,
     /// Whether entries are so many, and symbol 0 so frequent, that it pays to read none where the symbol is 0.
     pub(crate) are_spared: bool,
 }
@@ -90,7 +94,7 @@ pub(crate) fn decode(
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        InstructionSet::Avx2 if lanes.is_multiple_of(rans_avx2::REGISTER_LANES) => unsafe {
+        InstructionSet::Avx2 if rans_avx2::LANES.contains(&lanes) => unsafe {
             rans_avx2::decode(lanes, states, entries.all, words, contexts, symbols)
         },
         _ => decode_scalar(lanes, states, entries.all, words, contexts, symbols),
@@ -150,12 +154,12 @@ pub(crate) fn encode(
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         InstructionSet::Avx512 | InstructionSet::Avx512Gfni if lanes >= 8 => unsafe {
-            rans_avx512::encode(lanes, states, entries, words, contexts, symbols)
+            rans_avx512_encode::encode(lanes, states, entries, words, contexts, symbols)
         },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        InstructionSet::Avx2 if lanes.is_multiple_of(rans_avx2::REGISTER_LANES) => unsafe {
+        InstructionSet::Avx2 if rans_avx2::LANES.contains(&lanes) => unsafe {
             rans_avx2::encode(lanes, states, entries.all, words, contexts, symbols)
         },
         _ => encode_scalar(lanes, states, entries.all, words, contexts, symbols),

@@ -13,9 +13,9 @@ use super::rans::{
     decode_scalar, encode_scalar,
 };
 
-/// Lanes of a register.
-pub(super) const REGISTER_LANES: usize = 8;
-const REGISTERS: usize = MAX_LANES / REGISTER_LANES;
+/// Numbers of lanes for which there is code.
+pub(super) const LANES: [usize; 3] = [8, 32, 64];
+const REGISTER_LANES: usize = 8;
 
 type Permutations = [[u8; REGISTER_LANES]; 256];
 
@@ -55,34 +55,55 @@ static COLLECT: Permutations = {
 };
 
 /// # Safety
-/// The CPU has the instructions; `lanes` is 8, 16, 24 or 32; `entries` holds a table of 4096; one symbol per context.
+/// The CPU has the instructions; `lanes` is 8, 32 or 64; `entries` holds a table of 4096; one symbol per context.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) unsafe fn decode(
     lanes: usize,
+    states: &mut States,
+    entries: &[u32],
+    source: Source,
+    contexts: &[u8],
+    symbols: &mut [u8],
+) -> usize {
+    // SAFETY: the caller's promise; so many registers hold the lanes.
+    unsafe {
+        match lanes {
+            REGISTER_LANES => decode_registers::<1>(states, entries, source, contexts, symbols),
+            32 => decode_registers::<4>(states, entries, source, contexts, symbols),
+            _ => decode_registers::<8>(states, entries, source, contexts, symbols),
+        }
+    }
+}
+
+/// # Safety
+/// As of [`decode`].
+#[target_feature(enable = "avx2,popcnt")]
+unsafe fn decode_registers<const REGISTERS: usize>(
     states: &mut States,
     entries: &[u32],
     (words, at): Source,
     contexts: &[u8],
     symbols: &mut [u8],
 ) -> usize {
+    let lanes = REGISTERS * REGISTER_LANES;
     let last = _mm_set1_epi8(((entries.len() >> PRECISION_BITS) - 1).min(255) as u8 as i8);
     let mut done = 0;
-    // SAFETY: `States` is as long as four registers and aligned. A whole step of contexts and symbols is left, and of
+    // SAFETY: `States` is at least as long as the registers and aligned. A whole step of contexts and symbols is left, and of
     // words each register reads 16 bytes behind at most 16 for each register before.
     unsafe {
         let registers = states.0.as_mut_ptr().cast::<__m256i>();
         let mut x: [__m256i; REGISTERS] =
             std::array::from_fn(|i| _mm256_load_si256(registers.add(i)));
         while contexts.len() - done >= lanes && *at + SLACK_BYTES <= words.len() {
-            for (number, x) in x.iter_mut().enumerate().take(lanes / REGISTER_LANES) {
+            for (number, x) in x.iter_mut().enumerate() {
                 let first = done + number * REGISTER_LANES;
                 let context = _mm_loadl_epi64(contexts.as_ptr().add(first).cast());
                 let context = _mm256_cvtepu8_epi32(_mm_min_epu8(context, last));
                 let mask = _mm256_set1_epi32(TOTAL as i32 - 1);
                 let slots = _mm256_and_si256(*x, mask);
-                let table = _mm256_slli_epi32::<{ PRECISION_BITS as i32 }>(context);
-                let index = _mm256_or_si256(table, slots);
-                let entry = gathered(index, entries);
+                let table = _mm256_slli_epi32::<{ PRECISION_BITS as i32 + 2 }>(context);
+                let places = _mm256_or_si256(table, _mm256_slli_epi32::<2>(slots));
+                let entry = gathered(places, entries);
                 let frequency = _mm256_and_si256(_mm256_srli_epi32::<8>(entry), mask);
                 let frequency = _mm256_add_epi32(frequency, _mm256_set1_epi32(1));
                 let quotient = _mm256_srli_epi32::<{ PRECISION_BITS as i32 }>(*x);
@@ -108,35 +129,37 @@ pub(super) unsafe fn decode(
     done + decode_scalar(lanes, states, entries, (words, at), contexts, symbols)
 }
 
-/// The entries of all lanes, loaded one by one: a gather takes longer on most processors.
+/// The entries of all lanes, whose places are in bytes, loaded one by one: a gather takes longer on most processors.
 ///
 /// # Safety
-/// `entries` has an entry for each index.
+/// `entries` has an entry at each place.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn gathered(index: __m256i, entries: &[u32]) -> __m256i {
+unsafe fn gathered(places: __m256i, entries: &[u32]) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe {
-        let low = four_gathered(_mm256_castsi256_si128(index), entries);
-        let high = four_gathered(_mm256_extracti128_si256::<1>(index), entries);
+        let low = four_gathered(_mm256_castsi256_si128(places), entries);
+        let high = four_gathered(_mm256_extracti128_si256::<1>(places), entries);
         _mm256_set_m128i(high, low)
     }
 }
 
+/// The entries of four lanes, whose places are in bytes.
+///
 /// # Safety
-/// `entries` has an entry for each index.
+/// `entries` has an entry at each place.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn four_gathered(index: __m128i, entries: &[u32]) -> __m128i {
-    let low = _mm_cvtsi128_si64(index) as u64;
-    let high = _mm_extract_epi64::<1>(index) as u64;
+pub(super) unsafe fn four_gathered(places: __m128i, entries: &[u32]) -> __m128i {
+    let low = _mm_cvtsi128_si64(places) as u64;
+    let high = _mm_extract_epi64::<1>(places) as u64;
     let entries = entries.as_ptr();
     // SAFETY: the caller's promise.
     unsafe {
-        let four = _mm_loadu_si32(entries.add(low as u32 as usize).cast());
-        let four = _mm_insert_epi32::<1>(four, *entries.add((low >> 32) as usize) as i32);
-        let four = _mm_insert_epi32::<2>(four, *entries.add(high as u32 as usize) as i32);
-        _mm_insert_epi32::<3>(four, *entries.add((high >> 32) as usize) as i32)
+        let four = _mm_loadu_si32(entries.byte_add(low as u32 as usize).cast());
+        let four = _mm_insert_epi32::<1>(four, *entries.byte_add((low >> 32) as usize) as i32);
+        let four = _mm_insert_epi32::<2>(four, *entries.byte_add(high as u32 as usize) as i32);
+        _mm_insert_epi32::<3>(four, *entries.byte_add((high >> 32) as usize) as i32)
     }
 }
 
@@ -209,23 +232,44 @@ unsafe fn store_low_bytes(register: __m256i, bytes: *mut u8) {
 }
 
 /// # Safety
-/// The CPU has the instructions; `lanes` is 8, 16, 24 or 32; `entries` holds a table of 256; one symbol per context; as
+/// The CPU has the instructions; `lanes` is 8, 32 or 64; `entries` holds a table of 256; one symbol per context; as
 /// many words are free as there are symbols.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) unsafe fn encode(
     lanes: usize,
     states: &mut States,
     entries: &[u64],
+    sink: Sink,
+    contexts: &[u8],
+    symbols: &[u8],
+) -> usize {
+    // SAFETY: the caller's promise; so many registers hold the lanes.
+    unsafe {
+        match lanes {
+            REGISTER_LANES => encode_registers::<1>(states, entries, sink, contexts, symbols),
+            32 => encode_registers::<4>(states, entries, sink, contexts, symbols),
+            _ => encode_registers::<8>(states, entries, sink, contexts, symbols),
+        }
+    }
+}
+
+/// # Safety
+/// As of [`encode`].
+#[target_feature(enable = "avx2,popcnt")]
+unsafe fn encode_registers<const REGISTERS: usize>(
+    states: &mut States,
+    entries: &[u64],
     (words, mut free): Sink,
     contexts: &[u8],
     symbols: &[u8],
 ) -> usize {
+    let lanes = REGISTERS * REGISTER_LANES;
     let mut end = contexts.len() / lanes * lanes;
     let (short_contexts, short_symbols) = (&contexts[end..], &symbols[end..]);
     let sink: Sink = (&mut *words, free);
     free = encode_scalar(lanes, states, entries, sink, short_contexts, short_symbols);
     let last = _mm_set1_epi8((entries.len() / SYMBOLS - 1).min(255) as u8 as i8);
-    // SAFETY: `States` is as long as four registers and aligned. A whole step of contexts and symbols lies before `end`.
+    // SAFETY: `States` is at least as long as the registers and aligned. A whole step of contexts and symbols lies before `end`.
     // Words are stored eight at a time where a whole step of them is free.
     unsafe {
         let registers = states.0.as_mut_ptr().cast::<__m256i>();
@@ -233,7 +277,7 @@ pub(super) unsafe fn encode(
             std::array::from_fn(|i| _mm256_load_si256(registers.add(i)));
         while end > 0 && free >= MAX_LANES + REGISTER_LANES {
             end -= lanes;
-            for (number, x) in x.iter_mut().enumerate().take(lanes / REGISTER_LANES).rev() {
+            for (number, x) in x.iter_mut().enumerate().rev() {
                 let first = end + number * REGISTER_LANES;
                 let context = _mm_loadl_epi64(contexts.as_ptr().add(first).cast());
                 let context = _mm_min_epu8(context, last);

@@ -1,36 +1,56 @@
-//! Steps of interleaved rANS with AVX-512: 16 lanes to a register.
+//! Decoding steps of interleaved rANS with AVX-512: 16 lanes to a register, 32 to a pair of registers.
 //!
 //! `entropy/rans.rs` says what a step computes, `rans.rs` is the reference. The words of a step go to the lanes that
-//! need one in ascending order: the first sixteen words are loaded and expanded to those lanes. Encoding compresses
-//! the words of the lanes that give one and stores them in front of the others.
+//! need one in ascending order: the first sixteen words are loaded and expanded to those lanes.
+//!
+//! A lane waits for its entry, a multiplication and its word before its next step. One pair leaves the processor idle for
+//! a part of that; two pairs, which wait for each other in the place of the next word only, fill it.
 //!
 //! Slots are spread evenly over a table, so most of the entries read are not in the L1 cache. Where symbol 0 is all but
 //! certain, or the tables are many, lanes that decode it do without: its frequency is in a register, and a step in which
 //! no lane needs an entry reads none. Elsewhere entries are read without a look at that, one by one: a gather does it no
 //! faster.
 
-#![allow(unsafe_code)] // Intrinsics; the caller of `decode` and `encode` answers for the CPU and the lengths.
+#![allow(unsafe_code)] // Intrinsics; the caller of `decode` answers for the CPU and the lengths.
 
 use std::arch::x86_64::*;
 
 use super::rans::{
-    DecodeEntries, EncodeEntries, FEW_CONTEXTS, MAX_LANES, PRECISION_BITS, SLACK_BYTES, START,
-    SYMBOLS, Sink, Source, States, TOTAL,
+    DecodeEntries, FEW_CONTEXTS, PRECISION_BITS, SLACK_BYTES, START, Source, States, TOTAL,
 };
 use super::rans_avx2::four_gathered;
 
-const REGISTER_LANES: usize = 16;
-/// The frequency of symbol 0 from which on a register of lanes often has no other.
-const NEARLY_CERTAIN: u32 = TOTAL * 97 / 100;
-/// Symbols that are looked at together for the way to encode them, and how many may be other than 0 to have most
-/// registers without one.
-const PIECE: usize = 256;
-const FEW: u32 = 8;
+pub(super) const REGISTER_LANES: usize = 16;
+/// Lanes of two registers, which share a load of contexts.
+pub(super) const PAIR_LANES: usize = 2 * REGISTER_LANES;
+
+/// The states of 32 lanes.
+pub(super) type Pair = (__m512i, __m512i);
 
 /// # Safety
-/// The CPU has the instructions; `lanes` is 8 to 32; `entries` holds a table of 4096; one symbol per context.
+/// The CPU has the instructions; `lanes` is 8 to 64; `entries` holds a table of 4096; one symbol per context.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
 pub(super) unsafe fn decode(
+    lanes: usize,
+    states: &mut States,
+    entries: DecodeEntries,
+    source: Source,
+    contexts: &[u8],
+    symbols: &mut [u8],
+) -> usize {
+    // SAFETY: the caller's promise; one pair holds 32 lanes, two hold all.
+    unsafe {
+        match lanes {
+            ..=PAIR_LANES => decode_pairs::<1>(lanes, states, entries, source, contexts, symbols),
+            _ => decode_pairs::<2>(lanes, states, entries, source, contexts, symbols),
+        }
+    }
+}
+
+/// # Safety
+/// As of [`decode`]; so many pairs hold all lanes.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+unsafe fn decode_pairs<const PAIRS: usize>(
     lanes: usize,
     states: &mut States,
     entries: DecodeEntries,
@@ -38,87 +58,234 @@ pub(super) unsafe fn decode(
     contexts: &[u8],
     symbols: &mut [u8],
 ) -> usize {
-    let last = _mm256_set1_epi8(((entries.all.len() >> PRECISION_BITS) - 1).min(255) as u8 as i8);
-    // SAFETY: `States` is as long as two registers, and aligned.
-    let (mut low, mut high) = unsafe {
-        let states = states.0.as_ptr().cast::<__m512i>();
-        (_mm512_load_si512(states), _mm512_load_si512(states.add(1)))
-    };
-    let mut done = 0;
-    while done < contexts.len() && *at + SLACK_BYTES <= words.len() {
+    let pairs = &mut states.0.as_chunks_mut::<PAIR_LANES>().0[..PAIRS];
+    let (mut first, mut second) = (loaded(&pairs[0]), loaded(&pairs[PAIRS - 1]));
+    let tables = Tables::new(entries);
+    let (mut done, mut place) = (0, *at);
+    while done < contexts.len() && place + SLACK_BYTES <= words.len() {
         let count = lanes.min(contexts.len() - done);
-        // SAFETY: `count` contexts and symbols are left. Of the words, each register reads 16 behind at most 16.
+        // SAFETY: `count` contexts and symbols are left. Of the words, each register reads 16 behind at most 16 for each
+        // register before it: the slack.
         unsafe {
             let context = contexts.as_ptr().add(done);
             let symbol = symbols.as_mut_ptr().add(done);
-            let word = words.as_ptr().add(*at);
-            let active = ((1u64 << count) - 1) as u32;
-            let (active_low, active_high) = (active as u16, (active >> REGISTER_LANES) as u16);
-            let contexts = _mm256_maskz_loadu_epi8(active, context.cast());
-            let contexts = _mm256_min_epu8(contexts, last);
-            let context_low = _mm256_castsi256_si128(contexts);
-            let context_high = _mm256_extracti128_si256::<1>(contexts);
-            let firsts = first_frequencies(contexts, entries.firsts);
-            let (first_low, first_high) = parts(firsts);
-            let are_few = entries.are_spared || are_nearly_certain(firsts);
-            let next_of = |states, contexts, firsts, active| {
-                if are_few {
-                    decoded_few(states, contexts, firsts, active, entries.all)
-                } else {
-                    decoded(states, contexts, entries.all)
-                }
-            };
-            let used;
-            if count == MAX_LANES {
-                let all = u16::MAX;
-                let (low_entries, next_low) = next_of(low, context_low, first_low, all);
-                let (high_entries, next_high) = next_of(high, context_high, first_high, all);
-                let (used_low, used_high);
-                (low, used_low) = refilled(next_low, all, word);
-                (high, used_high) = refilled(next_high, all, word.add(2 * used_low));
-                used = used_low + used_high;
-                _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(low_entries));
-                let symbol = symbol.add(REGISTER_LANES);
-                _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(high_entries));
-            } else {
-                let (low_entries, next) = next_of(low, context_low, first_low, active_low);
-                let (next, used_low) = refilled(next, active_low, word);
-                low = _mm512_mask_mov_epi32(low, active_low, next);
-                _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_low, low_entries);
-                let mut used_high = 0;
-                if active_high != 0 {
-                    let (high_entries, next) = next_of(high, context_high, first_high, active_high);
-                    let next = refilled(next, active_high, word.add(2 * used_low));
-                    high = _mm512_mask_mov_epi32(high, active_high, next.0);
-                    used_high = next.1;
-                    let symbol = symbol.add(REGISTER_LANES);
-                    _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_high, high_entries);
-                }
-                used = used_low + used_high;
+            let step = (context, symbol, words.as_ptr().add(place));
+            let mut used;
+            (first, used) = decode_pair::<PAIRS, 0>(first, count.min(PAIR_LANES), &tables, step);
+            place += 2 * used;
+            if PAIRS > 1 && count > PAIR_LANES {
+                let (context, symbol) = (context.add(PAIR_LANES), symbol.add(PAIR_LANES));
+                let step = (context, symbol, words.as_ptr().add(place));
+                let count = count - PAIR_LANES;
+                (second, used) = decode_pair::<PAIRS, 1>(second, count, &tables, step);
+                place += 2 * used;
             }
-            *at += 2 * used;
         }
         done += count;
     }
-    // SAFETY: as above.
-    unsafe {
-        let states = states.0.as_mut_ptr().cast::<__m512i>();
-        _mm512_store_si512(states, low);
-        _mm512_store_si512(states.add(1), high);
+    *at = place;
+    store(first, &mut pairs[0]);
+    if PAIRS > 1 {
+        store(second, &mut pairs[1]);
     }
     done
 }
 
-/// Masks of the lanes of a step of `count` symbols, in both registers.
-fn active_lanes(count: usize) -> (u16, u16) {
-    let active = ((1u64 << count) - 1) as u32;
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn loaded(states: &[u32; PAIR_LANES]) -> Pair {
+    let states = states.as_ptr().cast::<__m512i>();
+    // SAFETY: 32 states are two registers.
+    unsafe {
+        (
+            _mm512_loadu_si512(states),
+            _mm512_loadu_si512(states.add(1)),
+        )
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store((low, high): Pair, states: &mut [u32; PAIR_LANES]) {
+    let states = states.as_mut_ptr().cast::<__m512i>();
+    // SAFETY: 32 states are two registers.
+    unsafe {
+        _mm512_storeu_si512(states, low);
+        _mm512_storeu_si512(states.add(1), high);
+    }
+}
+
+/// What steps look at.
+struct Tables<'a> {
+    entries: DecodeEntries<'a>,
+    /// The last context, and the first of those at the end in which symbol 0 is all but certain or is to be spared.
+    last: __m256i,
+    certain: __m256i,
+}
+
+impl<'a> Tables<'a> {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn new(entries: DecodeEntries<'a>) -> Self {
+        let last = (entries.all.len() >> PRECISION_BITS) - 1;
+        let certain = if entries.are_spared {
+            0
+        } else {
+            entries.certain_from
+        };
+        Self {
+            entries,
+            last: _mm256_set1_epi8(last.min(255) as u8 as i8),
+            certain: _mm256_set1_epi8(certain.min(255) as u8 as i8),
+        }
+    }
+}
+
+/// Where the contexts of a step are, its symbols go, and its words are.
+type Step = (*const u8, *mut u8, *const u8);
+
+/// Decodes `count` symbols, at most 32; returns the next states and the words used. Each pair of a step has a function
+/// of its own, called in one place: the compiler then puts it there, and states stay in registers.
+///
+/// # Safety
+/// As of [`decode`]; as many contexts and symbols, and 32 words, exist.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+unsafe fn decode_pair<const PAIRS: usize, const PAIR: usize>(
+    states: Pair,
+    count: usize,
+    tables: &Tables,
+    (context, symbol, word): Step,
+) -> (Pair, usize) {
+    let entries = tables.entries;
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count == PAIR_LANES {
+            let contexts = _mm256_loadu_si256(context.cast());
+            let contexts = _mm256_min_epu8(contexts, tables.last);
+            if _mm256_cmplt_epu8_mask(contexts, tables.certain) != 0 {
+                return decode_all::<PAIRS, PAIR>(states, contexts, entries.all, symbol, word);
+            }
+            return decode_few::<PAIRS, PAIR>(states, contexts, entries, symbol, word);
+        }
+        let contexts = _mm256_maskz_loadu_epi8(mask_of(count), context.cast());
+        let contexts = _mm256_min_epu8(contexts, tables.last);
+        decode_short(states, count, contexts, entries, symbol, word)
+    }
+}
+
+/// The same for 32 symbols, the entries of which are all read.
+///
+/// # Safety
+/// As of [`decode_pair`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+unsafe fn decode_all<const PAIRS: usize, const PAIR: usize>(
+    (low, high): Pair,
+    contexts: __m256i,
+    entries: &[u32],
+    symbol: *mut u8,
+    word: *const u8,
+) -> (Pair, usize) {
+    let (context_low, context_high) = halves(contexts);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (low_entries, next_low) = decoded(low, context_low, entries);
+        let (high_entries, next_high) = decoded(high, context_high, entries);
+        let (low, used_low) = refilled(next_low, u16::MAX, word);
+        let (high, used_high) = refilled(next_high, u16::MAX, word.add(2 * used_low));
+        _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(low_entries));
+        let symbol = symbol.add(REGISTER_LANES);
+        _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(high_entries));
+        ((low, high), used_low + used_high)
+    }
+}
+
+/// The same for 32 symbols, few of which are other than 0.
+///
+/// # Safety
+/// As of [`decode_pair`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+unsafe fn decode_few<const PAIRS: usize, const PAIR: usize>(
+    (low, high): Pair,
+    contexts: __m256i,
+    entries: DecodeEntries,
+    symbol: *mut u8,
+    word: *const u8,
+) -> (Pair, usize) {
+    let (context_low, context_high) = halves(contexts);
+    let (first_low, first_high) = first_frequencies(contexts, entries.firsts);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (low_entries, next_low) = decoded_few(low, context_low, first_low, entries.all);
+        let (high_entries, next_high) = decoded_few(high, context_high, first_high, entries.all);
+        let (low, used_low) = refilled(next_low, u16::MAX, word);
+        let (high, used_high) = refilled(next_high, u16::MAX, word.add(2 * used_low));
+        _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(low_entries));
+        let symbol = symbol.add(REGISTER_LANES);
+        _mm_storeu_si128(symbol.cast(), _mm512_cvtepi32_epi8(high_entries));
+        ((low, high), used_low + used_high)
+    }
+}
+
+/// The same for fewer than 32 symbols.
+///
+/// # Safety
+/// As of [`decode_pair`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
+unsafe fn decode_short(
+    (low, high): Pair,
+    count: usize,
+    contexts: __m256i,
+    entries: DecodeEntries,
+    symbol: *mut u8,
+    word: *const u8,
+) -> (Pair, usize) {
+    let (context_low, context_high) = halves(contexts);
+    let (active_low, active_high) = active_lanes(count);
+    // SAFETY: the caller's promise; lanes that are not active have the context 0.
+    unsafe {
+        let (low_entries, next) = decoded(low, context_low, entries.all);
+        let (next, used_low) = refilled(next, active_low, word);
+        let low = _mm512_mask_mov_epi32(low, active_low, next);
+        _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_low, low_entries);
+        if active_high == 0 {
+            return ((low, high), used_low);
+        }
+        let (high_entries, next) = decoded(high, context_high, entries.all);
+        let (next, used_high) = refilled(next, active_high, word.add(2 * used_low));
+        let high = _mm512_mask_mov_epi32(high, active_high, next);
+        let symbol = symbol.add(REGISTER_LANES);
+        _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_high, high_entries);
+        ((low, high), used_low + used_high)
+    }
+}
+
+/// Masks of the lanes of `count` symbols, in both registers.
+pub(super) fn active_lanes(count: usize) -> (u16, u16) {
+    let active = mask_of(count);
     (active as u16, (active >> REGISTER_LANES) as u16)
 }
 
-/// The frequencies of symbol 0 in the contexts of all lanes.
+fn mask_of(count: usize) -> u32 {
+    ((1u64 << count) - 1) as u32
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn halves(contexts: __m256i) -> (__m128i, __m128i) {
+    (
+        _mm256_castsi256_si128(contexts),
+        _mm256_extracti128_si256::<1>(contexts),
+    )
+}
+
+/// The frequencies of symbol 0 in the contexts of all lanes, of the lower and the upper 16.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn first_frequencies(contexts: __m256i, firsts: &[u16; FEW_CONTEXTS]) -> __m512i {
+fn first_frequencies(contexts: __m256i, firsts: &[u16; FEW_CONTEXTS]) -> Pair {
     // SAFETY: 64 numbers are two registers.
     let (low, high) = unsafe {
         let firsts = firsts.as_ptr().cast::<__m512i>();
@@ -127,22 +294,10 @@ fn first_frequencies(contexts: __m256i, firsts: &[u16; FEW_CONTEXTS]) -> __m512i
             _mm512_loadu_si512(firsts.add(1)),
         )
     };
-    _mm512_permutex2var_epi16(low, _mm512_cvtepu8_epi16(contexts), high)
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn are_nearly_certain(firsts: __m512i) -> bool {
-    _mm512_cmplt_epu16_mask(firsts, _mm512_set1_epi16(NEARLY_CERTAIN as i16)) == 0
-}
-
-/// The lower and the upper 16 numbers.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn parts(numbers: __m512i) -> (__m512i, __m512i) {
+    let firsts = _mm512_permutex2var_epi16(low, _mm512_cvtepu8_epi16(contexts), high);
     (
-        _mm512_cvtepu16_epi32(_mm512_castsi512_si256(numbers)),
-        _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(numbers)),
+        _mm512_cvtepu16_epi32(_mm512_castsi512_si256(firsts)),
+        _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64::<1>(firsts)),
     )
 }
 
@@ -163,12 +318,14 @@ unsafe fn decoded(states: __m512i, contexts: __m128i, entries: &[u32]) -> (__m51
     (entry, next)
 }
 
-/// Places of the entries of the lanes.
+/// Places of the entries of the lanes, in bytes: the compiler makes more of each lane's address out of a number of
+/// entries.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn indices(states: __m512i, contexts: __m128i) -> __m512i {
-    let slots = _mm512_and_si512(states, _mm512_set1_epi32(TOTAL as i32 - 1));
-    let tables = _mm512_slli_epi32::<{ PRECISION_BITS }>(_mm512_cvtepu8_epi32(contexts));
+    let slots = _mm512_slli_epi32::<2>(states);
+    let slots = _mm512_and_si512(slots, _mm512_set1_epi32(4 * TOTAL as i32 - 4));
+    let tables = _mm512_slli_epi32::<{ PRECISION_BITS + 2 }>(_mm512_cvtepu8_epi32(contexts));
     _mm512_or_si512(tables, slots)
 }
 
@@ -182,11 +339,10 @@ unsafe fn decoded_few(
     states: __m512i,
     contexts: __m128i,
     firsts: __m512i,
-    active: u16,
     entries: &[u32],
 ) -> (__m512i, __m512i) {
     let slots = _mm512_and_si512(states, _mm512_set1_epi32(TOTAL as i32 - 1));
-    let others = _mm512_mask_cmpge_epu32_mask(active, slots, firsts);
+    let others = _mm512_cmpge_epu32_mask(slots, firsts);
     let mut entry = _mm512_setzero_si512();
     let (mut frequency, mut offset) = (firsts, slots);
     if others != 0 {
@@ -206,7 +362,7 @@ unsafe fn decoded_few(
 /// others.
 ///
 /// # Safety
-/// `entries` has an entry for each index.
+/// `entries` has an entry at each place.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn few_gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i {
@@ -215,7 +371,7 @@ unsafe fn few_gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i 
     if second & second.wrapping_sub(1) != 0 {
         let (zero, entries) = (_mm512_setzero_si512(), entries.as_ptr().cast());
         // SAFETY: the caller's promise.
-        return unsafe { _mm512_mask_i32gather_epi32::<4>(zero, others, index, entries) };
+        return unsafe { _mm512_mask_i32gather_epi32::<1>(zero, others, index, entries) };
     }
     let chosen = _mm512_maskz_compress_epi32(others, index);
     let chosen = _mm_cvtsi128_si64(_mm512_castsi512_si128(chosen)) as u64;
@@ -223,8 +379,8 @@ unsafe fn few_gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i 
     let (one, two) = unsafe {
         let entries = entries.as_ptr();
         (
-            *entries.add(chosen as u32 as usize) as i32,
-            *entries.add((chosen >> 32) as usize) as i32,
+            *entries.byte_add(chosen as u32 as usize) as i32,
+            *entries.byte_add((chosen >> 32) as usize) as i32,
         )
     };
     let entry = _mm512_maskz_set1_epi32(first, one);
@@ -234,7 +390,7 @@ unsafe fn few_gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i 
 /// The entries of all lanes.
 ///
 /// # Safety
-/// `entries` has an entry for each index.
+/// `entries` has an entry at each place.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn gathered(index: __m512i, entries: &[u32]) -> __m512i {
@@ -260,240 +416,7 @@ unsafe fn refilled(states: __m512i, active: u16, words: *const u8) -> (__m512i, 
     // SAFETY: the caller's promise.
     let words = unsafe { _mm512_cvtepu16_epi32(_mm256_loadu_si256(words.cast())) };
     let words = _mm512_maskz_expand_epi32(low, words);
-    let longer = _mm512_or_si512(_mm512_slli_epi32::<16>(states), words);
-    let states = _mm512_mask_mov_epi32(states, low, longer);
+    let longer = _mm512_mask_slli_epi32::<16>(states, low, states);
+    let states = _mm512_or_si512(longer, words);
     (states, low.count_ones() as usize)
-}
-
-/// # Safety
-/// The CPU has the instructions; `lanes` is 8 to 32; `entries` holds a table of 256; one symbol per context; as many
-/// words are free as there are symbols.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
-pub(super) unsafe fn encode(
-    lanes: usize,
-    states: &mut States,
-    entries: EncodeEntries,
-    (words, mut free): Sink,
-    contexts: &[u8],
-    symbols: &[u8],
-) -> usize {
-    let last = _mm256_set1_epi8((entries.all.len() / SYMBOLS - 1).min(255) as u8 as i8);
-    let last_16 = _mm256_castsi256_si128(last);
-    // SAFETY: `States` is as long as two registers, and aligned.
-    let (mut low, mut high) = unsafe {
-        let states = states.0.as_ptr().cast::<__m512i>();
-        (_mm512_load_si512(states), _mm512_load_si512(states.add(1)))
-    };
-    let words = words.as_mut_ptr();
-    let mut end = contexts.len();
-    let (mut piece, mut firsts) = (end, entries.firsts);
-    // The short step, if there is one, is the last.
-    let mut count = end.saturating_sub(1) % lanes + 1;
-    while end > 0 {
-        if end <= piece {
-            piece = end.saturating_sub(PIECE);
-            // SAFETY: the symbols of the piece exist.
-            let others = unsafe { nonzero(&symbols[piece..end]) };
-            firsts = entries.firsts.filter(|_| others <= FEW);
-        }
-        end -= count;
-        // SAFETY: `count` contexts and symbols from `end` on exist, and each frees at most one word.
-        unsafe {
-            let context = contexts.as_ptr().add(end);
-            let symbol = symbols.as_ptr().add(end);
-            if count == MAX_LANES && firsts.is_none() {
-                let all = u16::MAX;
-                let context = _mm256_min_epu8(_mm256_loadu_si256(context.cast()), last);
-                let symbol = _mm256_loadu_si256(symbol.cast());
-                let context_high = _mm256_extracti128_si256::<1>(context);
-                let symbol_high = _mm256_extracti128_si256::<1>(symbol);
-                let high_entries = entries_of(context_high, symbol_high, entries.all);
-                let context_low = _mm256_castsi256_si128(context);
-                let symbol_low = _mm256_castsi256_si128(symbol);
-                let low_entries = entries_of(context_low, symbol_low, entries.all);
-                high = encoded(high, high_entries, all, words, &mut free);
-                low = encoded(low, low_entries, all, words, &mut free);
-            } else {
-                let (active, active_high) = active_lanes(count);
-                let tables = EncodeEntries { firsts, ..entries };
-                if active_high != 0 {
-                    let context = context.add(REGISTER_LANES).cast();
-                    let context = _mm_min_epu8(_mm_maskz_loadu_epi8(active_high, context), last_16);
-                    let symbol = symbol.add(REGISTER_LANES).cast();
-                    let symbol = _mm_maskz_loadu_epi8(active_high, symbol);
-                    let entries = few_entries_of(context, symbol, tables);
-                    high = encoded(high, entries, active_high, words, &mut free);
-                }
-                let context = _mm_maskz_loadu_epi8(active, context.cast());
-                let context = _mm_min_epu8(context, last_16);
-                let symbol = _mm_maskz_loadu_epi8(active, symbol.cast());
-                let entries = few_entries_of(context, symbol, tables);
-                low = encoded(low, entries, active, words, &mut free);
-            }
-        }
-        count = lanes;
-    }
-    // SAFETY: as above.
-    unsafe {
-        let states = states.0.as_mut_ptr().cast::<__m512i>();
-        _mm512_store_si512(states, low);
-        _mm512_store_si512(states.add(1), high);
-    }
-    free
-}
-
-/// Low and high halves of entries.
-type Halves = (__m512i, __m512i);
-
-/// # Safety
-/// `entries` has a table of 256 for each context.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn entries_of(contexts: __m128i, symbols: __m128i, entries: &[u64]) -> Halves {
-    let index = _mm512_slli_epi32::<8>(_mm512_cvtepu8_epi32(contexts));
-    let index = _mm512_or_si512(index, _mm512_cvtepu8_epi32(symbols));
-    // SAFETY: the caller's promise.
-    unsafe { halves_gathered(index, entries) }
-}
-
-/// The same where most symbols are 0.
-///
-/// # Safety
-/// As of [`entries_of`].
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn few_entries_of(contexts: __m128i, symbols: __m128i, entries: EncodeEntries) -> Halves {
-    let is_first = _mm_test_epi8_mask(symbols, symbols) == 0;
-    match entries.firsts {
-        Some([low, high]) if is_first => {
-            let contexts = _mm512_cvtepu8_epi32(contexts);
-            (of_64(low, contexts), of_64(high, contexts))
-        }
-        // SAFETY: the caller's promise.
-        _ => unsafe { entries_of(contexts, symbols, entries.all) },
-    }
-}
-
-/// The next states of the active lanes; words go in front of `words[*free]`.
-///
-/// # Safety
-/// One word is free per active lane.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
-unsafe fn encoded(
-    states: __m512i,
-    (reciprocal, high): Halves,
-    active: u16,
-    words: *mut u16,
-    free: &mut usize,
-) -> __m512i {
-    let others = _mm512_and_si512(high, _mm512_set1_epi32(0x1fff));
-    let bias = _mm512_and_si512(_mm512_srli_epi32::<13>(high), _mm512_set1_epi32(0x3fff));
-    let shift = _mm512_srli_epi32::<27>(high);
-    let frequency = _mm512_sub_epi32(_mm512_set1_epi32(TOTAL as i32), others);
-    let limit = _mm512_slli_epi32::<{ 31 - PRECISION_BITS }>(frequency);
-    let full = _mm512_mask_cmpge_epu32_mask(active, states, limit);
-    let count = full.count_ones();
-    *free -= count as usize;
-    let given = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(full, states));
-    // SAFETY: `count` words from the new `free` on were free.
-    unsafe {
-        _mm256_mask_storeu_epi16(words.add(*free).cast(), ((1u32 << count) - 1) as u16, given)
-    };
-    let short = _mm512_mask_srli_epi32::<16>(states, full, states);
-    let even = _mm512_srli_epi64::<32>(_mm512_mul_epu32(short, reciprocal));
-    let odd = _mm512_mul_epu32(
-        _mm512_srli_epi64::<32>(short),
-        _mm512_srli_epi64::<32>(reciprocal),
-    );
-    let quotient = _mm512_srlv_epi32(_mm512_mask_blend_epi32(0xaaaa, even, odd), shift);
-    let next = _mm512_add_epi32(short, bias);
-    let next = _mm512_add_epi32(next, _mm512_mullo_epi32(quotient, others));
-    _mm512_mask_mov_epi32(states, active, next)
-}
-
-/// Symbols other than 0.
-///
-/// # Safety
-/// The CPU has the instructions.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,popcnt")]
-unsafe fn nonzero(symbols: &[u8]) -> u32 {
-    let mut count = 0;
-    for symbols in symbols.chunks(64) {
-        let active = u64::MAX >> (64 - symbols.len());
-        // SAFETY: as many bytes as are active are read.
-        let symbols = unsafe { _mm512_maskz_loadu_epi8(active, symbols.as_ptr().cast()) };
-        count += _mm512_test_epi8_mask(symbols, symbols).count_ones();
-    }
-    count
-}
-
-/// Low and high halves of the entries of all lanes.
-///
-/// # Safety
-/// `entries` has an entry for each index.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn halves_gathered(index: __m512i, entries: &[u64]) -> (__m512i, __m512i) {
-    // SAFETY: the caller's promise.
-    let (first, second) = unsafe {
-        (
-            eight_gathered(_mm512_castsi512_si256(index), entries),
-            eight_gathered(_mm512_extracti64x4_epi64::<1>(index), entries),
-        )
-    };
-    let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-    (
-        _mm512_permutex2var_epi32(first, even, second),
-        _mm512_permutex2var_epi32(first, odd, second),
-    )
-}
-
-/// # Safety
-/// `entries` has an entry for each index.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn eight_gathered(index: __m256i, entries: &[u64]) -> __m512i {
-    let (low, high) = (
-        _mm256_castsi256_si128(index),
-        _mm256_extracti128_si256::<1>(index),
-    );
-    // SAFETY: the caller's promise.
-    unsafe {
-        let first = two_gathered(_mm_cvtsi128_si64(low) as u64, entries);
-        let second = two_gathered(_mm_extract_epi64::<1>(low) as u64, entries);
-        let third = two_gathered(_mm_cvtsi128_si64(high) as u64, entries);
-        let fourth = two_gathered(_mm_extract_epi64::<1>(high) as u64, entries);
-        let low = _mm512_castsi256_si512(_mm256_set_m128i(second, first));
-        _mm512_inserti64x4::<1>(low, _mm256_set_m128i(fourth, third))
-    }
-}
-
-/// # Safety
-/// `entries` has an entry for both indices, of 32 bits each.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn two_gathered(indices: u64, entries: &[u64]) -> __m128i {
-    let entries = entries.as_ptr();
-    // SAFETY: the caller's promise.
-    unsafe {
-        let low = _mm_loadl_epi64(entries.add(indices as u32 as usize).cast());
-        let high = entries.add((indices >> 32) as usize).cast();
-        _mm_castpd_si128(_mm_loadh_pd(_mm_castsi128_pd(low), high))
-    }
-}
-
-/// Entries of a table of 64; only the low six bits of an index count.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn of_64(table: &[u32; FEW_CONTEXTS], index: __m512i) -> __m512i {
-    // SAFETY: 64 numbers are four registers.
-    let register =
-        |i: usize| unsafe { _mm512_loadu_si512(table.as_ptr().cast::<__m512i>().add(i)) };
-    let low = _mm512_permutex2var_epi32(register(0), index, register(1));
-    let high = _mm512_permutex2var_epi32(register(2), index, register(3));
-    let is_high = _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
-    _mm512_mask_blend_epi32(is_high, low, high)
 }
