@@ -37,7 +37,7 @@ const CHUNKS: &[(&str, &str, usize, usize)] = &[
         4,
         3000,
     ),
-    // These three have 64 lanes, which encoders give to streams too long for a golden file: their encoder gave them to all.
+    // Written with 64 lanes throughout, which the encoder gives only to streams that are too long for a golden file.
     ("frame1-counts-bbp-64-u4", "counts:model=bbp", 4, 3000),
     ("frame1-counts-fir-64-u2", "counts:model=fir", 2, 4000),
     ("frame1-predict-64-u2", "predict", 2, 4096),
