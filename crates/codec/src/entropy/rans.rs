@@ -384,6 +384,31 @@ mod tests {
     }
 
     #[test]
+    fn symbols_that_are_all_but_certain_are_read_back_at_every_level() {
+        // With so many contexts, entries of symbol 0 are not read at all.
+        for likely in [1, 40] {
+            let mut frequencies = vec![vec![3000, 1000, 96]];
+            frequencies.resize(1 + likely, vec![4050, 40, 6]);
+            let (encode, decode) = tables(&frequencies);
+            let row = |len: usize| {
+                let contexts = (0..len).map(|i| (i / 90 % (1 + likely)) as u8).collect();
+                let symbols = (0..len).map(|i| u8::from(i % 37 == 5) + u8::from(i % 111 == 5));
+                (contexts, symbols.collect())
+            };
+            let rows: Vec<Row> = (0..=130).chain([5000]).map(row).collect();
+            for lanes in LANES {
+                let expected = encoded(Level::SCALAR, lanes, &encode, &rows);
+                for level in Level::available() {
+                    let stream = encoded(level, lanes, &encode, &rows);
+                    assert!(stream == expected, "{level:?}, {lanes} lanes");
+                    let back = decode_all(level, lanes, &decode, &rows, &stream).unwrap();
+                    assert!(back.iter().eq(rows.iter().map(|(_, symbols)| symbols)));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn truncated_and_extended_streams_are_errors() {
         let (frequencies, rows) = assorted(9);
         let (encode, decode) = tables(&frequencies);

@@ -94,7 +94,7 @@ pub(crate) fn decode(
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        InstructionSet::Avx2 if rans_avx2::LANES.contains(&lanes) => unsafe {
+        InstructionSet::Avx2 if lanes.is_multiple_of(rans_avx2::REGISTER_LANES) => unsafe {
             rans_avx2::decode(lanes, states, entries.all, words, contexts, symbols)
         },
         _ => decode_scalar(lanes, states, entries.all, words, contexts, symbols),
@@ -159,7 +159,7 @@ pub(crate) fn encode(
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        InstructionSet::Avx2 if rans_avx2::LANES.contains(&lanes) => unsafe {
+        InstructionSet::Avx2 if lanes.is_multiple_of(rans_avx2::REGISTER_LANES) => unsafe {
             rans_avx2::encode(lanes, states, entries.all, words, contexts, symbols)
         },
         _ => encode_scalar(lanes, states, entries.all, words, contexts, symbols),

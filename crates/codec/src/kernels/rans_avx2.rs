@@ -13,9 +13,9 @@ use super::rans::{
     decode_scalar, encode_scalar,
 };
 
-/// Numbers of lanes for which there is code.
-pub(super) const LANES: [usize; 3] = [8, 32, 64];
-const REGISTER_LANES: usize = 8;
+/// Lanes of a register.
+pub(super) const REGISTER_LANES: usize = 8;
+const REGISTERS: usize = MAX_LANES / REGISTER_LANES;
 
 type Permutations = [[u8; REGISTER_LANES]; 256];
 
@@ -55,47 +55,27 @@ static COLLECT: Permutations = {
 };
 
 /// # Safety
-/// The CPU has the instructions; `lanes` is 8, 32 or 64; `entries` holds a table of 4096; one symbol per context.
+/// The CPU has the instructions; `lanes` is a multiple of 8, at most 64; `entries` holds a table of 4096; one symbol per
+/// context.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) unsafe fn decode(
     lanes: usize,
-    states: &mut States,
-    entries: &[u32],
-    source: Source,
-    contexts: &[u8],
-    symbols: &mut [u8],
-) -> usize {
-    // SAFETY: the caller's promise; so many registers hold the lanes.
-    unsafe {
-        match lanes {
-            REGISTER_LANES => decode_registers::<1>(states, entries, source, contexts, symbols),
-            32 => decode_registers::<4>(states, entries, source, contexts, symbols),
-            _ => decode_registers::<8>(states, entries, source, contexts, symbols),
-        }
-    }
-}
-
-/// # Safety
-/// As of [`decode`].
-#[target_feature(enable = "avx2,popcnt")]
-unsafe fn decode_registers<const REGISTERS: usize>(
     states: &mut States,
     entries: &[u32],
     (words, at): Source,
     contexts: &[u8],
     symbols: &mut [u8],
 ) -> usize {
-    let lanes = REGISTERS * REGISTER_LANES;
     let last = _mm_set1_epi8(((entries.len() >> PRECISION_BITS) - 1).min(255) as u8 as i8);
     let mut done = 0;
-    // SAFETY: `States` is at least as long as the registers and aligned. A whole step of contexts and symbols is left, and of
+    // SAFETY: `States` is as long as eight registers and aligned. A whole step of contexts and symbols is left, and of
     // words each register reads 16 bytes behind at most 16 for each register before.
     unsafe {
         let registers = states.0.as_mut_ptr().cast::<__m256i>();
         let mut x: [__m256i; REGISTERS] =
             std::array::from_fn(|i| _mm256_load_si256(registers.add(i)));
         while contexts.len() - done >= lanes && *at + SLACK_BYTES <= words.len() {
-            for (number, x) in x.iter_mut().enumerate() {
+            for (number, x) in x.iter_mut().enumerate().take(lanes / REGISTER_LANES) {
                 let first = done + number * REGISTER_LANES;
                 let context = _mm_loadl_epi64(contexts.as_ptr().add(first).cast());
                 let context = _mm256_cvtepu8_epi32(_mm_min_epu8(context, last));
@@ -232,44 +212,23 @@ unsafe fn store_low_bytes(register: __m256i, bytes: *mut u8) {
 }
 
 /// # Safety
-/// The CPU has the instructions; `lanes` is 8, 32 or 64; `entries` holds a table of 256; one symbol per context; as
-/// many words are free as there are symbols.
+/// The CPU has the instructions; `lanes` is a multiple of 8, at most 64; `entries` holds a table of 256; one symbol per
+/// context; as many words are free as there are symbols.
 #[target_feature(enable = "avx2,popcnt")]
 pub(super) unsafe fn encode(
     lanes: usize,
-    states: &mut States,
-    entries: &[u64],
-    sink: Sink,
-    contexts: &[u8],
-    symbols: &[u8],
-) -> usize {
-    // SAFETY: the caller's promise; so many registers hold the lanes.
-    unsafe {
-        match lanes {
-            REGISTER_LANES => encode_registers::<1>(states, entries, sink, contexts, symbols),
-            32 => encode_registers::<4>(states, entries, sink, contexts, symbols),
-            _ => encode_registers::<8>(states, entries, sink, contexts, symbols),
-        }
-    }
-}
-
-/// # Safety
-/// As of [`encode`].
-#[target_feature(enable = "avx2,popcnt")]
-unsafe fn encode_registers<const REGISTERS: usize>(
     states: &mut States,
     entries: &[u64],
     (words, mut free): Sink,
     contexts: &[u8],
     symbols: &[u8],
 ) -> usize {
-    let lanes = REGISTERS * REGISTER_LANES;
     let mut end = contexts.len() / lanes * lanes;
     let (short_contexts, short_symbols) = (&contexts[end..], &symbols[end..]);
     let sink: Sink = (&mut *words, free);
     free = encode_scalar(lanes, states, entries, sink, short_contexts, short_symbols);
     let last = _mm_set1_epi8((entries.len() / SYMBOLS - 1).min(255) as u8 as i8);
-    // SAFETY: `States` is at least as long as the registers and aligned. A whole step of contexts and symbols lies before `end`.
+    // SAFETY: `States` is as long as eight registers and aligned. A whole step of contexts and symbols lies before `end`.
     // Words are stored eight at a time where a whole step of them is free.
     unsafe {
         let registers = states.0.as_mut_ptr().cast::<__m256i>();
@@ -277,7 +236,7 @@ unsafe fn encode_registers<const REGISTERS: usize>(
             std::array::from_fn(|i| _mm256_load_si256(registers.add(i)));
         while end > 0 && free >= MAX_LANES + REGISTER_LANES {
             end -= lanes;
-            for (number, x) in x.iter_mut().enumerate().rev() {
+            for (number, x) in x.iter_mut().enumerate().take(lanes / REGISTER_LANES).rev() {
                 let first = end + number * REGISTER_LANES;
                 let context = _mm_loadl_epi64(contexts.as_ptr().add(first).cast());
                 let context = _mm_min_epu8(context, last);
