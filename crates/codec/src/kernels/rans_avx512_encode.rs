@@ -134,18 +134,54 @@ unsafe fn encode_pair<const PAIRS: usize, const PAIR: usize>(
     }
 }
 
-/// Low and high halves of entries.
-type Halves = (__m512i, __m512i);
+/// Entries of all lanes.
+struct Lanes {
+    /// Reciprocals of even lanes, and of odd ones, in the low halves of 64 bits; whatever is in the high ones.
+    even: __m512i,
+    odd: __m512i,
+    /// The high halves of entries.
+    high: __m512i,
+}
 
+/// Places of the entries of all lanes.
+#[repr(align(32))]
+struct Places([u16; REGISTER_LANES]);
+
+/// The entries of all lanes, loaded one by one at places that go through memory: a register gives away its numbers more
+/// slowly.
+///
 /// # Safety
 /// `entries` has a table of 256 for each context.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn entries_of(contexts: __m128i, symbols: __m128i, entries: &[u64]) -> Halves {
-    let index = _mm512_slli_epi32::<8>(_mm512_cvtepu8_epi32(contexts));
-    let index = _mm512_or_si512(index, _mm512_cvtepu8_epi32(symbols));
-    // SAFETY: the caller's promise.
-    unsafe { halves_gathered(index, entries) }
+unsafe fn entries_of(contexts: __m128i, symbols: __m128i, entries: &[u64]) -> Lanes {
+    let mut places = Places([0; REGISTER_LANES]);
+    let to = places.0.as_mut_ptr();
+    // SAFETY: 16 places are two registers; the caller's promise.
+    let (even, odd) = unsafe {
+        _mm_store_si128(to.cast(), _mm_unpacklo_epi8(symbols, contexts));
+        _mm_store_si128(to.add(8).cast(), _mm_unpackhi_epi8(symbols, contexts));
+        // Volatile, or the compiler takes the numbers from the registers after all.
+        let entry = |lane: usize| {
+            let place = to.add(lane).read_volatile();
+            entries.as_ptr().add(usize::from(place))
+        };
+        let two = |lane: usize| {
+            let low = _mm_castsi128_pd(_mm_loadl_epi64(entry(lane).cast()));
+            _mm_castpd_si128(_mm_loadh_pd(low, entry(lane + 2).cast()))
+        };
+        let eight = |lane: usize| {
+            let low = _mm256_set_m128i(two(lane + 4), two(lane));
+            let high = _mm256_set_m128i(two(lane + 12), two(lane + 8));
+            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+        };
+        (eight(0), eight(1))
+    };
+    Lanes {
+        even,
+        odd,
+        high: _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<32>(even), odd),
+    }
 }
 
 /// The same where most symbols are 0.
@@ -154,12 +190,17 @@ unsafe fn entries_of(contexts: __m128i, symbols: __m128i, entries: &[u64]) -> Ha
 /// As of [`entries_of`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn few_entries_of(contexts: __m128i, symbols: __m128i, entries: EncodeEntries) -> Halves {
+unsafe fn few_entries_of(contexts: __m128i, symbols: __m128i, entries: EncodeEntries) -> Lanes {
     let is_first = _mm_test_epi8_mask(symbols, symbols) == 0;
     match entries.firsts {
         Some([low, high]) if is_first => {
             let contexts = _mm512_cvtepu8_epi32(contexts);
-            (of_64(low, contexts), of_64(high, contexts))
+            let even = of_64(low, contexts);
+            Lanes {
+                even,
+                odd: _mm512_srli_epi64::<32>(even),
+                high: of_64(high, contexts),
+            }
         }
         // SAFETY: the caller's promise.
         _ => unsafe { entries_of(contexts, symbols, entries.all) },
@@ -174,7 +215,7 @@ unsafe fn few_entries_of(contexts: __m128i, symbols: __m128i, entries: EncodeEnt
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
 unsafe fn encoded(
     states: __m512i,
-    (reciprocal, high): Halves,
+    Lanes { even, odd, high }: Lanes,
     active: u16,
     words: *mut u16,
     free: &mut usize,
@@ -193,11 +234,8 @@ unsafe fn encoded(
         _mm256_mask_storeu_epi16(words.add(*free).cast(), ((1u32 << count) - 1) as u16, given)
     };
     let short = _mm512_mask_srli_epi32::<16>(states, full, states);
-    let even = _mm512_srli_epi64::<32>(_mm512_mul_epu32(short, reciprocal));
-    let odd = _mm512_mul_epu32(
-        _mm512_srli_epi64::<32>(short),
-        _mm512_srli_epi64::<32>(reciprocal),
-    );
+    let even = _mm512_srli_epi64::<32>(_mm512_mul_epu32(short, even));
+    let odd = _mm512_mul_epu32(_mm512_srli_epi64::<32>(short), odd);
     let quotient = _mm512_srlv_epi32(_mm512_mask_blend_epi32(0xaaaa, even, odd), shift);
     let next = _mm512_add_epi32(short, bias);
     let next = _mm512_add_epi32(next, _mm512_mullo_epi32(quotient, others));
@@ -219,62 +257,6 @@ unsafe fn nonzero(symbols: &[u8]) -> u32 {
         count += _mm512_test_epi8_mask(symbols, symbols).count_ones();
     }
     count
-}
-
-/// Low and high halves of the entries of all lanes.
-///
-/// # Safety
-/// `entries` has an entry for each index.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn halves_gathered(index: __m512i, entries: &[u64]) -> (__m512i, __m512i) {
-    // SAFETY: the caller's promise.
-    let (first, second) = unsafe {
-        (
-            eight_gathered(_mm512_castsi512_si256(index), entries),
-            eight_gathered(_mm512_extracti64x4_epi64::<1>(index), entries),
-        )
-    };
-    let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-    (
-        _mm512_permutex2var_epi32(first, even, second),
-        _mm512_permutex2var_epi32(first, odd, second),
-    )
-}
-
-/// # Safety
-/// `entries` has an entry for each index.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn eight_gathered(index: __m256i, entries: &[u64]) -> __m512i {
-    let (low, high) = (
-        _mm256_castsi256_si128(index),
-        _mm256_extracti128_si256::<1>(index),
-    );
-    // SAFETY: the caller's promise.
-    unsafe {
-        let first = two_gathered(_mm_cvtsi128_si64(low) as u64, entries);
-        let second = two_gathered(_mm_extract_epi64::<1>(low) as u64, entries);
-        let third = two_gathered(_mm_cvtsi128_si64(high) as u64, entries);
-        let fourth = two_gathered(_mm_extract_epi64::<1>(high) as u64, entries);
-        let low = _mm512_castsi256_si512(_mm256_set_m128i(second, first));
-        _mm512_inserti64x4::<1>(low, _mm256_set_m128i(fourth, third))
-    }
-}
-
-/// # Safety
-/// `entries` has an entry for both indices, of 32 bits each.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn two_gathered(indices: u64, entries: &[u64]) -> __m128i {
-    let entries = entries.as_ptr();
-    // SAFETY: the caller's promise.
-    unsafe {
-        let low = _mm_loadl_epi64(entries.add(indices as u32 as usize).cast());
-        let high = entries.add((indices >> 32) as usize).cast();
-        _mm_castpd_si128(_mm_loadh_pd(_mm_castsi128_pd(low), high))
-    }
 }
 
 /// Entries of a table of 64; only the low six bits of an index count.
