@@ -1,4 +1,4 @@
-//! Bit planes of bytes, and tables of 64 entries, with AVX-512: a plane of 64 bytes is a mask.
+//! Bit planes of bytes, tables, and places of large bytes with AVX-512: a plane of 64 bytes is a mask.
 
 #![allow(unsafe_code)] // Intrinsics; the callers in `counts.rs` answer for the CPU and the lengths.
 
@@ -111,4 +111,26 @@ pub(super) unsafe fn look_up_256(table: &[u8; 256], bins: &[u8], found: &mut [u8
         }
         at += left;
     }
+}
+
+/// Where symbols are `direct` or more; returns their number.
+///
+/// # Safety
+/// The CPU has the instructions.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn places_from(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize {
+    let direct = _mm512_set1_epi8(direct as i8);
+    let mut count = 0;
+    for (number, block) in symbols.chunks(64).enumerate() {
+        let active = u64::MAX >> (64 - block.len());
+        // SAFETY: as many bytes as are active are read.
+        let block = unsafe { _mm512_maskz_loadu_epi8(active, block.as_ptr().cast()) };
+        let mut found = _mm512_mask_cmpge_epu8_mask(active, block, direct);
+        while found != 0 {
+            places[count] = 64 * number as u32 + found.trailing_zeros();
+            count += 1;
+            found &= found - 1;
+        }
+    }
+    count
 }

@@ -251,7 +251,7 @@ levels!(pub(crate) fn words_of_symbols<W: Word>(symbols: &[u8], origin: W, words
 #[inline(always)]
 fn symbols_of_words_kernel<W: Word>(words: &[W], origin: W, symbols: &mut [u8]) {
     for (symbol, &word) in symbols.iter_mut().zip(words) {
-        *symbol = word.minus(origin).value().min(255) as u8;
+        *symbol = word.minus(origin).saturated();
     }
 }
 levels!(pub(crate) fn symbols_of_words<W: Word>(words: &[W], origin: W, symbols: &mut [u8]) = symbols_of_words_kernel);
@@ -282,8 +282,6 @@ levels!(pub(crate) fn places_in_table(
     width: u16, bins: &[u8], symbols: &[u8], places: &mut [u16]
 ) = places_in_table_kernel);
 
-/// Sets the first of `places`, of which there are as many as symbols, to where symbols are `direct` or more; returns
-/// their number.
 #[inline(always)]
 fn places_from_kernel(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize {
     /// Symbols that are compared at once; few blocks have one of the sought.
@@ -305,7 +303,22 @@ fn places_from_kernel(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize {
     }
     count
 }
-levels!(pub(crate) fn places_from(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize = places_from_kernel);
+levels!(fn places_portable(symbols: &[u8], direct: u8, places: &mut [u32]) -> usize = places_from_kernel);
+
+/// Sets the first of `places`, of which there are as many as symbols, to where symbols are `direct` or more; returns
+/// their number.
+pub(crate) fn places_from(level: Level, symbols: &[u8], direct: u8, places: &mut [u32]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(
+        level.instruction_set(),
+        InstructionSet::Avx512 | InstructionSet::Avx512Gfni
+    ) {
+        // SAFETY: `level` exists, so the CPU has the instructions.
+        #[allow(unsafe_code)]
+        return unsafe { counts_avx512::places_from(symbols, direct, places) };
+    }
+    places_portable(level, symbols, direct, places)
+}
 
 /// Raises marks to the symbols of their pixels.
 #[inline(always)]

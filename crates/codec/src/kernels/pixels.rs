@@ -10,6 +10,8 @@ pub(crate) trait Word: Copy + Default + Eq + Ord + Send + Sync + 'static {
     fn value(self) -> u32;
     /// Bits 0 to 7.
     fn low(self) -> u8;
+    /// The number, or 255 if it is larger.
+    fn saturated(self) -> u8;
     /// The number in the `BYTES` bytes given, lowest first.
     fn from_le(bytes: &[u8]) -> Self;
     /// Writes the number to the `BYTES` bytes given, lowest first.
@@ -37,6 +39,11 @@ macro_rules! word {
             #[inline(always)]
             fn low(self) -> u8 {
                 self as u8
+            }
+            #[inline(always)]
+            fn saturated(self) -> u8 {
+                // In bits of the word: more of them fit a register than of those of 32.
+                self.min(u8::MAX as $type) as u8
             }
             #[inline(always)]
             fn from_le(bytes: &[u8]) -> Self {
