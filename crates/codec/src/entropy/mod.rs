@@ -22,6 +22,7 @@ pub(crate) mod predict_lines;
 mod predict_lows;
 mod predict_model;
 mod predict_special;
+mod predict_walk;
 pub(crate) mod rans;
 pub(crate) mod rans_tables;
 pub(crate) mod zstd;

@@ -8,10 +8,10 @@ use super::predict::{
 };
 use super::predict_bits::read_line;
 use super::predict_contexts::{MAX_CONTEXTS, SYMBOLS};
-use super::predict_history::Predictor;
 use super::predict_lines::{Extent, Lines};
 use super::predict_lows::Lows;
 use super::predict_model::Model;
+use super::predict_walk::Predictor;
 use super::rans::{Decoder, LANES};
 use super::rans_tables::{DecodeTables, read_table};
 use super::zstd::Zstd;
@@ -194,20 +194,22 @@ fn read_lines(
     sink: &mut dyn Sink,
 ) -> Result<(), Error> {
     let Memory {
-        history,
+        histories,
         specials,
         numbers,
         lows: line_lows,
         bins,
         symbols,
         kinds: line_kinds,
+        base,
         low_bytes,
         decode_tables,
         ..
     } = memory;
     let kinds = specials.kinds(extent.count());
     let level = Level::best();
-    let Some(mut predictor) = Predictor::new(model, extent, history) else {
+    let has_spreads = context_of.special > 1;
+    let Some(mut predictor) = Predictor::new(model, extent, has_spreads, histories) else {
         return Ok(());
     };
     let lines = predictor.lines;
@@ -215,6 +217,7 @@ fn read_lines(
     grow(numbers, longest);
     grow(line_lows, longest);
     grow(line_kinds, longest);
+    grow(base, longest);
     grow(bins, longest);
     grow(symbols, longest);
     let Streams {
@@ -239,7 +242,8 @@ fn read_lines(
             if let Some(kinds) = kinds {
                 let kinds = &kinds[start..start + extent.frame()];
                 lines.gather(line, kinds, extent.columns, line_kinds);
-                leave_out(line_kinds, bins, numbers, predictor.base(line));
+                predictor.put_base(line, &mut base[..len]);
+                leave_out(line_kinds, bins, numbers, base);
             }
             context_of.replace(level, bins);
             stream.decode(decode_tables, bins, symbols)?;
@@ -259,7 +263,7 @@ fn read_lines(
                 read_line(&mut large, symbols, predictions, low_bits, numbers)?;
             }
             if kinds.is_some() {
-                put_bases(line_kinds, predictor.base(line), numbers);
+                put_bases(line_kinds, base, numbers);
             }
             predictor.leave(line, numbers);
             if kinds.is_some() {
