@@ -53,28 +53,60 @@ pub(crate) fn unpack(
     elements: usize,
     mut consume: impl FnMut(&[u8]) -> bool,
 ) -> bool {
-    let level = Level::best();
-    let mut planes = [0; 4 * BLOCK];
+    let mut unpacker = Unpacker::new(width, src, bits, elements);
     let mut block = [0; 4 * BLOCK];
-    let mut src = src;
-    let mut last = 0;
-    for first in (0..elements).step_by(BLOCK) {
-        let count = BLOCK.min(elements - first);
-        let len = padded(count * width, width);
-        let kept = len / (GROUP * width) * bits as usize;
-        let (front, rest) = src.split_at(kept);
-        planes[..kept].copy_from_slice(front);
-        if len != last {
-            planes[kept..len].fill(0);
-            last = len;
+    loop {
+        match unpacker.next(&mut block) {
+            0 => return true,
+            len if !consume(&block[..len]) => return false,
+            _ => {}
         }
-        bit_untranspose(level, width, &planes[..len], &mut block[..len]);
-        if !consume(&block[..count * width]) {
-            return false;
-        }
-        src = rest;
     }
-    true
+}
+
+/// Unpacks block by block.
+pub(crate) struct Unpacker<'a> {
+    width: usize,
+    src: &'a [u8],
+    bits: u32,
+    /// Indices that are not unpacked.
+    left: usize,
+    planes: [u8; 4 * BLOCK],
+    /// Bytes of the planes of the block before.
+    last: usize,
+}
+
+impl<'a> Unpacker<'a> {
+    /// `src` is `packed_len(elements, bits)` long.
+    pub(crate) fn new(width: usize, src: &'a [u8], bits: u32, elements: usize) -> Self {
+        Self {
+            width,
+            src,
+            bits,
+            left: elements,
+            planes: [0; 4 * BLOCK],
+            last: 0,
+        }
+    }
+
+    /// Puts the indices of the next block in front of `block`, which has room for [`BLOCK`]; returns their bytes, none
+    /// after the last.
+    pub(crate) fn next(&mut self, block: &mut [u8]) -> usize {
+        let count = BLOCK.min(self.left);
+        let len = padded(count * self.width, self.width);
+        let kept = len / (GROUP * self.width) * self.bits as usize;
+        let (front, rest) = self.src.split_at(kept);
+        self.planes[..kept].copy_from_slice(front);
+        if len != self.last {
+            self.planes[kept..len].fill(0);
+            self.last = len;
+        }
+        let planes = &self.planes[..len];
+        bit_untranspose(Level::best(), self.width, planes, &mut block[..len]);
+        self.src = rest;
+        self.left -= count;
+        count * self.width
+    }
 }
 
 /// Bytes of a block that is filled up to a multiple of 8 indices.

@@ -31,28 +31,30 @@
 
 use super::bit_stream::BitWriter;
 use super::predict_contexts::{ContextBins, Histogram, SYMBOLS};
-use super::predict_history::History;
 use super::predict_learn;
 use super::predict_lines::Extent;
 use super::predict_special::Specials;
+use super::predict_walk::Histories;
 use super::rans_tables::{DecodeTables, EncodeTables, TOTAL};
 use crate::kernels::levels::Level;
 use crate::kernels::predict::BINS;
 use crate::kernels::predict_contexts::contexts;
 
-pub(crate) use super::predict_decode::decode;
+pub(crate) use super::predict_decode::{Sink, decode};
 pub(crate) use super::predict_encode::{encode, estimate};
 
 /// Memory of the predicted payload, kept from chunk to chunk.
 #[derive(Default)]
 pub(crate) struct Memory {
-    pub(super) history: History,
+    pub(super) histories: Histories,
     pub(super) learner: predict_learn::Memory,
     pub(crate) specials: Specials,
     /// One line.
     pub(super) numbers: Vec<i32>,
     pub(super) zigzags: Vec<u32>,
     pub(super) lows: Vec<u32>,
+    pub(super) kinds: Vec<u8>,
+    pub(super) base: Vec<i32>,
     /// All lines.
     pub(super) bins: Vec<u8>,
     pub(super) symbols: Vec<u8>,

@@ -70,6 +70,22 @@ pub(super) fn find_contexts(
     }
 }
 
+/// Makes one context of all where the others save no more than so many bits.
+pub(super) fn join_all(contexts: &mut Vec<ContextBins>, worth_bits: f64) {
+    let Some((first, others)) = contexts.split_first_mut() else {
+        return;
+    };
+    let histogram = others.iter().fold(first.histogram, |all, context| {
+        sum(&all, &context.histogram)
+    });
+    let apart: f64 = others.iter().map(|context| context.cost).sum();
+    let together = cost(&histogram);
+    if together <= first.cost + apart + worth_bits {
+        (first.histogram, first.cost) = (histogram, together);
+        contexts.truncate(1);
+    }
+}
+
 /// The context whose join with the next loses least.
 fn cheapest(contexts: &[ContextBins]) -> Option<usize> {
     let pairs = contexts.len().checked_sub(1)?;
@@ -126,6 +142,12 @@ mod tests {
         let firsts: Vec<u8> = found.iter().map(|context| context.first).collect();
         assert_eq!(firsts, [0, 40]);
         assert_eq!(contexts(&histograms, 1).len(), 1);
+        let mut found = found;
+        join_all(&mut found, 0.0);
+        assert_eq!(found.len(), 2);
+        join_all(&mut found, 1e9);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].histogram, contexts(&histograms, 1)[0].histogram);
         assert_eq!(contexts(&vec![[0; SYMBOLS]; BINS], 24).len(), 1);
     }
 }

@@ -5,11 +5,13 @@ use super::bits::{pack, packed_len};
 use super::indices::grow;
 use super::predict::{ContextOf, Memory, SPECIAL, SPECIAL_FREQUENCIES, leave_out, low_width};
 use super::predict_bits::write_line;
-use super::predict_contexts::{ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, cost, find_contexts};
-use super::predict_history::Predictor;
+use super::predict_contexts::{
+    ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, cost, find_contexts, join_all,
+};
 use super::predict_learn::{self, Choice};
 use super::predict_lines::{Extent, Lines};
 use super::predict_model::Model;
+use super::predict_walk::Predictor;
 use super::rans::{Encoder, lanes_for};
 use super::rans_tables::{normalise, write_table, written_bytes};
 use super::zstd::Zstd;
@@ -99,12 +101,16 @@ fn prepare(
         extent,
         choice,
         &mut memory.learner,
-        &mut memory.history,
+        &mut memory.histories,
     );
     let lines = Lines::new(model.order, extent)?;
     let coded = walk(memory, numbers, extent, &model);
     let most = (coded / NUMBERS_PER_CONTEXT).clamp(1, MAX_CONTEXTS);
     find_contexts(&memory.histograms, most, &mut memory.contexts);
+    let bits = |context: &ContextBins| cost(&context.histogram);
+    let bits: f64 = memory.contexts.iter().map(bits).sum();
+    let bits = bits + coded as f64 * f64::from(model.low_bits);
+    join_all(&mut memory.contexts, choice.worth_of_contexts() * bits);
     Some(Prepared {
         model,
         lines,
@@ -141,9 +147,10 @@ fn write(
 /// many pixels are not special.
 fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) -> usize {
     let Memory {
-        history,
+        histories,
         specials,
         numbers: line_numbers,
+        base,
         zigzags,
         lows,
         bins,
@@ -158,13 +165,14 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
     histograms.clear();
     histograms.resize(2 * BINS, [0; SYMBOLS]);
     large.clear();
-    let Some(mut predictor) = Predictor::new(model, extent, history) else {
+    let Some(mut predictor) = Predictor::new(model, extent, true, histories) else {
         return 0;
     };
     let lines = predictor.lines;
     let longest = lines.longest();
     grow(line_numbers, longest);
     grow(zigzags, longest);
+    grow(base, longest);
     grow(lows, longest);
     grow(bins, numbers.len());
     grow(symbols, numbers.len());
@@ -176,7 +184,11 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
         for line in 0..lines.count() {
             let len = lines.len(line);
             let line_numbers = &mut line_numbers[..len];
-            lines.gather(line, &numbers[pixels.clone()], extent.columns, line_numbers);
+            let (start, step) = lines.walk(line, extent.columns);
+            let is_copied = step > 1 || kinds.is_some();
+            if is_copied {
+                lines.gather(line, &numbers[pixels.clone()], extent.columns, line_numbers);
+            }
             predictor.predict(line);
             let bins = &mut bins[done..done + len];
             let symbols = &mut symbols[done..done + len];
@@ -184,8 +196,14 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
             if let Some(kinds) = kinds {
                 // The symbols are not yet made: their place holds the kinds.
                 lines.gather(line, &kinds[pixels.clone()], extent.columns, symbols);
-                leave_out(symbols, bins, line_numbers, predictor.base(line));
+                predictor.put_base(line, &mut base[..len]);
+                leave_out(symbols, bins, line_numbers, base);
             }
+            let line_numbers = if is_copied {
+                &*line_numbers
+            } else {
+                &numbers[pixels.start + start..][..len]
+            };
             let predictions = predictor.predictions(len);
             let largest = kernels::split(
                 level,

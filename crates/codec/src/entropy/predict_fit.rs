@@ -4,7 +4,7 @@
 //! or rough regions, where everything is far from everything, do not decide for the others.
 
 use crate::kernels::levels::Level;
-use crate::kernels::predict_fit::{WIDTH, accumulate};
+use crate::kernels::predict_fit::{WIDTH, accumulate, products};
 
 /// Relative ridge: keeps features that say the same apart.
 const RIDGE: f64 = 1e-6;
@@ -60,17 +60,16 @@ impl Samples {
         solve(&mut products, count + 1)
     }
 
-    /// Targets and what weights make of their features.
-    pub(crate) fn residuals<'a>(
-        &'a self,
-        count: usize,
-        weights: &'a [f64; WIDTH],
-    ) -> impl Iterator<Item = f32> + 'a {
-        let weights = weights.map(|weight| weight as f32);
-        self.rows.iter().map(move |row| {
-            let pairs = row[..=count].iter().zip(&weights);
-            row[count + 1] - pairs.map(|(feature, weight)| feature * weight).sum::<f32>()
-        })
+    /// The differences of targets and what the weights of `count` features make of them.
+    pub(crate) fn residuals(&self, count: usize, weights: &[f64; WIDTH], residuals: &mut Vec<f32>) {
+        let mut factors = [0.0; WIDTH];
+        for (factor, &weight) in factors[..=count].iter_mut().zip(weights) {
+            *factor = -weight as f32;
+        }
+        factors[count + 1] = 1.0;
+        residuals.clear();
+        residuals.resize(self.rows.len(), 0.0);
+        products(Level::best(), &self.rows, &factors, residuals);
     }
 
     /// The targets for `count` features.
@@ -127,6 +126,8 @@ mod tests {
         for (weight, expected) in weights.iter().zip([0.5, -2.0, 0.0, 3.0]) {
             assert!((weight - expected).abs() < 1e-3, "{weights:?}");
         }
-        assert!(samples.residuals(3, &weights).all(|r| r.abs() < 0.01));
+        let mut residuals = Vec::new();
+        samples.residuals(3, &weights, &mut residuals);
+        assert!(residuals.len() == 500 && residuals.iter().all(|r| r.abs() < 0.01));
     }
 }

@@ -1,7 +1,7 @@
-//! The predictor as it walks over the lines of all frames: what it remembers, expects and is told.
+//! What is remembered of the lines of all frames, and what is expected of the next one.
 //!
-//! For each line in turn, [`Predictor::predict`] gives predictions and bins of expected spread, then
-//! [`Predictor::leave`] takes the numbers. Neighbours outside the frame:
+//! For each line in turn, [`Walker::predict`] gives predictions and bins of expected spread, then [`Walker::leave`]
+//! takes the numbers. Neighbours outside the frame:
 //!
 //! * beside a line, its first or last number is repeated;
 //! * before the first line of a frame come 16 lines equal to the first line of the frame before; in the first frame,
@@ -11,6 +11,8 @@
 //! What is remembered of a number is its prediction and the residual, limited to the model's largest distance. Running
 //! means move 1, 1/2, 1/3 … 1/8 of the way to each frame, and have four fraction bits. Lines of the mean before the
 //! current one hold the current frame already.
+//!
+//! Numbers are remembered as cells of 32 bits, or of 16 bits without a center that all are near to.
 
 use super::predict_fit::Samples;
 use super::predict_lines::{Extent, Lines};
@@ -18,6 +20,7 @@ use super::predict_model::{self, MAX_SPREADS, MAX_TAPS, Model, Source, base, spr
 use crate::entropy::indices::grow;
 use crate::kernels::levels::Level;
 use crate::kernels::predict::{self as kernels, BLOCK, Left, padded};
+use crate::kernels::predict_expect::{Cell, Expect, expect};
 
 /// Lines of the current frame that are remembered: three rows above and a column to the left are 13 diagonals back.
 const RING: usize = 16;
@@ -26,60 +29,63 @@ const PAD: usize = 4;
 /// 256 / n: how far running means move towards frame n.
 const GAINS: [i32; 8] = [256, 128, 85, 64, 51, 43, 37, 32];
 const MEAN_BITS: u32 = 4;
-/// Every so many numbers of a line are a sample.
-const SAMPLE_STEP: usize = 7;
 
-/// Memory of a predictor, kept from chunk to chunk.
+/// Memory of a walker, kept from chunk to chunk.
 #[derive(Default)]
-pub(crate) struct History {
-    values: Vec<i32>,
-    spreads: Vec<i32>,
-    averages: Vec<i32>,
-    roots: Vec<i32>,
-    zeros: Vec<i32>,
+pub(crate) struct History<C> {
+    values: Vec<C>,
+    spreads: Vec<C>,
+    averages: Vec<C>,
+    zeros: Vec<C>,
     predictions: Vec<i32>,
     bins: Vec<u8>,
     /// The first line of the frame before: values, then spreads.
-    first_line: Vec<i32>,
-    before: Vec<i32>,
-    incoming: Vec<i32>,
+    first_line: Vec<C>,
+    before: Vec<C>,
+    incoming: Vec<C>,
     fine_means: Vec<i32>,
-    means: Vec<i32>,
-    spread_means: Vec<i32>,
+    means: Vec<C>,
+    spread_means: Vec<C>,
     /// Where position 0 of each line is, or would be, in the five above.
     origins: Vec<isize>,
 }
 
 /// See the module.
-pub(super) struct Predictor<'a> {
+pub(super) struct Walker<'a, C> {
     pub(crate) model: &'a Model,
     pub(crate) lines: Lines,
     level: Level,
-    history: &'a mut History,
+    history: &'a mut History<C>,
+    /// What cells leave out of numbers.
+    center: i32,
     pitch: usize,
     /// Where position 0 of each line in the ring is, or would be.
     starts: [isize; RING],
     /// How many lines back and positions along each neighbour is.
     offsets: [(isize, isize); MAX_TAPS],
     frame: usize,
+    /// Whether spreads are of interest: with one context, they are not.
+    has_spreads: bool,
+    /// Bias of the prediction, and what the cells lack: each product of one lacks that of the center.
+    bias: i32,
 }
 
-impl<'a> Predictor<'a> {
+impl<'a, C: Cell> Walker<'a, C> {
     /// `None` where the frames are too small for the model.
-    pub(crate) fn new(model: &'a Model, extent: &Extent, history: &'a mut History) -> Option<Self> {
+    pub(crate) fn new(
+        model: &'a Model,
+        extent: &Extent,
+        (center, has_spreads): (i32, bool),
+        history: &'a mut History<C>,
+    ) -> Option<Self> {
         let lines = Lines::new(model.order, extent)?;
         let line = padded(lines.longest());
         let pitch = line + 2 * PAD + BLOCK;
         grow(&mut history.values, RING * pitch);
         grow(&mut history.spreads, RING * pitch);
         grow(&mut history.averages, lines.positions() + BLOCK);
-        for scratch in [
-            &mut history.roots,
-            &mut history.zeros,
-            &mut history.predictions,
-        ] {
-            grow(scratch, line);
-        }
+        grow(&mut history.zeros, line);
+        grow(&mut history.predictions, line);
         grow(&mut history.bins, line);
         grow(&mut history.first_line, 2 * pitch);
         if model.temporal {
@@ -94,19 +100,20 @@ impl<'a> Predictor<'a> {
             for frame in [
                 &mut history.before,
                 &mut history.incoming,
-                &mut history.fine_means,
                 &mut history.means,
                 &mut history.spread_means,
             ] {
                 grow(frame, end + BLOCK);
             }
+            grow(&mut history.fine_means, end + BLOCK);
             history.fine_means[..end].fill(0);
-            history.spread_means[..end].fill(0);
+            history.spread_means[..end].fill(C::default());
         }
-        history.averages[..lines.positions()].fill(0);
-        history.zeros[..line].fill(0);
-        history.first_line[..pitch].fill(model.start);
-        history.first_line[pitch..2 * pitch].fill(0);
+        history.averages[..lines.positions()].fill(C::default());
+        history.bins.fill(0);
+        history.zeros[..line].fill(C::of(center.wrapping_neg()));
+        history.first_line[..pitch].fill(C::of(model.start.wrapping_sub(center)));
+        history.first_line[pitch..2 * pitch].fill(C::default());
         let mut offsets = [(0, 0); MAX_TAPS];
         for (offset, tap) in offsets.iter_mut().zip(taps(model.order, true)) {
             *offset = lines.neighbour(tap.above.into(), tap.left.into());
@@ -116,16 +123,25 @@ impl<'a> Predictor<'a> {
             lines,
             level: Level::best(),
             history,
+            center,
             pitch,
             starts: [0; RING],
             offsets,
             frame: 0,
+            has_spreads,
+            bias: 0,
         })
     }
 
     /// Prepares for the lines of a frame; frames come in order.
     pub(crate) fn begin_frame(&mut self, frame: usize) {
         self.frame = frame;
+        let weights = &self.model.weights[self.set()];
+        let sum = weights
+            .taps
+            .iter()
+            .fold(0, |sum: i32, &weight| sum.wrapping_add(weight));
+        self.bias = weights.bias.wrapping_add(sum.wrapping_mul(self.center));
         self.starts = std::array::from_fn(|slot| (slot * self.pitch + PAD) as isize);
         let history = &mut *self.history;
         let (values, spreads) = history.first_line.split_at(self.pitch);
@@ -167,8 +183,8 @@ impl<'a> Predictor<'a> {
     }
 
     /// The neighbours of a line, in their order.
-    fn neighbours(&self, line: usize) -> [&[i32]; MAX_TAPS] {
-        let mut slices: [&[i32]; MAX_TAPS] = [&[]; MAX_TAPS];
+    fn neighbours(&self, line: usize) -> [&[C]; MAX_TAPS] {
+        let mut slices: [&[C]; MAX_TAPS] = [&[]; MAX_TAPS];
         let first = self.lines.first(line) as isize;
         let taps = taps(self.model.order, self.later());
         for ((slice, tap), &offset) in slices.iter_mut().zip(taps).zip(&self.offsets) {
@@ -185,7 +201,7 @@ impl<'a> Predictor<'a> {
         line: isize,
         first: isize,
         (back, along): (isize, isize),
-    ) -> &[i32] {
+    ) -> &[C] {
         let (line, position) = (line - back, first + along);
         match source {
             Source::Frame => &self.history.values[self.in_ring(line, position)..],
@@ -194,10 +210,10 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    /// The spreads that are looked at for a line, after its roots are known, and their number.
-    pub(crate) fn spreads(&self, line: usize) -> ([&[i32]; MAX_SPREADS], usize) {
+    /// The spreads that are looked at for a line, and their number. Nothing is in the place of roots, [`Self::root`].
+    fn spreads(&self, line: usize) -> ([&[C]; MAX_SPREADS], usize) {
         let first = self.lines.first(line);
-        let mut slices: [&[i32]; MAX_SPREADS] = [&[]; MAX_SPREADS];
+        let mut slices: [&[C]; MAX_SPREADS] = [&[]; MAX_SPREADS];
         let near = spread_taps(self.model.order);
         for (slice, &(above, left)) in slices.iter_mut().zip(near) {
             let (back, along) = self.lines.neighbour(above.into(), left.into());
@@ -205,7 +221,6 @@ impl<'a> Predictor<'a> {
             *slice = &self.history.spreads[at..];
         }
         slices[near.len()] = &self.history.averages[first..];
-        slices[near.len() + 1] = &self.history.roots;
         if self.later() {
             let at = self.place(line);
             slices[near.len() + 2] = &self.history.spread_means[at..];
@@ -216,35 +231,36 @@ impl<'a> Predictor<'a> {
         )
     }
 
+    /// Which of the spreads is the root of the prediction.
+    fn root(&self) -> usize {
+        spread_taps(self.model.order).len() + 1
+    }
+
     /// Predicts a line and the spread of its residuals.
     pub(crate) fn predict(&mut self, line: usize) {
         let len = padded(self.lines.len(line));
         let mut predictions = std::mem::take(&mut self.history.predictions);
-        let mut roots = std::mem::take(&mut self.history.roots);
         let mut bins = std::mem::take(&mut self.history.bins);
         let weights = &self.model.weights[self.set()];
         let neighbours = self.neighbours(line);
-        let base = self.base(line);
         let count = taps(self.model.order, self.later()).len();
-        kernels::predict(
-            self.level,
-            &neighbours[..count],
-            &weights.taps[..count],
-            weights.bias,
-            self.model.shift,
-            base,
-            &mut predictions[..len],
-        );
-        kernels::roots(self.level, &predictions[..len], &mut roots[..len]);
-        self.history.roots = roots;
-        let (spreads, count) = self.spreads(line);
-        kernels::bins(
-            self.level,
-            &spreads[..count],
-            &weights.spreads[..count],
-            weights.spread_bias,
-            &mut bins[..len],
-        );
+        let (spreads, mut spread_count) = self.spreads(line);
+        if !self.has_spreads {
+            spread_count = 0;
+        }
+        let e = Expect {
+            taps: &neighbours[..count],
+            weights: &weights.taps[..count],
+            bias: self.bias,
+            shift: self.model.shift,
+            base: self.base(line),
+            center: self.center,
+            spreads: &spreads[..spread_count],
+            spread_weights: &weights.spreads[..spread_count],
+            spread_bias: weights.spread_bias,
+            root: self.root(),
+        };
+        expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
         self.history.predictions = predictions;
         self.history.bins = bins;
     }
@@ -260,7 +276,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// What the predictions of a line are corrections to: it stands for numbers that are not coded.
-    pub(crate) fn base(&self, line: usize) -> &[i32] {
+    fn base(&self, line: usize) -> &[C] {
         let base = base(self.model.order, self.later());
         match taps(self.model.order, self.later()).get(base) {
             Some(tap) => {
@@ -271,28 +287,51 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    /// Adds samples of the line that was predicted last: of what is looked at, and the spread that is found.
-    pub(crate) fn sample_spreads(&self, line: usize, numbers: &[i32], samples: &mut Samples) {
+    /// The same as numbers.
+    pub(crate) fn put_base(&self, line: usize, numbers: &mut [i32]) {
+        for (number, cell) in numbers.iter_mut().zip(self.base(line)) {
+            *number = cell.get().wrapping_add(self.center);
+        }
+    }
+
+    /// Adds every `step`-th number of the line that was predicted last to samples: what is looked at, and the spread that
+    /// is found.
+    pub(crate) fn sample_spreads(
+        &self,
+        line: usize,
+        step: usize,
+        numbers: &[i32],
+        samples: &mut Samples,
+    ) {
         let (slices, count) = self.spreads(line);
-        for i in (line % SAMPLE_STEP..numbers.len()).step_by(SAMPLE_STEP) {
-            let residual = numbers[i].wrapping_sub(self.history.predictions[i]);
-            let features = slices[..count].iter().map(|slice| slice[i] as f32);
+        for i in (line % step..numbers.len()).step_by(step) {
+            let prediction = self.history.predictions[i];
+            let residual = numbers[i].wrapping_sub(prediction);
+            let feature = |(place, slice): (usize, &&[C])| {
+                if place == self.root() {
+                    kernels::root(prediction) as f32
+                } else {
+                    slice[i].get() as f32
+                }
+            };
             samples.push(
-                features,
+                slices[..count].iter().enumerate().map(feature),
                 kernels::spread(residual, self.model.low_bits) as f32,
             );
         }
     }
 
-    /// Takes the numbers of the line that was predicted last.
-    pub(crate) fn leave(&mut self, line: usize, numbers: &[i32]) {
+    /// Takes the numbers of the line that was predicted last. False where one of them is no cell: then nothing but the
+    /// place of the line has changed.
+    pub(crate) fn leave(&mut self, line: usize, numbers: &[i32]) -> bool {
         let len = numbers.len();
         let first = self.lines.first(line);
         let slot = line % RING;
         self.starts[slot] = (slot * self.pitch + PAD) as isize - first as isize;
         let at = self.in_ring(line as isize, first as isize);
         let history = &mut *self.history;
-        kernels::leave(
+        let spreads = if self.has_spreads { len } else { 0 };
+        let are_cells = kernels::leave(
             self.level,
             numbers,
             &history.predictions[..len],
@@ -300,16 +339,22 @@ impl<'a> Predictor<'a> {
             self.model.low_bits,
             Left {
                 values: &mut history.values[at..at + len],
-                spreads: &mut history.spreads[at..at + len],
+                center: self.center,
+                spreads: &mut history.spreads[at..at + spreads],
             },
         );
+        if !are_cells {
+            return false;
+        }
         repeat_ends(&mut history.values[at - PAD..at + len + PAD]);
-        repeat_ends(&mut history.spreads[at - PAD..at + len + PAD]);
-        kernels::blur(
-            self.level,
-            &history.spreads[at - 2..at + len + 2],
-            &mut history.averages[first..first + len],
-        );
+        if self.has_spreads {
+            repeat_ends(&mut history.spreads[at - PAD..at + len + PAD]);
+            kernels::blur(
+                self.level,
+                &history.spreads[at - 2..at + len + 2],
+                &mut history.averages[first..first + len],
+            );
+        }
         if line == 0 {
             let numbers = at - PAD..at - PAD + self.pitch;
             let (values, spreads) = history.first_line.split_at_mut(self.pitch);
@@ -321,6 +366,7 @@ impl<'a> Predictor<'a> {
         if self.model.temporal {
             self.remember(line, at, len);
         }
+        true
     }
 
     /// Keeps a line, which the ring has at `at`, for the frames after this one.
@@ -345,19 +391,69 @@ impl<'a> Predictor<'a> {
             &mut history.means[inner.clone()],
         );
         repeat_ends(&mut history.means[outer.clone()]);
-        kernels::average(
-            self.level,
-            &history.spreads[at..at + len],
-            0,
-            gain,
-            &mut history.spread_means[inner],
-        );
-        repeat_ends(&mut history.spread_means[outer]);
+        if self.has_spreads {
+            kernels::average(
+                self.level,
+                &history.spreads[at..at + len],
+                0,
+                gain,
+                &mut history.spread_means[inner],
+            );
+            repeat_ends(&mut history.spread_means[outer]);
+        }
+    }
+}
+
+impl<'a> Walker<'a, i16> {
+    /// The same with cells of 32 bits, in `wide`.
+    pub(crate) fn widened(&self, wide: &'a mut History<i32>) -> Walker<'a, i32> {
+        let (history, center) = (&*self.history, self.center);
+        let values = |cells: &[i16], wide: &mut Vec<i32>| {
+            wide.clear();
+            wide.extend(cells.iter().map(|&cell| i32::from(cell) + center));
+        };
+        let spreads = |cells: &[i16], wide: &mut Vec<i32>| {
+            wide.clear();
+            wide.extend(cells.iter().map(|&cell| i32::from(cell)));
+        };
+        values(&history.values, &mut wide.values);
+        values(&history.first_line[..self.pitch], &mut wide.first_line);
+        let first_spreads = history.first_line[self.pitch..].iter();
+        wide.first_line
+            .extend(first_spreads.map(|&cell| i32::from(cell)));
+        values(&history.before, &mut wide.before);
+        values(&history.incoming, &mut wide.incoming);
+        values(&history.means, &mut wide.means);
+        values(&history.zeros, &mut wide.zeros);
+        spreads(&history.spreads, &mut wide.spreads);
+        spreads(&history.averages, &mut wide.averages);
+        spreads(&history.spread_means, &mut wide.spread_means);
+        wide.fine_means.clear();
+        let center_of_means = center << MEAN_BITS;
+        let fine_means = history.fine_means.iter();
+        wide.fine_means
+            .extend(fine_means.map(|&mean| mean + center_of_means));
+        wide.origins.clone_from(&history.origins);
+        wide.predictions.clone_from(&history.predictions);
+        wide.bins.clone_from(&history.bins);
+        Walker {
+            model: self.model,
+            lines: self.lines,
+            level: self.level,
+            history: wide,
+            center: 0,
+            pitch: self.pitch,
+            starts: self.starts,
+            offsets: self.offsets,
+            frame: self.frame,
+            has_spreads: self.has_spreads,
+            bias: self.model.weights[self.set()].bias,
+        }
     }
 }
 
 /// Repeats the first and last number of a line on both sides.
-fn repeat_ends(line: &mut [i32]) {
+fn repeat_ends<C: Cell>(line: &mut [C]) {
     let end = line.len() - PAD;
     let (first, last) = (line[PAD], line[end - 1]);
     line[..PAD].fill(first);

@@ -1,15 +1,15 @@
 //! What the encoder learns from a chunk: what to look at, and the weights of a [`Model`].
 //!
-//! Weights of neighbours are fitted at pixels drawn from the whole chunk, for each kind of model; the kind with the
-//! smallest residuals is taken, and a simpler kind unless the other one gains [`WORTH`]. Weights of spreads are then
-//! fitted on residuals of a few small parts of the chunk, over which the predictor walks as it will over the whole.
+//! Weights of neighbours are fitted at pixels drawn from the whole chunk, the same ones for each kind of model; the kind
+//! with the smallest residuals is taken, and a simpler kind unless the other one gains [`WORTH`]. Weights of spreads are
+//! then fitted on residuals of a few small parts of the chunk, over which the predictor walks as it will over the whole.
 
 use super::predict_fit::Samples;
-use super::predict_history::{History, Predictor};
 use super::predict_lines::{Extent, FEWEST_COLUMNS, Order};
 use super::predict_model::{
     MAX_TAPS, MOST_SHIFT, Model, Source, Tap, Weights, base, spreads, taps,
 };
+use super::predict_walk::{Histories, Predictor};
 use crate::kernels::predict_fit::WIDTH;
 
 /// What may be looked at.
@@ -21,11 +21,27 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// Whatever is smallest.
+    /// What is right where nothing is asked for.
     pub(crate) const ANY: Self = Self {
         orders: Orders::Any,
         temporal: None,
     };
+
+    /// How much better than a simpler model one of an order has to be.
+    fn worth(&self, order: Order) -> f64 {
+        match (order, self.orders) {
+            (Order::Diagonals, Orders::Any) => WORTH_OF_TIME,
+            _ => WORTH,
+        }
+    }
+
+    /// Which part of all bits contexts have to save: a decoder that needs none is a third faster.
+    pub(super) fn worth_of_contexts(&self) -> f64 {
+        match self.orders {
+            Orders::Smallest => 0.0,
+            _ => WORTH_OF_CONTEXTS,
+        }
+    }
 
     fn allows(&self, order: Order, extent: &Extent) -> bool {
         match self.orders {
@@ -33,7 +49,7 @@ impl Choice {
             // Nothing is predicted by nothing, earlier frames least of all.
             _ if order == Order::Flat => self.temporal != Some(true) || extent.frames == 1,
             Orders::Quick => order != Order::Diagonals,
-            Orders::Any => true,
+            Orders::Any | Orders::Smallest => true,
         }
     }
 }
@@ -41,8 +57,10 @@ impl Choice {
 /// Which pixels of the same frame may be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Orders {
-    /// Whatever is smallest.
+    /// Whatever is smallest, but for little gain none that takes longer.
     Any,
+    /// Whatever is smallest.
+    Smallest,
     /// The same without pixels to the left, which take longer.
     Quick,
     /// Those of one order.
@@ -51,6 +69,10 @@ pub(crate) enum Orders {
 
 /// Bits per number by which a model has to be better than a simpler one, as a fraction.
 const WORTH: f64 = 0.008;
+/// The same where the better one takes twice as long.
+const WORTH_OF_TIME: f64 = 0.025;
+/// A fraction of all bits.
+const WORTH_OF_CONTEXTS: f64 = 0.01;
 /// Samples per weight set.
 const MOST_SAMPLES: usize = 4_000;
 const FEWEST_SAMPLES: usize = 800;
@@ -63,16 +85,18 @@ const RUN_STEP: usize = 2;
 const REACH: usize = 3;
 /// Frames over which the mean is formed again for a sample: earlier ones count for less than a tenth.
 const FRAMES_OF_MEAN: usize = 16;
-/// Extent of a part that spreads are learnt on, and columns of it where there are few numbers.
-const PART: Extent = Extent {
-    frames: 3,
-    rows: 40,
-    columns: 512,
-};
+/// Columns of a part that spreads are learnt on, and where there are few numbers.
+const PART_COLUMNS: usize = 512;
 const FEWEST_PART_COLUMNS: usize = 64;
 /// Numbers for each number of a row of a part.
 const NUMBERS_PER_COLUMN: usize = 1024;
 const MOST_PARTS: usize = 4;
+/// Samples of spreads that are wanted.
+const SPREAD_SAMPLES: usize = 8_000;
+/// Numbers of a line between samples, at least.
+const LEAST_SPREAD_STEP: usize = 5;
+/// Every so many residuals are looked at to see whether limits help.
+const BITS_STEP: usize = 3;
 /// One part for so many numbers.
 const NUMBERS_PER_PART: usize = 1 << 18;
 /// Lines of a part whose neighbours are partly outside.
@@ -91,9 +115,22 @@ const LIMIT_WORTH: f64 = 0.003;
 /// Memory of the learner, kept from chunk to chunk.
 #[derive(Default)]
 pub(crate) struct Memory {
+    /// Of frames without an earlier one, and with.
+    drawn: [Vec<Drawn>; 2],
     samples: Samples,
+    /// Of spreads without and with a limit, of both kinds of frames.
+    tried: [[Samples; 2]; 2],
+    residuals: Vec<f32>,
     magnitudes: Vec<f32>,
     line: Vec<i32>,
+}
+
+/// A pixel and its neighbours.
+struct Drawn {
+    own: f32,
+    /// The same as a difference from the first neighbour, and the other neighbours likewise.
+    difference: f32,
+    near: [f32; MAX_TAPS],
 }
 
 /// The model for `numbers`, of which there are as many as `extent` says.
@@ -102,56 +139,52 @@ pub(super) fn learn(
     extent: &Extent,
     choice: Choice,
     memory: &mut Memory,
-    history: &mut History,
+    histories: &mut Histories,
 ) -> Model {
     let learner = Learner { numbers, extent };
+    let orders = [Order::Flat, Order::Rows, Order::Diagonals];
+    let is_considered = |order: &Order| choice.allows(*order, extent) && learner.suits(*order);
+    let widest = orders.into_iter().rfind(is_considered);
+    let widest = widest.unwrap_or(Order::Flat);
+    let has_later = extent.frames > 1 && widest != Order::Flat && choice.temporal != Some(false);
+    for later in 0..=usize::from(has_later) {
+        learner.draw(widest, later == 1, &mut memory.drawn[later]);
+    }
     let mut best: Option<(f64, Kind)> = None;
-    for order in [Order::Flat, Order::Rows, Order::Diagonals] {
-        if !choice.allows(order, extent) || !learner.suits(order) {
-            continue;
-        }
-        let first = learner.fit(order, false, memory);
-        let is_alone = extent.frames == 1 || order == Order::Flat || choice.temporal == Some(false);
-        let mut consider = |bits: f64, kind: Kind| {
-            if best.is_none_or(|(least, _)| bits < least - WORTH * (1.0 + least)) {
+    for order in orders.into_iter().filter(is_considered) {
+        let first = learner.fit((order, widest), false, memory);
+        let is_alone = !has_later || order == Order::Flat;
+        let worth = choice.worth(order);
+        let mut consider = |bits: f64, later: Option<Fit>| {
+            if best.is_none_or(|(least, _)| bits < least - worth * (1.0 + least)) {
+                let kind = Kind {
+                    order,
+                    first,
+                    later,
+                };
                 best = Some((bits, kind));
             }
         };
         if is_alone || choice.temporal.is_none() {
-            consider(
-                first.bits,
-                Kind {
-                    order,
-                    first,
-                    later: None,
-                },
-            );
+            consider(first.bits, None);
         }
         if !is_alone {
-            let later = learner.fit(order, true, memory);
+            let later = learner.fit((order, widest), true, memory);
             let frames = extent.frames as f64;
             let bits = (later.bits * (frames - 1.0) + first.bits) / frames;
-            consider(
-                bits,
-                Kind {
-                    order,
-                    first,
-                    later: Some(later),
-                },
-            );
+            consider(bits, Some(later));
         }
     }
     let kind = best.map_or_else(
         || Kind {
             order: Order::Flat,
-            first: learner.fit(Order::Flat, false, memory),
+            first: learner.fit((Order::Flat, widest), false, memory),
             later: None,
         },
         |(_, kind)| kind,
     );
     let mut model = kind.model(numbers.first().copied().unwrap_or(0));
-    learner.choose_limit(&mut model, kind.typical(), memory, history);
-    learner.fit_spreads(&mut model, memory, history);
+    learner.refine(&mut model, kind.typical(), memory, histories);
     model
 }
 
@@ -246,20 +279,18 @@ impl Learner<'_> {
         order != Order::Diagonals || (columns >= 4 * FEWEST_COLUMNS && rows >= 4)
     }
 
-    /// Fits the weights of neighbours for one kind of frame.
-    fn fit(&self, order: Order, later: bool, memory: &mut Memory) -> Fit {
+    /// Draws pixels with the neighbours of an order.
+    fn draw(&self, order: Order, later: bool, drawn: &mut Vec<Drawn>) {
         let Extent {
             frames,
             rows,
             columns,
         } = *self.extent;
         let taps = taps(order, later);
-        let count = taps.len();
-        let base = base(order, later);
         let wanted = (self.numbers.len() / NUMBERS_PER_SAMPLE).clamp(FEWEST_SAMPLES, MOST_SAMPLES);
         let mut random = 0x9E37_79B9_7F4A_7C15u64;
         let mut near = [0; MAX_TAPS];
-        memory.samples.clear();
+        drawn.clear();
         for _ in 0..wanted / RUN {
             random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
             let draw = |end: usize, shift: u32| {
@@ -271,33 +302,57 @@ impl Learner<'_> {
             for step in 0..RUN {
                 let x = (start + RUN_STEP * step) % columns;
                 self.neighbours(taps, frame, (y, x), &mut near);
-                let base = if count > 0 { near[base] } else { 0 };
                 let own = self.numbers[(frame * rows + y) * columns + x];
-                let difference = |x: i32| x.wrapping_sub(base) as f32;
-                memory.samples.push(
-                    near[..count].iter().map(|&x| difference(x)),
-                    difference(own),
-                );
+                let difference = |x: i32| x.wrapping_sub(near[0]) as f32;
+                drawn.push(Drawn {
+                    own: own as f32,
+                    difference: difference(own),
+                    near: near.map(difference),
+                });
             }
         }
-        let targets = memory.samples.targets(count).map(f32::abs);
+    }
+
+    /// Fits the weights of neighbours for one kind of frame, where pixels have been drawn for another order.
+    fn fit(&self, (order, drawn): (Order, Order), later: bool, memory: &mut Memory) -> Fit {
+        let of_drawn = taps(drawn, later);
+        let taps = taps(order, later);
+        let count = taps.len();
+        let base = base(order, later);
+        let mut places = [0; MAX_TAPS];
+        for (place, tap) in places.iter_mut().zip(taps) {
+            *place = of_drawn.iter().position(|other| other == tap).unwrap_or(0);
+        }
+        let places = &places[..count];
+        let samples = &mut memory.samples;
+        samples.clear();
+        for pixel in &memory.drawn[usize::from(later)] {
+            if let Some(&base) = places.get(base) {
+                let base = pixel.near[base];
+                let near = places.iter().map(|&place| pixel.near[place] - base);
+                samples.push(near, pixel.difference - base);
+            } else {
+                samples.push([].into_iter(), pixel.own);
+            }
+        }
+        let targets = samples.targets(count).map(f32::abs);
         let typical = median(targets, &mut memory.magnitudes);
         let weights = if order == Order::Flat {
-            let targets = memory.samples.targets(count);
+            let targets = samples.targets(count);
             let mut weights = [0.0; WIDTH];
             weights[0] = f64::from(median(targets, &mut memory.magnitudes));
             weights
         } else {
-            memory.samples.fit(count, 0.5 * typical + 0.5)
+            samples.fit(count, 0.5 * typical + 0.5)
         };
-        let residuals = || memory.samples.residuals(count, &weights);
+        samples.residuals(count, &weights, &mut memory.residuals);
         let mut bits = Bits::default();
-        residuals().for_each(|residual| bits.add(residual));
-        let bits = bits.sum();
+        let residuals = memory.residuals.iter();
+        residuals.clone().for_each(|&residual| bits.add(residual));
         Fit {
             weights,
-            bits: bits / memory.samples.len() as f64,
-            typical: median(residuals().map(f32::abs), &mut memory.magnitudes),
+            bits: bits.sum() / samples.len() as f64,
+            typical: median(residuals.map(|x| x.abs()), &mut memory.magnitudes),
         }
     }
 
@@ -348,74 +403,77 @@ impl Learner<'_> {
         }
     }
 
-    /// Fits the weights of spreads.
-    fn fit_spreads(&self, model: &mut Model, memory: &mut Memory, history: &mut History) {
-        for set in 0..=usize::from(model.temporal) {
-            let count = spreads(model.order, set == 1);
-            memory.samples.clear();
-            let samples = &mut memory.samples;
-            let mut add = |predictor: &Predictor, line: usize, numbers: &[i32]| {
-                if predictor.set() == set {
-                    predictor.sample_spreads(line, numbers, samples);
-                }
-            };
-            for part in 0..self.parts() {
-                self.walk_part(model, part, &mut memory.line, history, &mut add);
-            }
-            let mut weights = [0.0; WIDTH];
-            if memory.samples.len() > 8 * count {
-                weights = memory.samples.fit(count, 8.0);
-            } else {
-                weights[0] = 1.0;
-            }
-            let whole = |weight: f64| {
-                let limit = f64::from(i16::MAX);
-                (weight * SPREAD_ONE).round().clamp(-limit, limit) as i32
-            };
-            let integers = &mut model.weights[set];
-            for (integer, &weight) in integers.spreads[..count].iter_mut().zip(&weights) {
-                *integer = whole(weight);
-            }
-            integers.spread_bias = (weights[count] * SPREAD_ONE).round() as i32;
-        }
-    }
-
-    /// Limits what is remembered of outliers, where that makes residuals smaller.
-    fn choose_limit(
+    /// Limits what is remembered of outliers, where that makes residuals smaller, and fits the weights of spreads.
+    fn refine(
         &self,
         model: &mut Model,
         typical: f32,
         memory: &mut Memory,
-        history: &mut History,
+        histories: &mut Histories,
     ) {
-        if model.order == Order::Flat {
-            return;
-        }
-        let mut bits = |model: &Model| {
-            let mut bits = Bits::default();
-            for part in 0..self.parts() {
-                let mut add = |predictor: &Predictor, _: usize, numbers: &[i32]| {
-                    let predictions = predictor.predictions(numbers.len());
-                    for (&x, &prediction) in numbers.iter().zip(predictions).step_by(3) {
-                        let residual = x.wrapping_sub(prediction) as f32;
-                        bits.add(residual);
-                    }
-                };
-                self.walk_part(model, part, &mut memory.line, history, &mut add);
+        let Memory { tried, line, .. } = memory;
+        let bits = self.try_out(model, &mut tried[0], line, histories);
+        let mut chosen = 0;
+        if model.order != Order::Flat {
+            let limited = Model {
+                limit: (LIMIT * typical + 2.0) as i32,
+                ..*model
+            };
+            let with_limit = self.try_out(&limited, &mut tried[1], line, histories);
+            if with_limit < (1.0 - LIMIT_WORTH) * bits {
+                *model = limited;
+                chosen = 1;
             }
-            bits.sum()
-        };
-        let limited = Model {
-            limit: (LIMIT * typical + 2.0) as i32,
-            ..*model
-        };
-        if bits(&limited) < (1.0 - LIMIT_WORTH) * bits(model) {
-            *model = limited;
         }
+        let sets = 1 + usize::from(model.temporal);
+        for (set, samples) in tried[chosen][..sets].iter_mut().enumerate() {
+            let count = spreads(model.order, set == 1);
+            fit_spreads(&mut model.weights[set], count, samples);
+        }
+    }
+
+    /// The bits of residuals in parts of the chunk, and samples of their spreads.
+    fn try_out(
+        &self,
+        model: &Model,
+        samples: &mut [Samples; 2],
+        line: &mut Vec<i32>,
+        histories: &mut Histories,
+    ) -> f64 {
+        samples.iter_mut().for_each(Samples::clear);
+        let parts = self.parts();
+        let pixels = self.part(model).count() * parts;
+        let step = (pixels / SPREAD_SAMPLES).max(LEAST_SPREAD_STEP) | 1;
+        let mut bits = Bits::default();
+        for part in 0..parts {
+            let mut show = |predictor: &Predictor, line: usize, numbers: &[i32]| {
+                let samples = &mut samples[predictor.set()];
+                predictor.sample_spreads(line, step, numbers, samples);
+                let predictions = predictor.predictions(numbers.len());
+                for (&x, &prediction) in numbers.iter().zip(predictions).step_by(BITS_STEP) {
+                    bits.add(x.wrapping_sub(prediction) as f32);
+                }
+            };
+            self.walk_part(model, part, line, histories, &mut show);
+        }
+        bits.sum()
     }
 
     fn parts(&self) -> usize {
         (self.numbers.len() / NUMBERS_PER_PART).clamp(1, MOST_PARTS)
+    }
+
+    /// The extent of a part.
+    fn part(&self, model: &Model) -> Extent {
+        let whole = self.extent;
+        let columns = self.numbers.len() / NUMBERS_PER_COLUMN;
+        let columns = columns.clamp(FEWEST_PART_COLUMNS, PART_COLUMNS);
+        let (frames, rows) = if model.temporal { (3, 24) } else { (1, 40) };
+        Extent {
+            frames: whole.frames.min(frames),
+            rows: whole.rows.min(rows),
+            columns: whole.columns.min(columns),
+        }
     }
 
     /// Walks over a part of the chunk and shows lines that are predicted: their number and their numbers.
@@ -424,21 +482,11 @@ impl Learner<'_> {
         model: &Model,
         part: usize,
         numbers: &mut Vec<i32>,
-        history: &mut History,
+        histories: &mut Histories,
         show: &mut dyn FnMut(&Predictor, usize, &[i32]),
     ) {
         let whole = self.extent;
-        let columns = self.numbers.len() / NUMBERS_PER_COLUMN;
-        let columns = columns.clamp(FEWEST_PART_COLUMNS, PART.columns);
-        let extent = Extent {
-            frames: if model.temporal {
-                whole.frames.min(PART.frames)
-            } else {
-                1
-            },
-            rows: whole.rows.min(PART.rows),
-            columns: whole.columns.min(columns),
-        };
+        let extent = self.part(model);
         let parts = self.parts();
         let place = |len: usize, of: usize| (of - len) * (2 * part + 1) / (2 * parts);
         let frame = place(extent.frames, whole.frames);
@@ -449,7 +497,7 @@ impl Learner<'_> {
             start: self.numbers[start],
             ..*model
         };
-        let Some(mut predictor) = Predictor::new(&model, &extent, history) else {
+        let Some(mut predictor) = Predictor::new(&model, &extent, true, histories) else {
             return;
         };
         let lines = predictor.lines;
@@ -474,6 +522,24 @@ impl Learner<'_> {
             }
         }
     }
+}
+
+/// Fits the weights of so many spreads.
+fn fit_spreads(integers: &mut Weights, count: usize, samples: &mut Samples) {
+    let mut weights = [0.0; WIDTH];
+    if samples.len() > 8 * count {
+        weights = samples.fit(count, 8.0);
+    } else {
+        weights[0] = 1.0;
+    }
+    let whole = |weight: f64| {
+        let limit = f64::from(i16::MAX);
+        (weight * SPREAD_ONE).round().clamp(-limit, limit) as i32
+    };
+    for (integer, &weight) in integers.spreads[..count].iter_mut().zip(&weights) {
+        *integer = whole(weight);
+    }
+    integers.spread_bias = (weights[count] * SPREAD_ONE).round() as i32;
 }
 
 /// About the bits of residuals: the sum of the logarithms of twice their magnitudes and 1.

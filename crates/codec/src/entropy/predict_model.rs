@@ -31,7 +31,7 @@ pub(super) enum Source {
 }
 
 /// A neighbour: so many rows above and columns to the left.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tap {
     pub(crate) source: Source,
     pub(crate) above: i8,

@@ -12,10 +12,11 @@
 //! bin        = logarithm of the expected spread (Σ weight · a) >> 10, eight bins to an octave
 //! ```
 
+use super::predict_expect::Cell;
 use crate::kernels::levels::levels;
 
 /// Numbers that are computed at once.
-pub(crate) const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 32;
 /// Bins of expected spread.
 pub(crate) const BINS: usize = 128;
 /// Symbols that stand for themselves; symbol `DIRECT + j` is a bucket of 2^j numbers.
@@ -23,149 +24,38 @@ pub(crate) const DIRECT: u32 = 96;
 /// Residuals have a spread of up to here, in units of 1/16 of the step of a symbol.
 const LARGEST_SPREAD: i32 = 32767;
 /// Fraction bits of the weights of spreads.
-const SPREAD_SHIFT: u32 = 10;
+pub(super) const SPREAD_SHIFT: u32 = 10;
 
 /// The length of a slice that holds `len` numbers and is read in blocks.
 pub(crate) fn padded(len: usize) -> usize {
     len.next_multiple_of(BLOCK)
 }
 
-/// Blocks whose sums are formed together, so that a weight is fetched once for all.
-const TOGETHER: usize = 4 * BLOCK;
-
-#[inline(always)]
-fn part<const N: usize>(numbers: &[i32], at: usize) -> &[i32; N] {
-    numbers[at..].first_chunk().expect("padded")
-}
-
-/// `start + Σ weight · tap`, of the numbers from `at` on.
-#[inline(always)]
-fn sums<const N: usize>(taps: &[&[i32]], weights: &[i32], start: i32, at: usize) -> [i32; N] {
-    let mut sums = [start; N];
-    for (tap, &weight) in taps.iter().zip(weights) {
-        let tap = part::<N>(tap, at);
-        for i in 0..N {
-            sums[i] = sums[i].wrapping_add(weight.wrapping_mul(tap[i]));
-        }
-    }
-    sums
-}
-
-#[inline(always)]
-fn predict_kernel(
-    taps: &[&[i32]],
-    weights: &[i32],
-    bias: i32,
-    shift: u32,
-    base: &[i32],
-    out: &mut [i32],
-) {
-    let mut at = 0;
-    while at + TOGETHER <= out.len() {
-        predict_part::<TOGETHER>(taps, weights, bias, shift, base, (out, at));
-        at += TOGETHER;
-    }
-    if at + TOGETHER / 2 <= out.len() {
-        predict_part::<{ TOGETHER / 2 }>(taps, weights, bias, shift, base, (out, at));
-        at += TOGETHER / 2;
-    }
-    if at < out.len() {
-        predict_part::<BLOCK>(taps, weights, bias, shift, base, (out, at));
-    }
-}
-
-/// The `N` predictions from `at` on.
-#[inline(always)]
-fn predict_part<const N: usize>(
-    taps: &[&[i32]],
-    weights: &[i32],
-    bias: i32,
-    shift: u32,
-    base: &[i32],
-    (out, at): (&mut [i32], usize),
-) {
-    let sums = sums::<N>(taps, weights, bias, at);
-    let (base, out) = (part::<N>(base, at), &mut out[at..at + N]);
-    for i in 0..N {
-        out[i] = base[i].wrapping_add(sums[i] >> shift);
-    }
-}
-levels!(
-    /// `out = base + ((bias + Σ weight · tap) >> shift)`; all slices but the weights padded.
-    pub(crate) fn predict(taps: &[&[i32]], weights: &[i32], bias: i32, shift: u32, base: &[i32], out: &mut [i32])
-        = predict_kernel
-);
-
 /// Numbers up to here have a root within the largest spread.
-const LARGEST_SQUARE: i32 = (1 << 22) - 1;
+pub(super) const LARGEST_SQUARE: i32 = (1 << 22) - 1;
 /// 2²³: adding it to an f32 below rounds that to an integer, ties to even, and leaves it in the low bits.
-const ROUND: f32 = 8_388_608.0;
+pub(super) const ROUND: f32 = 8_388_608.0;
 
 /// 16 √max(x, 0), rounded down.
 ///
 /// f32 holds 256 x exactly and rounds its root correctly, and rounding that to an integer gives the one below or the one
 /// above: the square tells.
 #[inline(always)]
-fn root(x: i32) -> i32 {
+pub(crate) fn root(x: i32) -> i32 {
     let x = x.clamp(0, LARGEST_SQUARE);
     let rounded = ((x as f32) * 256.0).sqrt() + ROUND;
     let root = (rounded.to_bits() & 0xffff) as i32;
     root - i32::from(root * root > x << 8)
 }
 
-#[inline(always)]
-fn roots_kernel(numbers: &[i32], roots: &mut [i32]) {
-    for (root_of, &x) in roots.iter_mut().zip(numbers) {
-        *root_of = root(x);
-    }
-}
-levels!(
-    /// `roots = 16 √max(x, 0)`, rounded down and limited.
-    pub(crate) fn roots(numbers: &[i32], roots: &mut [i32]) = roots_kernel
-);
-
 /// Eight bins to an octave.
 #[inline(always)]
-fn bin(sum: i32) -> u8 {
+pub(super) fn bin(sum: i32) -> u8 {
     // Below 2²⁴ a float has the bits of the integer: its exponent is the logarithm.
     let z = (sum >> SPREAD_SHIFT).max(0) + 8;
     let eighths = ((z as f32).to_bits() >> 20) as i32 - ((127 + 3) << 3);
     eighths.min(BINS as i32 - 1) as u8
 }
-
-#[inline(always)]
-fn bins_kernel(taps: &[&[i32]], weights: &[i32], bias: i32, bins: &mut [u8]) {
-    let mut at = 0;
-    while at + TOGETHER <= bins.len() {
-        bins_part::<TOGETHER>(taps, weights, bias, (bins, at));
-        at += TOGETHER;
-    }
-    if at + TOGETHER / 2 <= bins.len() {
-        bins_part::<{ TOGETHER / 2 }>(taps, weights, bias, (bins, at));
-        at += TOGETHER / 2;
-    }
-    if at < bins.len() {
-        bins_part::<BLOCK>(taps, weights, bias, (bins, at));
-    }
-}
-
-/// The `N` bins from `at` on.
-#[inline(always)]
-fn bins_part<const N: usize>(
-    taps: &[&[i32]],
-    weights: &[i32],
-    bias: i32,
-    (bins, at): (&mut [u8], usize),
-) {
-    let sums = sums::<N>(taps, weights, bias, at);
-    for (place, sum) in bins[at..at + N].iter_mut().zip(sums) {
-        *place = bin(sum);
-    }
-}
-levels!(
-    /// Bins of the expected spread; all slices but the weights padded.
-    pub(crate) fn bins(taps: &[&[i32]], weights: &[i32], bias: i32, bins: &mut [u8]) = bins_kernel
-);
 
 /// Spread of a residual in units of 2^(low_bits − 4).
 #[inline(always)]
@@ -180,26 +70,52 @@ pub(crate) fn spread(residual: i32, low_bits: u32) -> i32 {
 }
 
 /// What a line leaves for the lines after it.
-pub(crate) struct Left<'a> {
-    /// The numbers, their distance from the prediction limited.
-    pub values: &'a mut [i32],
-    /// Spreads of the residuals.
-    pub spreads: &'a mut [i32],
+pub(crate) struct Left<'a, C> {
+    /// The numbers without `center`, their distance from the prediction limited.
+    pub values: &'a mut [C],
+    pub center: i32,
+    /// Spreads of the residuals, or nothing.
+    pub spreads: &'a mut [C],
 }
 
 #[inline(always)]
-fn leave_kernel(numbers: &[i32], predictions: &[i32], limit: i32, low_bits: u32, left: Left) {
-    let Left { values, spreads } = left;
-    let pairs = numbers.iter().zip(predictions);
-    for ((&x, &prediction), (value, left)) in pairs.zip(values.iter_mut().zip(spreads)) {
-        let residual = x.wrapping_sub(prediction).clamp(-limit, limit);
-        *value = prediction.wrapping_add(residual);
-        *left = spread(residual, low_bits);
+fn leave_kernel<C: Cell>(
+    numbers: &[i32],
+    predictions: &[i32],
+    limit: i32,
+    low_bits: u32,
+    left: Left<C>,
+) -> bool {
+    let Left {
+        values,
+        center,
+        spreads,
+    } = left;
+    let mut lost = 0;
+    let limited = |x: i32, prediction: i32| x.wrapping_sub(prediction).clamp(-limit, limit);
+    let mut cell = |residual: i32, prediction: i32| {
+        let number = prediction.wrapping_add(residual).wrapping_sub(center);
+        lost |= number ^ C::of(number).get();
+        C::of(number)
+    };
+    let pairs = numbers.iter().zip(predictions).zip(values.iter_mut());
+    if spreads.is_empty() {
+        for ((&x, &prediction), value) in pairs {
+            *value = cell(limited(x, prediction), prediction);
+        }
+    } else {
+        for (((&x, &prediction), value), left) in pairs.zip(spreads) {
+            let residual = limited(x, prediction);
+            *value = cell(residual, prediction);
+            *left = C::of(spread(residual, low_bits));
+        }
     }
+    lost == 0
 }
 levels!(
-    /// Values and spreads of a line, from its numbers and their predictions.
-    pub(crate) fn leave(numbers: &[i32], predictions: &[i32], limit: i32, low_bits: u32, left: Left) = leave_kernel
+    /// Values and spreads of a line, from its numbers and their predictions. False where a value is no cell.
+    pub(crate) fn leave<C: Cell>(numbers: &[i32], predictions: &[i32], limit: i32, low_bits: u32, left: Left<C>) -> bool
+        = leave_kernel
 );
 
 /// Splits residuals; returns the largest zigzag.
@@ -299,42 +215,50 @@ levels!(
 );
 
 #[inline(always)]
-fn blur_kernel(spreads: &[i32], averages: &mut [i32]) {
+fn blur_kernel<C: Cell>(spreads: &[C], averages: &mut [C]) {
     let len = averages.len();
     // Five slices of one length: the compiler then adds them up lane by lane.
     let [a, b, c, d, e] = std::array::from_fn(|shift| &spreads[shift..shift + len]);
     for i in 0..len {
-        let sum = a[i] + b[i] + c[i] + d[i] + e[i];
-        averages[i] += (((51 * sum) >> 8) - averages[i] + 2) >> 2;
+        let sum = a[i].get() + b[i].get() + c[i].get() + d[i].get() + e[i].get();
+        let average = averages[i].get();
+        averages[i] = C::of(average + ((((51 * sum) >> 8) - average + 2) >> 2));
     }
 }
 levels!(
     /// Moves each average a quarter of the way to the mean of five spreads, of which the first is two before it.
-    pub(crate) fn blur(spreads: &[i32], averages: &mut [i32]) = blur_kernel
+    pub(crate) fn blur<C: Cell>(spreads: &[C], averages: &mut [C]) = blur_kernel
 );
 
 #[inline(always)]
-fn average_kernel(numbers: &[i32], fraction_bits: u32, gain: i32, averages: &mut [i32]) {
+fn average_kernel<C: Cell, A: Cell>(
+    numbers: &[C],
+    fraction_bits: u32,
+    gain: i32,
+    averages: &mut [A],
+) {
     for (&x, average) in numbers.iter().zip(averages) {
-        let distance = (x << fraction_bits).wrapping_sub(*average);
-        *average = average.wrapping_add(distance.wrapping_mul(gain).wrapping_add(128) >> 8);
+        let old = average.get();
+        let distance = (x.get() << fraction_bits).wrapping_sub(old);
+        let step = distance.wrapping_mul(gain).wrapping_add(128) >> 8;
+        *average = A::of(old.wrapping_add(step));
     }
 }
 levels!(
     /// Moves each average `gain` / 256 of the way to its number, which has `fraction_bits` fewer fraction bits.
-    pub(crate) fn average(numbers: &[i32], fraction_bits: u32, gain: i32, averages: &mut [i32]) = average_kernel
+    pub(crate) fn average<C: Cell, A: Cell>(numbers: &[C], fraction_bits: u32, gain: i32, averages: &mut [A]) = average_kernel
 );
 
 #[inline(always)]
-fn rounded_kernel(averages: &[i32], fraction_bits: u32, numbers: &mut [i32]) {
+fn rounded_kernel<C: Cell>(averages: &[i32], fraction_bits: u32, numbers: &mut [C]) {
     let half = (1 << fraction_bits) >> 1;
     for (&average, x) in averages.iter().zip(numbers) {
-        *x = average.wrapping_add(half) >> fraction_bits;
+        *x = C::of(average.wrapping_add(half) >> fraction_bits);
     }
 }
 levels!(
     /// Averages without their fraction bits, rounded.
-    pub(crate) fn rounded(averages: &[i32], fraction_bits: u32, numbers: &mut [i32]) = rounded_kernel
+    pub(crate) fn rounded<C: Cell>(averages: &[i32], fraction_bits: u32, numbers: &mut [C]) = rounded_kernel
 );
 
 #[cfg(test)]
@@ -349,16 +273,7 @@ mod tests {
         let others = (0..3000i64).map(|i| i * i * 37 % 4_400_000);
         let numbers: Vec<i32> = squares.chain(others).map(|x| x as i32).collect();
         let expected = |x: i32| (256 * u64::from(x.clamp(0, LARGEST_SQUARE) as u32)).isqrt() as i32;
-        for level in Level::available() {
-            let mut found = vec![0; numbers.len()];
-            roots(level, &numbers, &mut found);
-            assert!(
-                found
-                    .iter()
-                    .zip(&numbers)
-                    .all(|(&root, &x)| root == expected(x))
-            );
-        }
+        assert!(numbers.iter().all(|&x| root(x) == expected(x)));
     }
 
     /// Numbers of all magnitudes.
@@ -374,21 +289,16 @@ mod tests {
     #[test]
     fn every_level_gives_the_same() {
         for len in [0usize, 1, 15, 16, 17, 33, 130] {
-            let taps: Vec<Vec<i32>> = (0..5).map(|i| numbers(padded(len) + 8, i)).collect();
-            let taps: Vec<&[i32]> = taps.iter().map(|tap| &tap[1..]).collect();
-            let weights = [3000, -17, 32767, -32768, 1];
             let run = |level: Level| {
-                let mut predictions = vec![0; padded(len)];
-                predict(level, &taps, &weights, 99, 14, taps[0], &mut predictions);
-                let mut found = vec![0; padded(len)];
-                bins(level, &taps, &weights, -7, &mut found);
+                let predictions = numbers(len, 3);
                 let x = numbers(len, 77);
                 let (mut values, mut spreads) = (vec![0; len], vec![0; len]);
                 let left = Left {
                     values: &mut values,
+                    center: 5,
                     spreads: &mut spreads,
                 };
-                leave(level, &x, &predictions, 1 << 20, 3, left);
+                assert!(leave::<i32>(level, &x, &predictions, 1 << 20, 3, left));
                 let (mut zigzags, mut symbols) = (vec![0; len], vec![0; len]);
                 let mut lows = vec![0; len];
                 let largest = split(
@@ -413,24 +323,14 @@ mod tests {
                     85,
                     &mut lows.iter().map(|&low| low as i32).collect::<Vec<_>>(),
                 );
-                (
-                    predictions[..len].to_vec(),
-                    found,
-                    values,
-                    spreads,
-                    zigzags,
-                    symbols,
-                    largest,
-                    back,
-                    averages,
-                )
+                (values, spreads, zigzags, symbols, largest, back, averages)
             };
             let expected = run(Level::SCALAR);
             for level in Level::available() {
                 assert!(run(level) == expected, "{level:?} {len}");
             }
-            let (predictions, .., zigzags, symbols, _, back, _) = expected;
-            let x = numbers(len, 77);
+            let (_, _, zigzags, symbols, _, back, _) = expected;
+            let (predictions, x) = (numbers(len, 3), numbers(len, 77));
             for i in 0..len {
                 let residual = x[i].wrapping_sub(predictions[i]) >> 5;
                 assert_eq!(zigzags[i], ((residual << 1) ^ (residual >> 31)) as u32);

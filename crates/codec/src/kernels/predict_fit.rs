@@ -1,4 +1,4 @@
-//! Sums of products of features, for a least-squares fit.
+//! Sums of products of features, for a least-squares fit and its residuals.
 
 use crate::kernels::levels::levels;
 
@@ -33,4 +33,25 @@ levels!(
     /// Adds `scale · rowᵀ row` of every sample, in the first `used` rows of `products`.
     pub(crate) fn accumulate(rows: &[[f32; WIDTH]], scales: &[f32], used: usize, products: &mut [[f64; WIDTH]; WIDTH])
         = accumulate_kernel
+);
+
+/// Sums that are formed side by side.
+const LANES: usize = 8;
+
+#[inline(always)]
+fn products_kernel(rows: &[[f32; WIDTH]], factors: &[f32; WIDTH], sums: &mut [f32]) {
+    for (row, sum) in rows.iter().zip(sums) {
+        let mut lanes = [0.0; LANES];
+        let blocks = row.as_chunks::<LANES>().0.iter();
+        for (row, factors) in blocks.zip(factors.as_chunks::<LANES>().0) {
+            for i in 0..LANES {
+                lanes[i] += row[i] * factors[i];
+            }
+        }
+        *sum = lanes.iter().sum();
+    }
+}
+levels!(
+    /// The scalar product of each row with `factors`, summed in the same order at every level.
+    pub(crate) fn products(rows: &[[f32; WIDTH]], factors: &[f32; WIDTH], sums: &mut [f32]) = products_kernel
 );
