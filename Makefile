@@ -24,6 +24,8 @@ OTHER_TARGETS := aarch64-unknown-linux-gnu s390x-unknown-linux-gnu
 PYTHON_TESTS := $(wildcard tests/test_python_*.py)
 # What Zarr, xarray and notebooks do with it takes packages of its own.
 ZARR_TESTS := $(wildcard tests/test_zarr_*.py tests/test_jupyter_*.py)
+# As many processes as processors, but not more than a disk keeps up with. Tests of one file share what its fixtures make.
+PYTEST := -m pytest -q -rs -n auto --maxprocesses 8 --dist loadfile
 OTHER_WHEEL_VENVS := .venv-wheel-oldest .venv-wheel-middle
 install_wheel = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(TARGET)/wheels/h5etalon-*.whl
 
@@ -69,16 +71,16 @@ endif
 test: packages build plugins library daq wheel .venv-h5py114/.stamp .venv-zarr/.stamp .venv-icat/.stamp
 	$(CARGO) test $(PLAIN_CRATES)
 	$(CARGO) test --release $(HDF5_CRATES)
-	.venv/bin/python -m pytest tests -q -rs --ignore tests/references
+	.venv/bin/python $(PYTEST) tests --ignore tests/references
 	$(call install_wheel,.venv-wheel)
-	.venv-wheel/bin/python -m pytest $(PYTHON_TESTS) -q -rs
+	.venv-wheel/bin/python $(PYTEST) $(PYTHON_TESTS)
 	$(call install_wheel,.venv-zarr)
-	.venv-zarr/bin/python -m pytest $(ZARR_TESTS) -q -rs
+	.venv-zarr/bin/python $(PYTEST) $(ZARR_TESTS)
 
 test-long: tools wheel .venv-metrics/.stamp $(OTHER_WHEEL_VENVS:=/.stamp) test-references
 	set -e; for venv in $(OTHER_WHEEL_VENVS); do \
 		$(call install_wheel,$$venv); \
-		$$venv/bin/python -m pytest $(PYTHON_TESTS) -q -rs; \
+		$$venv/bin/python $(PYTEST) $(PYTHON_TESTS); \
 	done
 	scripts/check_source_archive
 	set -e; for level in $(LEVELS); do \

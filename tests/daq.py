@@ -13,7 +13,7 @@ import hdf5plugin  # noqa: F401 (its filters read the files)
 import numpy as np
 import pytest
 
-from programs import NOWHERE, REPO, environment
+from programs import NOWHERE, REPO, TIMEOUT_S, environment
 
 BUILT = Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target")) / "release"
 SOAK = BUILT / "examples/daq_soak"
@@ -47,7 +47,7 @@ class Soak:
                 self.events.append(json.loads(line))
                 self.changed.notify_all()
 
-    def wait_for(self, holds, timeout=60):
+    def wait_for(self, holds, timeout=TIMEOUT_S):
         """The first event for which `holds`."""
         with self.changed:
             found = lambda: next((event for event in self.events if holds(event)), None)  # noqa: E731
@@ -55,7 +55,7 @@ class Soak:
         assert found() is not None, (self.events[-1:], self.process.poll())
         return found()
 
-    def end(self, timeout=120):
+    def end(self, timeout=TIMEOUT_S):
         """Waits for the end; returns the exit code."""
         code = self.process.wait(timeout)
         self.listener.join(timeout)

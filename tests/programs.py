@@ -8,14 +8,15 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).resolve().parent
 REPO = TESTS.parent
-# A program that takes longer hangs; tests that are told to work longer say so.
-TIMEOUT_S = float(os.environ.get("ETALON_TEST_TIMEOUT_S", 120))
+# A program that takes longer hangs, on a busy machine too; tests that are told to work longer say so.
+TIMEOUT_S = float(os.environ.get("ETALON_TEST_TIMEOUT_S", 300))
 NOWHERE = "/nonexistent"  # An empty HDF5_PLUGIN_PATH would mean the default folder.
 # The wheels of today, an older wheel, Debian's package: HDF5 2.0, 1.14 and 1.10.
 PYTHONS = {
@@ -57,10 +58,17 @@ def require_python(name, *modules):
     path = PYTHONS[name]
     if not Path(path).exists():
         missing("no interpreter %s at %s" % (name, path))
-    done = call([path, "-c", "import " + ", ".join(modules or ["h5py"])], NOWHERE, succeeds=False)
-    if done.returncode != 0:
-        missing("%s: %s" % (path, done.stderr.strip().splitlines()[-1]))
+    complaint = import_error(path, modules or ("h5py",))
+    if complaint:
+        missing("%s: %s" % (path, complaint))
     return path
+
+
+@cache
+def import_error(path, modules):
+    """What an interpreter says where it cannot import `modules`. It is asked once: many tests take the same ones."""
+    done = call([path, "-c", "import " + ", ".join(modules)], NOWHERE, succeeds=False)
+    return done.stderr.strip().splitlines()[-1] if done.returncode != 0 else None
 
 
 def debian_bitshuffle():

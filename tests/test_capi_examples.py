@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from libetalon import build_or_skip
-from programs import NOWHERE, REPO, call, environment, require
+from programs import NOWHERE, REPO, TIMEOUT_S, call, environment, require
 
 SHAPE = (512, 1028)
 
@@ -67,7 +67,7 @@ def test_a_reader_follows_while_the_writer_writes(installed, writer, tmp_path):
     path, frames = tmp_path / "x.h5", 400
     env = environment(NOWHERE, installed.env)
     process = subprocess.Popen([str(writer), str(path), str(frames), "bitshuffle"], env=env)
-    seen, deadline = set(), time.monotonic() + 60
+    seen, deadline = set(), time.monotonic() + TIMEOUT_S
     reader = None
     while process.poll() is None and time.monotonic() < deadline:
         if reader is None:

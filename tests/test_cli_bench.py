@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from etalon_command import etalon, etalon_json, program
-from programs import environment, run_python, shared_data
+from programs import TIMEOUT_S, environment, run_python, shared_data
 
 hdf5plugin = pytest.importorskip("hdf5plugin")
 
@@ -262,7 +262,7 @@ def test_a_killed_benchmark_goes_on_where_it_stopped(tmp_path, bench, plugins):
     command = [program(), "bench", *arguments, *QUICK, "--json"]
     with open(os.devnull, "w") as nowhere:
         running = subprocess.Popen([str(word) for word in command], env=environment(plugins), stdout=nowhere)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + TIMEOUT_S
     while not (rows.exists() and rows.read_text().count("\n\n") >= 1) and time.monotonic() < deadline:
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)

@@ -13,7 +13,7 @@ import pytest
 
 from etalon_command import etalon, etalon_json, program
 from nexus_files import write_nexus
-from programs import NOWHERE, REPO, environment
+from programs import NOWHERE, REPO, TIMEOUT_S, environment
 
 NOISE = "noise:sigma=0.5"
 
@@ -161,7 +161,7 @@ def test_a_signal_ends_the_run_and_the_next_goes_on(archive, tmp_path):
     while running.poll() is None and not journal.exists():
         time.sleep(0.001)
     running.send_signal(signal.SIGINT)
-    _, message = running.communicate(timeout=60)
+    _, message = running.communicate(timeout=TIMEOUT_S)
     if running.returncode != 0:
         assert running.returncode == 4 and "interrupted" in message and str(journal) in message and not out.exists()
     assert collect(archive)[0]["files"] == 310 and not journal.exists()

@@ -28,20 +28,26 @@ def check_rows(result):
             assert row["ratio"] == pytest.approx(dataset["raw_bytes"] / row["stored_bytes"])
 
 
-def test_simulated_frames(plugins, tmp_path):
-    result, _ = demo(tmp_path / "demo", "--frames", "2", plugin_path=plugins)
+@pytest.fixture(scope="module")
+def simulated(plugins, tmp_path_factory):
+    """A folder with what the command leaves, and its answer."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    return folder, demo(folder, "--frames", "1", "--seed", "5", plugin_path=plugins)[0]
+
+
+def test_simulated_frames(simulated):
+    folder, result = simulated
     assert {dataset["name"] for dataset in result["datasets"]} == {"/diffraction", "/speckle", "/tomography"}
     check_rows(result)
     assert any(row["read_back"] == "as certified" for dataset in result["datasets"] for row in dataset["rows"])
     assert "h5py" in result["reader"] and len(result["files"]) == 4
-    page = (tmp_path / "demo/report.html").read_text()
+    page = (folder / "report.html").read_text()
     assert len(page) < 300_000 and page.count("data:image/png;base64,") == 3 and page.count("<svg") == 6
     # Nothing is fetched: no address but the pictures inside.
     assert not re.search(r"(src|href)=.?(https?:|//)", page)
 
 
-def test_the_files_are_read_by_h5py_with_the_plugin_alone(plugins, wheel, tmp_path):
-    result, _ = demo(tmp_path / "demo", "--frames", "1", plugin_path=plugins)
+def test_the_files_are_read_by_h5py_with_the_plugin_alone(plugins, wheel, simulated):
     script = """
 import h5py
 with h5py.File(args[0], "r") as file:
@@ -49,15 +55,14 @@ with h5py.File(args[0], "r") as file:
     counted = frames[frames != 2**32 - 1]
     answer([frames.shape, int(counted.max()), float((frames == 2**32 - 1).mean()), file["diffraction"].attrs["about"]])
 """
-    for path in result["files"]:
+    for path in simulated[1]["files"]:
         shape, largest, masked, about = run_python(wheel, script, path, plugin_path=plugins)
         assert shape == [1, 1062, 1028] and largest > 200 and 0.03 < masked < 0.05 and "Bragg" in about
 
 
-def test_a_seed_gives_the_same_frames_again(plugins, tmp_path):
-    for folder in ["a", "b"]:
-        demo(tmp_path / folder, "--frames", "1", "--seed", "5", plugin_path=plugins)
-    with h5py.File(tmp_path / "a/source.h5", "r") as a, h5py.File(tmp_path / "b/source.h5", "r") as b:
+def test_a_seed_gives_the_same_frames_again(plugins, simulated, tmp_path):
+    demo(tmp_path / "again", "--frames", "1", "--seed", "5", plugin_path=plugins)
+    with h5py.File(simulated[0] / "source.h5", "r") as a, h5py.File(tmp_path / "again/source.h5", "r") as b:
         for name in a:
             assert np.array_equal(a[name][()], b[name][()])
 

@@ -1,17 +1,14 @@
-"""`etalon recompress` as a command: events, exit codes, and nothing left behind when it is stopped."""
+"""`etalon recompress` as a command: events and exit codes."""
 
 import hashlib
 import os
-import signal
-import subprocess
-import time
 
 import h5py
 import numpy as np
 import pytest
 
-from etalon_command import etalon, etalon_json_lines, program
-from programs import NOWHERE, environment, run_python, shared_data
+from etalon_command import etalon, etalon_json_lines
+from programs import run_python, shared_data
 
 COUNTS = np.random.RandomState(4).poisson(1, (20, 100, 120)).astype("<u4")
 
@@ -98,24 +95,6 @@ def test_a_missing_source_ends_with_code_3(tmp_path):
 def test_a_folder_that_is_missing_ends_with_code_4(source, tmp_path):
     done = etalon("recompress", source, tmp_path / "no/small.h5", "--codec", "bitshuffle", "--json", code=4)
     assert '"event":"error"' in done.stdout and '"exit_code":4' in done.stdout
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_the_source_and_nothing_else(tmp_path, number):
-    source = tmp_path / "source.h5"
-    noise = np.random.RandomState(1).randint(0, 4000, (1, 1024, 1024)).astype("<u2")
-    with h5py.File(source, "w") as file:
-        data = file.create_dataset("data", (200, 1024, 1024), "<u2", chunks=(1, 1024, 1024))
-        for frame in range(200):
-            data[frame] = noise
-    before = digest(source)
-    command = [program(), "recompress", source, tmp_path / "small.h5", "--codec", "bitshuffle:compressor=zstd,level=15", "-j", "1"]
-    running = subprocess.Popen(command, env=environment(NOWHERE), stderr=subprocess.PIPE, text=True)
-    time.sleep(1.5)
-    running.send_signal(number)
-    _, message = running.communicate(timeout=60)
-    assert running.returncode == 4 and "interrupted" in message
-    assert os.listdir(tmp_path) == ["source.h5"] and digest(source) == before
 
 
 def test_real_data_come_back(tmp_path, wheel, plugins):

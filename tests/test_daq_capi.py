@@ -13,7 +13,7 @@ import pytest
 
 from daq import BUILT, DETECTOR, built
 from libetalon import C_FLAGS, HDF5
-from programs import NOWHERE, REPO, TESTS, call, environment, missing, require
+from programs import NOWHERE, REPO, TESTS, TIMEOUT_S, call, environment, missing, require
 from test_capi_examples import SHAPE, exposed
 
 
@@ -125,11 +125,11 @@ def test_the_example_ends_with_a_complete_file_when_it_is_asked_to(installed_daq
     path = tmp_path / "x.h5"
     env = environment(NOWHERE, library_path(installed_daq))
     process = subprocess.Popen([str(writer), str(path), "1000000", "bitshuffle"], env=env, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + TIMEOUT_S
     while not (path.exists() and path.stat().st_size > 2_000_000) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=TIMEOUT_S)
     written = int(said.split()[0])
     assert process.returncode == 0 and 0 < written < 1000000 and ", 0 lost" in said
     with h5py.File(path) as f:

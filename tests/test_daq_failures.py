@@ -209,7 +209,8 @@ def test_a_truncated_file_is_refused_and_none_of_its_frames_reads_wrong(tmp_path
     with open(path, "r+b") as f:
         f.truncate(size)
     rest = Contents(path, 0)
-    assert rest.right == whole.right[: len(rest.right)] and len(whole.right) // 3 < len(rest.right) < len(whole.right)
+    # Frames lie in the file as their encoders were ready, nearly in order.
+    assert set(rest.right) < set(whole.right) and len(whole.right) // 3 < len(rest.right)
     # A chunk of zeros claims to hold nothing, which the filter refuses.
     assert set(rest.right + rest.wrong + rest.absent) == set(whole.right)
     with h5py.File(path) as f:

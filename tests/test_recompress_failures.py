@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from etalon_command import etalon, etalon_json_lines, program
-from programs import NOWHERE, TESTS, call, environment, require
+from programs import NOWHERE, TESTS, TIMEOUT_S, call, environment, require
 
 RANDOM = np.random.RandomState(6)
 COUNTS = RANDOM.poisson(2, (20, 128, 256)).astype("<u2")
@@ -28,17 +28,24 @@ def paths(tmp_path):
     return tmp_path / "source.h5", tmp_path / "out" / "copy.h5"
 
 
-@pytest.fixture
-def large(tmp_path):
-    """A source that takes seconds, and the copy that is not to appear, alone in a folder."""
-    (tmp_path / "out").mkdir()
-    with h5py.File(tmp_path / "large.h5", "w") as file:
+@pytest.fixture(scope="module")
+def large_source(tmp_path_factory):
+    """A source that takes seconds."""
+    path = tmp_path_factory.mktemp("large") / "large.h5"
+    with h5py.File(path, "w") as file:
         data = file.create_dataset("entry/data", (300, 512, 1024), "<u2", chunks=(1, 512, 1024), compression="gzip")
         data[0] = RANDOM.poisson(20, (512, 1024))
         _, stored = data.id.read_direct_chunk((0, 0, 0))
         for number in range(1, 300):
             data.id.write_direct_chunk((number, 0, 0), stored)
-    return tmp_path / "large.h5", tmp_path / "out" / "copy.h5"
+    return path
+
+
+@pytest.fixture
+def large(large_source, tmp_path):
+    """A source that takes seconds, and the copy that is not to appear, alone in a folder."""
+    (tmp_path / "out").mkdir()
+    return large_source, tmp_path / "out" / "copy.h5"
 
 
 def digest(path):
@@ -171,12 +178,13 @@ def test_a_stopped_run_leaves_no_destination(large, number, phase):
     command = [program(), "recompress", source, target, "--codec", "bitshuffle:compressor=zstd,level=12", "--jobs", "1"]
     if phase == "verify":
         command[5] = "bitshuffle"
-    silence = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = subprocess.Popen([str(part) for part in command], env=environment(NOWHERE), **silence)
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    running = subprocess.Popen([str(part) for part in command], env=environment(NOWHERE), **pipes)
     wait_for_phase(running, target.parent, phase)
     running.send_signal(number)
-    code = running.wait(timeout=60)
-    assert code == (-9 if number == signal.SIGKILL else 4)
+    _, message = running.communicate(timeout=TIMEOUT_S)
+    assert running.returncode == (-9 if number == signal.SIGKILL else 4)
+    assert number == signal.SIGKILL or "interrupted" in message
     assert not target.exists() and digest(source) == before
     left = os.listdir(target.parent)
     # Nothing can tidy up after SIGKILL: what is left says by its name what it is, and the next run removes it.

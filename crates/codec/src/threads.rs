@@ -5,6 +5,7 @@
 //! * Threads end with the call. A pool would hang children of fork, and crash where a plugin is unloaded.
 //! * Each has a context of its own, which stays with the context that asked, so that memory is kept from chunk to chunk.
 
+use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -63,11 +64,15 @@ pub(crate) fn share<P: Send>(
         }
     };
     thread::scope(|scope| {
-        for context in &mut threads.others[..others] {
-            // Where the system has no thread left, those that there are do all the work.
-            let _ = thread::Builder::new().spawn_scoped(scope, || run(context));
-        }
+        let start = |context| thread::Builder::new().spawn_scoped(scope, || run(context));
+        let others = threads.others[..others].iter_mut();
+        // Where the system has no thread left, those that there are do all the work.
+        let started: Vec<_> = others.filter_map(|context| start(context).ok()).collect();
         run(context);
+        // The scope by itself waits for `run` alone, and the code that ends a thread is in the plugin too.
+        for other in started {
+            other.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
     });
     context.threads = threads;
     let failure = lock(&failure).take();

@@ -30,6 +30,9 @@ struct Options {
     folder: PathBuf,
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
+    /// However long it takes, so many frames are begun.
+    #[arg(long, default_value_t = 0)]
+    least_frames: u64,
     /// Frames per second; 0 for as many as can be written.
     #[arg(long, default_value_t = 0.0)]
     rate: f64,
@@ -99,7 +102,9 @@ struct Run {
 
 impl Run {
     fn is_over(&self) -> bool {
-        STOP.load(Ordering::Relaxed) || self.start.elapsed().as_secs_f64() >= self.options.seconds
+        let is_due = self.start.elapsed().as_secs_f64() >= self.options.seconds;
+        let has_enough = self.next.load(Ordering::Relaxed) >= self.options.least_frames;
+        STOP.load(Ordering::Relaxed) || (is_due && has_enough)
     }
 
     /// Fills one file; whether it is as it should be.

@@ -216,14 +216,22 @@ fn signal_name(signal: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     /// What [`probe_in_child`] makes of a program that does what `script` says instead of probing.
     fn with_child(script: &str, timeout_ms: u64) -> Probe {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("program");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by another process: a child that another test starts meanwhile would hold this one's open file, and
+        // what is open for writing cannot be run.
+        let written = Command::new("/bin/sh")
+            .args([
+                "-c",
+                r#"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#,
+            ])
+            .arg(&program)
+            .arg(script)
+            .status();
+        assert!(written.unwrap().success());
         probe_in_child(
             &program,
             Path::new("/lib.so"),
