@@ -7,7 +7,9 @@ use etalon_codec::{
     ByteOrder, Certificate, Context, Element, ElementClass, Error, Filter, Layout, frame,
 };
 
-use crate::guard::{Place, bytes, bytes_mut, check_disjoint, guarded, reference, reference_mut};
+use crate::guard::{
+    Place, bytes, bytes_mut, check_disjoint, guarded, is_chunk_size, reference, reference_mut,
+};
 use crate::info::Info;
 use crate::pool::Pool;
 use crate::status::Failure;
@@ -154,7 +156,7 @@ pub unsafe extern "C" fn etalon_decoder_new(
         if cd_count > MAX_CD_VALUES {
             check_size("cd_count", cd_count, MAX_CD_VALUES)?;
         }
-        if chunk_bytes == 0 || chunk_bytes > isize::MAX as usize {
+        if !is_chunk_size(chunk_bytes) {
             return Err(Failure::Settings("a chunk is empty or larger than memory"));
         }
         // SAFETY: the caller's promise.

@@ -51,6 +51,13 @@ pub(crate) unsafe fn bytes_mut<'a>(
     Ok(unsafe { std::slice::from_raw_parts_mut(pointer.cast().as_ptr(), len) })
 }
 
+/// Whether chunks of this size can be worked on: one as it is beside one as it is stored.
+pub(crate) fn is_chunk_size(chunk_bytes: usize) -> bool {
+    chunk_bytes > 0
+        && (chunk_bytes.checked_mul(2))
+            .is_some_and(|both| Vec::<u8>::new().try_reserve_exact(both).is_ok())
+}
+
 fn check_len(what: &'static str, given: usize) -> Result<(), Failure> {
     let needed = isize::MAX as usize;
     if given > needed {

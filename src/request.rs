@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 use etalon_codec::codecs::bitshuffle;
 use etalon_codec::{Element, Filter, Layout, Spec};
 
-use crate::guard::{bytes, text};
+use crate::guard::{bytes, is_chunk_size, text};
 use crate::status::Failure;
 
 /// HDF5's limit.
@@ -51,7 +51,7 @@ impl Arguments {
         let layout = unsafe { self.layout() }?;
         let chunk_bytes = layout
             .chunk_bytes()
-            .filter(|&len| len > 0 && len <= isize::MAX as usize)
+            .filter(|&len| is_chunk_size(len))
             .ok_or(Failure::Settings(
                 "a chunk of this shape is empty or larger than memory",
             ))?;

@@ -183,3 +183,16 @@ def test_an_encoder_works_in_both_processes_after_fork(installed):
     if child == 0:
         os._exit(0 if encoder.encode(frame) == before else 1)
     assert os.waitpid(child, 0)[1] == 0 and encoder.encode(frame) == before
+
+
+@pytest.mark.parametrize("spec", ["bitshuffle", "counts", "noise:sigma=0.5"])
+def test_chunks_that_no_memory_holds_are_refused(installed, spec):
+    library = installed.load()
+    shape, context, settings = (ctypes.c_size_t * 2)(1 << 23, 1 << 23), ctypes.c_void_p(), 4
+    arguments = (spec.encode(), None, b"u2", ctypes.c_size_t(2), shape, None, ctypes.byref(context))
+    assert library.etalon_encoder_new(*arguments) == settings
+    values = Encoder(library, spec, np.zeros((1, 8, 8), "u2")).filter()[1]
+    count, given = ctypes.c_size_t(len(values)), (ctypes.c_uint * len(values))(*values)
+    filter_id = 32008 if spec == "bitshuffle" else 59297
+    assert library.etalon_decoder_new(filter_id, count, given, ctypes.c_size_t(1 << 47), ctypes.byref(context)) == settings
+    assert not context and b"larger than memory" in library.etalon_last_error()

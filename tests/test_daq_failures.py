@@ -196,6 +196,24 @@ def test_a_reader_that_follows_sees_whole_frames_and_may_be_killed(tmp_path):
     complete(tmp_path / "0.h5", 0, said["frames_written"])
 
 
+@pytest.mark.parametrize("spec", ["bitshuffle", "quantise:abs=2"])
+def test_a_reader_that_stays_beyond_the_end_keeps_nothing_from_being_written(tmp_path, spec):
+    soak = Soak(
+        tmp_path, *SMALL, *IN_ORDER, "--seconds", 120, "--rate", 200, "--frames-per-file", 10**6, "--flush-ms", 20, "--spec", spec
+    )
+    soak.wait_for(lambda event: event["event"] == "live" and event["frames_flushed"] > 0)
+    with h5py.File(tmp_path / "0.h5", "r", swmr=True) as f:
+        assert soak.stop() == 0
+        (said,) = soak.files
+        numbers = f[DETECTOR]["frame_number"]
+        numbers.refresh()
+        assert len(numbers) == said["frames_written"] and said["frames_lost"] == 0
+    with h5py.File(tmp_path / "0.h5") as f:
+        assert f[DETECTOR].attrs["frames_written"] == said["frames_written"]
+        assert f["entry/end_time"][()].startswith(b"20")
+        assert spec == "bitshuffle" or f[DETECTOR]["data"].attrs["etalon_bound_asked"] == 2
+
+
 def test_a_truncated_file_is_refused_and_none_of_its_frames_reads_wrong(tmp_path):
     soak = Soak(tmp_path, *SMALL, "--seconds", 1, "--rate", 150)
     assert soak.end() == 0

@@ -223,7 +223,8 @@ def test_a_scan_is_a_table_of_its_front_and_of_all_it_tried(scanned):
 def test_limits_are_lines_beside_all_that_a_scan_tried(scanned):
     for name, bound, sign in (("psnr", 35, "≥"), ("max_abs_error", 12, "≤")):
         axes = scanned.plot(name)
-        lines = {line.get_label(): line for line in axes.lines}
+        lines = {line.get_label().replace("\n", ""): line for line in axes.lines}
+        assert max(len(text) for line in axes.lines for text in line.get_label().split("\n")) < 30
         assert lines["limit %s %g" % (sign, bound)].get_ydata()[0] == bound
         drawn = {(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1}
         finite = {

@@ -83,3 +83,31 @@ def test_inspect_tells_bound_and_loss():
 def test_mistakes_and_damage_are_told_apart(mistake, error, words):
     with pytest.raises(error, match=words):
         mistake()
+
+
+@pytest.mark.parametrize("codec", ["dictionary", "auto", "bitshuffle"])
+@pytest.mark.parametrize("dtype", ["?", "c8", ">c16", "S3", "U2", "M8[s]", [("a", "<u2"), ("b", ">f4")]])
+def test_elements_that_are_no_numbers_are_what_the_caller_says(codec, dtype):
+    values = np.arange(12).astype("i8").astype(dtype) if not isinstance(dtype, list) else np.ones(12, dtype)
+    chunk = h5etalon.encode(values, codec)
+    found = h5etalon.decode(chunk, codec, dtype=values.dtype, shape=values.shape)
+    assert found.dtype == values.dtype and found.tobytes() == values.tobytes()
+    if codec != "bitshuffle":
+        bare = h5etalon.decode(chunk)
+        assert bare.dtype == "V%d" % values.itemsize and bare.tobytes() == values.tobytes()
+        assert h5etalon.decode(chunk, out=np.empty_like(values)).tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("codec", [None, "dictionary", h5etalon.Counts()])
+@pytest.mark.parametrize("how", [
+    {"dtype": "i2"}, {"dtype": ">u2"}, {"dtype": "O"}, {"shape": (110, 90)}, {"out": np.empty((90, 55), "f4")},
+    {"out": np.empty((90, 110), "i2")}, {"dtype": "f4", "shape": (90, 55)},
+])  # fmt: skip
+def test_a_frame_is_not_handed_out_as_something_else(codec, how):
+    with pytest.raises(ValueError, match=r"holds \(90, 110\) elements of <u2"):
+        h5etalon.decode(h5etalon.encode(FRAME, "dictionary"), codec, **how)
+
+
+def test_python_objects_are_refused():
+    with pytest.raises(ValueError, match="Python objects"):
+        h5etalon.encode(np.array([1, "a"], object), "bitshuffle")

@@ -46,3 +46,17 @@ def test_hdf5plugins_own_tests_of_bitshuffle_pass(their_tests):
     suite.run(result)
     assert result.wasSuccessful(), "\n".join(text for _, text in result.failures + result.errors)
     assert result.testsRun == 13 and not result.skipped, result.skipped
+
+
+@pytest.mark.parametrize("wanted", ["BSHUF", "bshuf", 32008, ["bshuf"], ("BSHUF", 32008), {"bshuf"}])
+def test_filters_are_named_as_in_hdf5plugin(wanted):
+    assert set(h5etalon.get_filters(wanted)) == {h5etalon.Bitshuffle}
+    assert h5etalon.register(wanted) and h5etalon.register(wanted, force=False)
+
+
+def test_nothing_is_registered_where_a_name_is_unknown(monkeypatch):
+    from h5etalon import _register
+
+    monkeypatch.setattr(_register, "_register_one", lambda name: pytest.fail("registered %s" % name))
+    with pytest.raises(ValueError, match="Unknown filter: bzip2"):
+        h5etalon.register(["bshuf", "bzip2"])

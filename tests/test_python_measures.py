@@ -35,6 +35,26 @@ def test_masked_values_and_nan_are_left_out():
     assert found["max_abs_error"] == 3
 
 
+def test_what_numpy_masks_is_left_out_whichever_array_says_so():
+    original, decoded = ORIGINAL.astype("f4"), DECODED.astype("f4")
+    decoded[0, 0, :9] = 1e9
+    where = decoded == 1e9
+    for pair in ((np.ma.array(original, mask=where), decoded), (original, np.ma.array(decoded, mask=where))):
+        assert h5etalon.measure(*pair, "abs")["max_abs_error"] == 3
+    counts = np.ma.array(ORIGINAL, mask=where)
+    assert h5etalon.measure(counts, np.where(where, 0, DECODED), "abs")["max_abs_error"] == 3
+
+
+@pytest.mark.parametrize("settings", [
+    {"mask": np.array([-1])}, {"mask": [np.int64(-1)]}, {"mask": np.float32(-1)}, {"mask": -1},
+    {"mask": [-1], "geometry": {"center": np.array([3.5, 4])}},
+])  # fmt: skip
+def test_settings_may_be_numbers_and_arrays_of_numpy(settings):
+    original, decoded = ORIGINAL.astype("i4"), DECODED.astype("i4")
+    original[1, 1, :9], decoded[1, 1, :9] = -1, 1000
+    assert h5etalon.measure(original, decoded, "abs", settings)["max_abs_error"] == 3
+
+
 def test_the_command_says_the_same(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as a, h5py.File(tmp_path / "b.h5", "w") as b:
         a["x"], b["x"] = ORIGINAL, DECODED

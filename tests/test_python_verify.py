@@ -83,6 +83,17 @@ def test_limits_are_held_against_the_original(files, tmp_path, require):
     assert not broken.holds and "max_abs_error<=2 is not kept: it is 3" in broken.failures()[0]
 
 
+def test_one_limit_and_one_dataset_need_no_list(files):
+    for limit, holds in (("max_abs_error<=3", True), ("max_abs_error<=2", False)):
+        found = h5etalon.verify(files["lossy"], files["original"], limit, datasets="/entry/data")
+        assert found.holds == holds and len(found["datasets"]) == 1
+
+
+def test_a_requirement_may_have_arrays_of_numpy(files):
+    require = {"limits": np.array(["max_abs_error<=3"]), "settings": {"mask": np.array([65535])}}
+    assert h5etalon.verify(files["lossy"], files["original"], require, datasets="/entry/data").holds
+
+
 def test_profiles_are_requirements(files):
     for require in ("imaging", {"profile": "imaging"}):
         found = h5etalon.verify(files["exact"], files["original"], require, datasets=["/entry/data"])
@@ -104,6 +115,12 @@ def test_mistakes_are_errors_that_name_them(files, tmp_path, monkeypatch):
         h5etalon.verify(tmp_path / "nothing.h5")
     with pytest.raises(ValueError, match="beauty"):
         h5etalon.verify(files["exact"], require=["beauty>=1"])
+    with pytest.raises(ValueError, match="expected a sequence in `limits`"):
+        h5etalon.verify(files["exact"], require={"limits": {"psnr": 40}})
+    with pytest.raises(ValueError, match="invalid value '0' for '--jobs <N>'"):
+        h5etalon.verify(files["exact"], threads=0)
+    with pytest.raises(TypeError, match="a codec is a filter, such as"):
+        h5etalon.scan(files["exact"], "max_abs_error<=3", codecs=[{"compression": 32008}])
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     with pytest.raises(FileNotFoundError, match="install h5etalon again"):
         h5etalon.verify(files["exact"])

@@ -1,8 +1,10 @@
 """The installed package: what is in it, that importing it is enough, and that it shares a process with others."""
 
 import os
+import shutil
 import subprocess
 import sys
+import venv
 from importlib.metadata import files, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +41,27 @@ def test_the_command_of_the_wheel_runs():
     command = Path(sys.executable).parent / "etalon"
     done = subprocess.run([command, "codecs"], capture_output=True, text=True)
     assert done.returncode == 0 and "quantise" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--target", "--user"])
+def test_the_command_is_found_where_pip_put_it_though_path_does_not_name_it(option, tmp_path):
+    installed = {Path(h5etalon.__file__).parent: "h5etalon"}
+    installed.update({path: path.name for path in Path(h5etalon.__file__).parents[1].glob("h5etalon-*.dist-info")})
+    for path, name in installed.items():
+        shutil.copytree(path, tmp_path / "packages" / name)
+    scripts = tmp_path / ("packages/bin" if option == "--target" else "user/bin")
+    scripts.mkdir(parents=True)
+    shutil.copy(Path(sys.executable).parent / "etalon", scripts)
+    # Another environment, where this package is not.
+    venv.create(tmp_path / "other", symlinks=True)
+    others = tmp_path / "other/lib" / ("python%d.%d" % sys.version_info[:2]) / "site-packages"
+    (others / "theirs.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "packages"), "PYTHONUSERBASE": str(tmp_path / "user")}
+    done = subprocess.run(
+        [tmp_path / "other/bin/python", "-c", "import h5etalon; print(h5etalon.doctor()['command'])"],
+        capture_output=True, text=True, env={**environment, "PATH": "/usr/bin"},
+    )  # fmt: skip
+    assert done.stdout.strip() == str(scripts / "etalon"), done.stdout + done.stderr
 
 
 def test_importing_registers_the_filters_and_doctor_finds_nothing_wrong():

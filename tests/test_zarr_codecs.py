@@ -101,6 +101,18 @@ def test_elements_that_are_no_numbers_are_kept(dtype):
     assert np.array_equal(array[:3], values[:3])
 
 
+@pytest.mark.parametrize("dtype", ["c8", ">c16", "M8[s]", ">M8[s]", "U3", ">U3", "S5", "?"])
+@pytest.mark.parametrize("codec", [
+    {"serializer": EtalonSerializer("auto"), "compressors": None}, {"compressors": EtalonCodec("dictionary")},
+    {"compressors": BshufCodec()},
+], ids=str)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:The data type")
+def test_elements_that_are_no_numbers_have_their_values_in_format_3_whatever_their_byte_order(dtype, codec):
+    values = (FRAMES > 30) if dtype == "?" else FRAMES.astype("i8").astype(dtype)
+    array = stored_and_reopened(values, fill_value=np.zeros((), dtype)[()], **codec)
+    assert np.array_equal(array[:3], values[:3])
+
+
 def test_arrays_in_the_order_of_fortran_round_trip():
     for codec in (Bshuf(2, cname="zstd"), Etalon("dictionary"), Etalon("quantise:abs=2")):
         array = stored_and_reopened(FRAMES, zarr_format=2, order="F", compressors=codec, fill_value=0)

@@ -1,5 +1,6 @@
 """HDF5 files with our filters where xarray, dask and Zarr read them: through h5netcdf, kerchunk and VirtualiZarr."""
 
+import ctypes
 import json
 import re
 
@@ -151,6 +152,16 @@ def test_what_cannot_be_referred_to_is_an_error_that_says_why(tmp_path):
         mixed = file.create_dataset("mixed", data=FRAMES, chunks=CHUNKS, **h5etalon.Bitshuffle())
         mixed.id.write_direct_chunk((0, 0, 0), bytes(2 * 32 * 64 * 2), filter_mask=1)
     with pytest.raises(Hdf5FeatureNotSupported, match="/mixed: some chunks left filters out"):
+        h5etalon.references(path)
+    set_options = ctypes.CDLL(h5py.h5z.__file__).H5Pset_chunk_opts
+    set_options.argtypes = [ctypes.c_int64, ctypes.c_uint]
+    with h5py.File(path, "w", libver="latest") as file:
+        settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        settings.set_chunk(CHUNKS)
+        settings.set_filter(h5etalon.BSHUF_ID, 0, ())
+        assert set_options(settings.id, 2) >= 0
+        h5py.h5d.create(file.id, b"edges", h5py.h5t.NATIVE_UINT16, h5py.h5s.create_simple(FRAMES.shape), settings)
+    with pytest.raises(Hdf5FeatureNotSupported, match="/edges: chunks at its edges have no filters"):
         h5etalon.references(path)
     with h5py.File(path, "w", userblock_size=512) as file:
         file["x"] = FRAMES

@@ -61,6 +61,10 @@ static void settings_that_make_no_sense(const char *folder)
     REFUSED(settings.frame_shape = NULL, ETALON_DAQ_NULL);
     REFUSED(settings.frame_shape = empty, ETALON_DAQ_SETTINGS);
     REFUSED(settings.dimensions = 0, ETALON_DAQ_SETTINGS);
+    REFUSED(settings.element = "f2", ETALON_DAQ_SETTINGS);
+    REFUSED(settings.element = "V8", ETALON_DAQ_SETTINGS);
+    REFUSED(settings.frame_buffers = UINT32_MAX, ETALON_DAQ_SETTINGS);
+    REFUSED(settings.encoders = UINT32_MAX, ETALON_DAQ_SETTINGS);
     REFUSED(settings.when_full = 2, ETALON_DAQ_SETTINGS);
     REFUSED(settings.first_number = UINT64_MAX, ETALON_DAQ_SETTINGS);
     settings = usual(shape);

@@ -174,8 +174,8 @@ pub unsafe extern "C" fn etalon_daq_create(
                 place("daq", daq)?,
             )
         };
-        let slots = Mutex::new(Vec::with_capacity(settings.frame_buffers));
         let writer = Writer::create(Path::new(path), &settings)?;
+        let slots = Mutex::new(Vec::with_capacity(settings.frame_buffers));
         place.write(Box::into_raw(Box::new(Daq { writer, slots })));
         Ok(())
     })

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use etalon_codec::codecs::bitshuffle;
-use etalon_codec::{Element, Filter, Layout, Spec};
+use etalon_codec::{Element, ElementClass, Filter, Layout, Spec};
 use etalon_measure::live_file::FrameFormat;
 
 use crate::error::Error;
+use crate::state::SPARE_CHUNKS;
 
 /// What happens to a frame while all buffers are in use: the encoders or the disk are slower than the detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,7 @@ const MOST_DIMENSIONS: usize = 31;
 impl Format {
     pub(crate) fn of(settings: &Settings) -> Result<Self, Error> {
         check_counts(settings)?;
+        check_element(&settings.element)?;
         let mut shape = vec![1];
         shape.extend(&settings.frame_shape);
         let layout = Layout {
@@ -112,6 +114,7 @@ impl Format {
         let filter = stored.codec().filter;
         let cd_values = (filter.cd_values)(stored, &layout)?;
         let bound = (filter.bound)(&cd_values, frame_bytes)?;
+        check_memory(settings, frame_bytes, bound)?;
         Ok(Self {
             is_standard: settings.stream.is_some(),
             spec,
@@ -140,6 +143,24 @@ impl Format {
             },
         }
     }
+}
+
+/// What a dataset of frames can be of.
+fn check_element(element: &Element) -> Result<(), Error> {
+    match (element.class, element.bytes) {
+        (ElementClass::Unsigned | ElementClass::Signed, _) | (ElementClass::Float, 4 | 8) => Ok(()),
+        _ => Err(Error::settings(
+            "frames are of integers, or of floats of 4 or 8 bytes",
+        )),
+    }
+}
+
+/// Asks for the memory of all buffers, and gives it back: nothing of a writer is made that cannot be made whole.
+fn check_memory(settings: &Settings, frame_bytes: usize, bound: usize) -> Result<(), Error> {
+    let of_frames = settings.frame_buffers.saturating_mul(frame_bytes);
+    let needed = of_frames.saturating_add((settings.encoders + SPARE_CHUNKS).saturating_mul(bound));
+    let asked = Vec::<u8>::new().try_reserve_exact(needed);
+    asked.map_err(|_| Error::Settings(format!("there is no memory for buffers of {needed} bytes")))
 }
 
 fn check_counts(settings: &Settings) -> Result<(), Error> {

@@ -89,7 +89,7 @@ pub(crate) struct State {
 }
 
 /// Chunk buffers beyond those that encoders work on: what waits for a disk that is busy for a moment.
-const SPARE_CHUNKS: usize = 4;
+pub(crate) const SPARE_CHUNKS: usize = 4;
 
 impl State {
     fn new(settings: &Settings, format: &Format) -> Self {

@@ -299,6 +299,13 @@ fn settings_that_make_no_sense_are_refused() {
     refused(|it| it.frame_shape = vec![]);
     refused(|it| it.frame_shape = vec![4, 0]);
     refused(|it| it.frame_shape = vec![1 << 40, 1 << 40]);
+    refused(|it| it.element = "f2".parse().unwrap());
+    refused(|it| it.element = "V8".parse().unwrap());
+    // More than processors have addresses for.
+    refused(|it| {
+        it.frame_shape = vec![1 << 15, 1 << 15];
+        it.frame_buffers = 1 << 16;
+    });
     refused(|it| it.first_number = u64::MAX);
     refused(|it| it.stream = Some("bitshuffle".parse().unwrap()));
     refused(|it| {

@@ -354,12 +354,19 @@ impl Column {
 
 /// Writes what is known at the end only: the time, what was lost on the way, and the record of the codec's loss.
 fn write_ending(path: &Path, format: &FrameFormat, ending: &Ending, elements: u64) -> H5Result<()> {
-    let file = growing::open_file(path)?;
-    if format.loss.is_some() {
-        let data = object::open(&file, DATA)?;
-        write_loss(&data, &ending.certificate, elements)?;
-    }
-    let detector = object::open(&file, DETECTOR)?;
+    growing::change_file(path, |file| {
+        if format.loss.is_some() {
+            let data = object::open(file, DATA)?;
+            write_loss(&data, &ending.certificate, elements)?;
+        }
+        write_counts(file, ending)?;
+        let end_time = object::open(file, "/entry/end_time")?;
+        growing::write_text(&end_time, &timestamp::now())
+    })
+}
+
+fn write_counts(file: &Id, ending: &Ending) -> H5Result<()> {
+    let detector = object::open(file, DETECTOR)?;
     attribute::rewrite_count(&detector, "frames_written", ending.frames_written)?;
     attribute::rewrite_count(&detector, "frames_lost", ending.frames_lost)?;
     if !ending.lost.is_empty() {
@@ -368,10 +375,7 @@ fn write_ending(path: &Path, format: &FrameFormat, ending: &Ending, elements: u6
         let complete = u64::from(ending.lost_is_complete);
         attribute::write_count(&detector, "frames_lost_runs_complete", complete)?;
     }
-    let end_time = object::open(&file, "/entry/end_time")?;
-    growing::write_text(&end_time, &timestamp::now())?;
-    drop((detector, end_time));
-    file::close(file)
+    Ok(())
 }
 
 /// The record of the codec's loss as docs/FORMAT.md has it, before anything is known.

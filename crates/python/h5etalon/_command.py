@@ -10,8 +10,15 @@ from typing import Optional, Sequence
 
 
 def find_command() -> Optional[str]:
-    """Path of the command: that of this environment, whose folder of scripts need not be on PATH, else one on PATH."""
-    folders = [sysconfig.get_path("scripts"), os.path.dirname(sys.executable), os.environ.get("PATH", "")]
+    """Path of the command: where pip puts that of this package, which need not be on PATH, else one on PATH."""
+    packages = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders = [
+        os.path.join(packages, "bin"),  # pip install --target
+        sysconfig.get_path("scripts"),
+        os.path.dirname(sys.executable),
+        sysconfig.get_path("scripts", os.name + "_user"),  # pip install --user
+        os.environ.get("PATH", ""),
+    ]
     return shutil.which("etalon", path=os.pathsep.join(folders))
 
 
@@ -50,8 +57,24 @@ def run(
         if done.returncode in codes:
             return done
         said.seek(0)
-        lines = said.read().decode(errors="replace").strip().splitlines()
+        text = said.read().decode(errors="replace").strip()
     if done.returncode < 0:
         raise ChildProcessError("etalon was ended by signal %d" % -done.returncode)
-    reason = lines[-1] if lines else "etalon ended with code %d" % done.returncode
-    raise (ValueError if done.returncode == 2 else OSError)(reason.removeprefix("etalon: ").removeprefix("error: "))
+    reason = _reason(text) or "etalon ended with code %d" % done.returncode
+    raise (ValueError if done.returncode == 2 else OSError)(reason)
+
+
+def _reason(said: str) -> str:
+    """What the command said of its failure: all behind the first word of it, without warnings, usage and advice."""
+    lines = said.splitlines()
+    starts = ("etalon: ", "error: ")
+    first = next((at for at, line in enumerate(lines) if line.startswith(starts)), max(0, len(lines) - 1))
+    sentences = []
+    for line in lines[first:]:
+        if line.startswith(("Usage:", "For more information")):
+            break
+        sentences.append(line.strip())
+    text = " ".join(filter(None, sentences))
+    for start in starts:
+        text = text.removeprefix(start)
+    return text

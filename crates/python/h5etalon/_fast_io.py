@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 from . import _native
 from ._chunks import as_bytes
+from ._pipeline import check_dataset
 from ._progress import bar
 from ._storage import Selection, chunk_lists, count_touched, select, storage_of
 
 # Chunks that are encoded before HDF5 writes them, in bytes of memory.
 _BATCH_BYTES = 32 << 20
+# Decoded before Python is asked whether somebody wants to interrupt; threads end with each of these.
+_UNINTERRUPTED_BYTES = 256 << 20
 
 
 class Sparse(NamedTuple):
-    """Elements that are not zero."""
+    """Elements that are not zero; −0.0 is zero."""
 
     index: NDArray[np.int64]
     """Their places in C order in an array of `shape`, ascending."""
@@ -49,6 +52,7 @@ def read(
     :return: the array (`out` where given), or a scalar where all dimensions are integers.
     :raises OSError: for a damaged chunk, saying which.
     """
+    check_dataset(dataset)
     selected = select(dataset.shape or (), selection)
     stored = None if selected is None else storage_of(dataset)
     if selected is None or stored is None or not _fits(out, dataset, selected):
@@ -84,14 +88,17 @@ def _decode_into(
     progress: bool,
 ) -> None:
     target = as_bytes(array)
-    chunk_bytes = int(np.prod(dataset.chunks)) * dataset.dtype.itemsize
-    # A call reads all chunks where nobody looks on.
-    at_a_time = max(threads, _BATCH_BYTES // chunk_bytes) if progress else None
+    chunk_bytes = _chunk_bytes(dataset)
+    at_a_time = max(threads, (_BATCH_BYTES if progress else _UNINTERRUPTED_BYTES) // chunk_bytes)
     with bar(progress, count_touched(dataset, selected) * chunk_bytes, "read") as move:
         for chunks in chunk_lists(dataset, selected):
             for some in chunks.batches(at_a_time):
                 _native.read_chunks(storage, some, selected.sides, target, threads)
                 move(len(some.origins) * chunk_bytes)
+
+
+def _chunk_bytes(dataset: h5py.Dataset) -> int:
+    return int(np.prod(dataset.chunks)) * dataset.dtype.itemsize
 
 
 def to_sparse(dataset: h5py.Dataset, selection: Any = (), *, threads: Optional[int] = None) -> Sparse:
@@ -102,6 +109,7 @@ def to_sparse(dataset: h5py.Dataset, selection: Any = (), *, threads: Optional[i
     :param selection: as for `read`.
     :return: `index` into the selection in C order, ascending; `value`; the selection's `shape`.
     """
+    check_dataset(dataset)
     selected = select(dataset.shape or (), selection)
     stored = None if selected is None else storage_of(dataset)
     if selected is None or stored is None:
@@ -109,11 +117,14 @@ def to_sparse(dataset: h5py.Dataset, selection: Any = (), *, threads: Optional[i
         places = np.flatnonzero(dense)
         return Sparse(places.astype(np.int64), dense.reshape(-1)[places], dense.shape)
     found = [] if selected.is_empty else [
-        _native.sparse_chunks(stored[0], chunks, selected.sides, _threads(threads))
+        _native.sparse_chunks(stored[0], some, selected.sides, _threads(threads))
         for chunks in chunk_lists(dataset, selected)
+        for some in chunks.batches(max(_threads(threads), _UNINTERRUPTED_BYTES // _chunk_bytes(dataset)))
     ]  # fmt: skip
     index = np.concatenate([index for index, _ in found] or [np.empty(0, np.int64)])
     value = np.concatenate([value for _, value in found] or [np.empty(0, np.uint8)]).view(dataset.dtype)
+    if value.dtype.kind in "fc" and not value.all():
+        index, value = index[value != 0], value[value != 0]
     if not (index[1:] > index[:-1]).all():
         order = np.argsort(index, kind="stable")
         index, value = index[order], value[order]
@@ -131,6 +142,7 @@ def write(
     :param progress: show a bar of tqdm, where chunks are not written by h5py.
     :raises OSError: where a codec refuses the data, saying which chunk.
     """
+    check_dataset(dataset)
     selected = select(dataset.shape or (), selection)
     stored = None if selected is None else storage_of(dataset)
     source = np.asarray(array)
@@ -139,6 +151,8 @@ def write(
         or stored is None
         or source.dtype != dataset.dtype
         or source.shape != selected.shape
+        # HDF5 lets chunks be written to a file that is open for reading, and fails to close it.
+        or dataset.file.mode == "r"
         or not _takes_whole_chunks(dataset, selected)
     ):
         dataset[selection] = array

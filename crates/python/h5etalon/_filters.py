@@ -1,7 +1,7 @@
 """Filters as h5py takes them: `create_dataset(…, **Bitshuffle())` or `create_dataset(…, compression=Bitshuffle())`."""
 
 import logging
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 import h5py
 
@@ -154,8 +154,19 @@ class Round(Etalon):
         super().__init__(spec_of(codec))
 
 
+def one_or_several(filters: Union[int, str, Iterable[Union[int, str]]]) -> Tuple[Union[int, str], ...]:
+    """Names and ids, of which one may stand for itself."""
+    is_one = isinstance(filters, str) or not isinstance(filters, Iterable)
+    return (filters,) if is_one else tuple(filters)
+
+
 def spec_of(codec: Union[FilterBase, str]) -> str:
-    """The SPEC of a filter, or the SPEC itself."""
+    """The SPEC of a filter, or the SPEC itself.
+
+    :raises TypeError: for anything else.
+    """
+    if not isinstance(codec, (str, FilterBase)):
+        raise TypeError("a codec is a filter, such as Noise(sigma=0.5), or a SPEC, 'noise:sigma=0.5', not %r" % (codec,))
     return codec if isinstance(codec, str) else codec.spec
 
 

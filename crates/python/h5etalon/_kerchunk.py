@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Set, Tuple
 import h5py
 from kerchunk.hdf import Hdf5FeatureNotSupported, SingleHdf5ToZarr
 
+from ._pipeline import edges_are_unfiltered
 from ._references import codecs_of, has_ours
 
 
@@ -112,6 +113,8 @@ class Translator(SingleHdf5ToZarr):
     def _storage_info_and_adj_filters(self, dset: h5py.Dataset, filters: List[Any]) -> Dict[Any, Any]:
         if dset.chunks is None or not _is_ours(dset):
             return dict(super()._storage_info_and_adj_filters(dset, filters))
+        if edges_are_unfiltered(dset):
+            raise Hdf5FeatureNotSupported("%s: chunks at its edges have no filters, and the others have" % dset.name)
         places, masks = {}, set()
         extents = dset.chunks
         # kerchunk takes the checksum off afterwards; here a codec compares and removes it.

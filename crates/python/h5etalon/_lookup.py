@@ -1,11 +1,11 @@
 """Finding the class of a filter by name or id, and its settings in what HDF5 stores."""
 
-from typing import Tuple, Type, Union
+from typing import Iterable, Tuple, Type, Union
 
 from . import _native
 from ._auto import AutoBase
 from ._codecs import Codec, make_class
-from ._filters import ETALON_ID, FILTERS, Bitshuffle, Etalon, FilterBase, Round, split_spec
+from ._filters import ETALON_ID, FILTERS, Bitshuffle, Etalon, FilterBase, Round, one_or_several, split_spec
 from ._config import get_config
 
 CODEC_CLASSES: Tuple[Type[Codec], ...] = tuple(
@@ -20,7 +20,7 @@ FILTER_CLASSES: Tuple[Type[FilterBase], ...] = (Bitshuffle, Etalon, Round, *CODE
 
 
 def get_filters(
-    filters: Union[int, str, Tuple[Union[int, str], ...], None] = None,
+    filters: Union[int, str, Iterable[Union[int, str]], None] = None,
 ) -> Tuple[Type[FilterBase], ...]:
     """The classes of filters.
 
@@ -31,7 +31,7 @@ def get_filters(
         return FILTER_CLASSES
     if filters == "registered":
         filters = tuple(get_config().registered_filters)
-    return tuple(_class_of(one) for one in (filters if isinstance(filters, tuple) else (filters,)))
+    return tuple(_class_of(one) for one in one_or_several(filters))
 
 
 def _class_of(name_or_id: Union[int, str]) -> Type[FilterBase]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _native, plot
+from ._plain import as_json
 from ._progress import bar
 from ._show import number, table
 
@@ -80,18 +81,22 @@ def measure(
     :param decoded: of the same shape and type; leave it out for metrics of one array, such as the entropy.
     :param metrics: names of metrics or of profiles, as `etalon metrics` lists them.
     :param settings: as in the TOML file of `etalon measure`: `{"geometry": {"center": [512.3, 498.1]}, "mask": [-1]}`.
-        Masked values and NaN in the original are left out of every metric.
+        Masked values, and NaN in the original, are left out of every metric, and so are elements that a masked array of numpy
+        masks.
     :param progress: show a bar of tqdm, which counts frames; some metrics go over them more than once.
     :return: numbers by name, with `.curves`, `.images`, `.notes`, `.to_pandas()` and `.plot()` (matplotlib).
     :raises ValueError: for a metric that is unknown or refuses the data, saying why.
     """
+    masked = _masked(original) | (False if decoded is None else _masked(decoded))
     first = _frames(original)
     second = first if decoded is None else _frames(decoded)
     if second.shape != first.shape:
         raise ValueError("the arrays have shapes %s and %s" % (first.shape, second.shape))
     settings = dict(settings or {})
+    if "mask" in settings:
+        settings["mask"] = np.atleast_1d(settings["mask"])
     names = [metrics] if isinstance(metrics, str) else list(metrics)
-    valid = _valid(first, settings.get("mask", ()))
+    valid = _valid(first, settings.get("mask", ()), masked)
     done = 0
 
     with bar(progress, len(first), "measure", "frame") as move:
@@ -102,7 +107,7 @@ def measure(
             done = frames
 
         values, rest = _native.compare(
-            first.reshape(-1), second.reshape(-1), first.shape, names, json.dumps(settings), valid, tell
+            first.reshape(-1), second.reshape(-1), first.shape, names, as_json(settings), valid, tell
         )
     return _measured(values, json.loads(rest))
 
@@ -118,12 +123,19 @@ def _frames(array: ArrayLike) -> NDArray[Any]:
     return array.reshape((-1,) + ((1, 1) + array.shape)[-2:])
 
 
-def _valid(original: NDArray[Any], mask: Sequence[float]) -> Optional[NDArray[np.bool_]]:
+def _masked(array: ArrayLike) -> Any:
+    """Which elements numpy's masked array leaves out."""
+    return np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else np.False_
+
+
+def _valid(original: NDArray[Any], mask: Sequence[float], masked: NDArray[np.bool_]) -> Optional[NDArray[np.bool_]]:
     """Which elements count, or None for all."""
     is_float = original.dtype.kind == "f"
-    if not is_float and not len(mask):
+    if not is_float and not len(mask) and not masked.any():
         return None
     left_out = np.isin(original, np.asarray(mask, float)) if len(mask) else np.zeros(original.shape, bool)
+    if masked.any():
+        left_out |= masked.reshape(original.shape)
     if is_float:
         left_out |= np.isnan(original)
     return ~left_out.reshape(-1) if left_out.any() else None

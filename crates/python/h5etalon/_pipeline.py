@@ -25,6 +25,10 @@ class StoredFilter(NamedTuple):
     options: Tuple[int, ...]
 
 
+# H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS, which h5py has no word for.
+_EDGES_UNFILTERED = 2
+
+
 @lru_cache(maxsize=None)
 def _get_filter() -> Any:
     function = ctypes.CDLL(h5py.h5z.__file__).H5Pget_filter2
@@ -32,6 +36,15 @@ def _get_filter() -> Any:
     function.argtypes = [ctypes.c_int64, ctypes.c_uint, number, ctypes.POINTER(size), number, size, ctypes.c_char_p, number]
     function.restype = ctypes.c_int
     return function
+
+
+def check_dataset(dataset: Any) -> None:
+    """Does nothing for a dataset.
+
+    :raises TypeError: for anything else, such as a path, a group or an array.
+    """
+    if not isinstance(dataset, h5py.Dataset):
+        raise TypeError("expected a dataset of h5py, such as file['entry/data'], not %s" % type(dataset).__name__)
 
 
 def stored_filters(dataset: h5py.Dataset) -> List[StoredFilter]:
@@ -51,11 +64,28 @@ def stored_filters(dataset: h5py.Dataset) -> List[StoredFilter]:
     return found
 
 
+@lru_cache(maxsize=None)
+def _get_chunk_options() -> Any:
+    function = ctypes.CDLL(h5py.h5z.__file__).H5Pget_chunk_opts
+    function.argtypes = [ctypes.c_int64, ctypes.POINTER(ctypes.c_uint)]
+    function.restype = ctypes.c_int
+    return function
+
+
+def edges_are_unfiltered(dataset: h5py.Dataset) -> bool:
+    """Whether chunks that reach beyond the end of a chunked dataset are stored as they are; their masks do not say so."""
+    settings, options = dataset.id.get_create_plist(), ctypes.c_uint()
+    with h5py._objects.phil:
+        status = _get_chunk_options()(settings.id, ctypes.byref(options))
+    return status >= 0 and bool(options.value & _EDGES_UNFILTERED)
+
+
 def filters_of(dataset: h5py.Dataset) -> List[Optional[FilterBase]]:
     """The filters of a dataset with their settings, in the order in which they encode; None for those of others.
 
     `h5etalon.filters_of(dataset)` is `[Noise(sigma=0.5)]` for a dataset that was made with `**Noise(sigma=0.5)`.
     """
+    check_dataset(dataset)
     ours = set(FILTERS.values())
     return [
         from_filter_options(one.filter_id, one.options) if one.filter_id in ours else None

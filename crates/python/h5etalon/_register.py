@@ -4,11 +4,11 @@ import ctypes
 import logging
 import os
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, Iterable, List, Optional, Union
 
 import h5py
 
-from ._filters import FILTERS
+from ._filters import FILTERS, one_or_several
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def plugin_file(name: str) -> str:
 
 
 def register(
-    filters: Union[int, str, Tuple[Union[int, str], ...]] = tuple(FILTERS), force: bool = True
+    filters: Union[int, str, Iterable[Union[int, str]]] = tuple(FILTERS), force: bool = True
 ) -> bool:
     """Registers filters in h5py's HDF5 library.
 
@@ -39,10 +39,9 @@ def register(
     The last one to register a filter id serves it. This package registers all its filters when it is imported; call
     `hdf5plugin.register("bshuf")` to have hdf5plugin's bitshuffle back.
     """
-    wanted = filters if isinstance(filters, tuple) else (filters,)
     done = True
-    for name_or_id in wanted:
-        name = _name_of(name_or_id)
+    # All names are looked up before the first filter is registered.
+    for name in [_name_of(one) for one in one_or_several(filters)]:
         if force or not h5py.h5z.filter_avail(FILTERS[name]):
             done = _register_one(name) and done
     return done
@@ -50,7 +49,7 @@ def register(
 
 def _name_of(name_or_id: Union[int, str]) -> str:
     for name, filter_id in FILTERS.items():
-        if name_or_id in (name, filter_id):
+        if name_or_id == filter_id or str(name_or_id).lower() == name:
             return name
     known = ", ".join("%s (%d)" % item for item in FILTERS.items())
     raise ValueError("Unknown filter: %s; known: %s" % (name_or_id, known))

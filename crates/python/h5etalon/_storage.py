@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from . import _native
 from ._filters import ETALON_ROUND_ID, FILTERS
-from ._pipeline import stored_filters
+from ._pipeline import edges_are_unfiltered, stored_filters
 
 _ABSENT = np.iinfo(np.uint64).max
 # Where HDF5 has to read the chunks for us, it reads as much at a time.
@@ -38,11 +38,10 @@ class ChunkList(NamedTuple):
     path: Optional[str]
     streams: Optional[List[bytes]]
 
-    def batches(self, at_a_time: Optional[int]) -> Iterator["ChunkList"]:
-        """The same chunks, so many at a time; all at once for None."""
-        count = len(self.origins)
-        for first in range(0, count, at_a_time or max(1, count)):
-            part = slice(first, first + (at_a_time or count))
+    def batches(self, at_a_time: int) -> Iterator["ChunkList"]:
+        """The same chunks, so many at a time."""
+        for first in range(0, len(self.origins), at_a_time):
+            part = slice(first, first + at_a_time)
             streams = None if self.streams is None else self.streams[part]
             places = self.origins[part], self.offsets[part], self.sizes[part]
             yield ChunkList(*places, self.masks[part], self.path, streams)
@@ -81,9 +80,12 @@ def _only_ellipses(items: Sequence[Any]) -> List[Any]:
 def storage_of(dataset: h5py.Dataset) -> Optional[Tuple[_native.Storage, int]]:
     """What the native half needs to know of a dataset, and the filter mask of chunks that it writes.
 
-    None where the dataset is not chunked, has filters of others, or elements that h5py converts.
+    None where the dataset is not chunked, has filters of others, elements that h5py converts, or chunks without a filter at
+    its edges.
     """
     if dataset.chunks is None or not dataset.shape or dataset.dtype.hasobject:
+        return None
+    if edges_are_unfiltered(dataset):
         return None
     if not dataset.id.get_type().equal(h5py.h5t.py_create(dataset.dtype, logical=True)):
         return None
@@ -95,11 +97,17 @@ def storage_of(dataset: h5py.Dataset) -> Optional[Tuple[_native.Storage, int]]:
         # HDF5 marks it as left out where it may, so that readers need no plugin for it.
         if one.filter_id == ETALON_ROUND_ID and one.flags & h5py.h5z.FLAG_OPTIONAL:
             mask |= 1 << index
-    fill = np.asarray(dataset.fillvalue, dataset.dtype).tobytes()
     try:
-        return _native.Storage(list(dataset.chunks), dataset.dtype.itemsize, list(fill), filters), mask
+        return _native.Storage(list(dataset.chunks), dataset.dtype.itemsize, list(_fill_of(dataset)), filters), mask
     except ValueError:
         return None
+
+
+def _fill_of(dataset: h5py.Dataset) -> bytes:
+    """What elements are that nobody wrote. HDF5 leaves them alone where it is told to, and h5py hands it zeros."""
+    if dataset.id.get_create_plist().get_fill_time() == h5py.h5d.FILL_TIME_NEVER:
+        return bytes(dataset.dtype.itemsize)
+    return np.asarray(dataset.fillvalue, dataset.dtype).tobytes()
 
 
 def chunk_lists(dataset: h5py.Dataset, selection: Selection) -> Iterator[ChunkList]:

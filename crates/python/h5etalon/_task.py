@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from ._filters import spec_of
+from ._plain import as_json
 from ._verify import requirement_file
 
 Function = Callable[..., Mapping[str, Any]]
@@ -138,9 +139,11 @@ def _flat(prefix: str, table: Mapping[str, Any]) -> List[Tuple[str, str]]:
 def _toml(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{ %s }" % ", ".join("%s = %s" % (key, _toml(one)) for key, one in value.items())
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
         return "[%s]" % ", ".join(map(_toml, value))
-    return json.dumps(value.item() if hasattr(value, "item") else value)
+    return as_json(value)
 
 
 def _requirement(require: Any) -> Tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, 
 import h5py
 
 from ._command import run
+from ._plain import as_json
 from ._show import number, table
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def verify(
     against: "Optional[Target]" = None,
     require: "Optional[Require]" = None,
     *,
-    datasets: Iterable[str] = (),
+    datasets: Union[str, Iterable[str]] = (),
     threads: Optional[int] = None,
     progress: bool = False,
 ) -> Verified:
@@ -97,7 +98,7 @@ def verify(
     :param against: the original, in the same words.
     :param require: limits on metrics: a profile such as `"saxs"`, a TOML or JSON file, a list such as `["ssim>=0.99"]`, or a
         mapping with the keys of such a file: `limits`, `settings` (as for `measure`), `profile`.
-    :param datasets: patterns of paths, such as `"/entry/*"`; all datasets by default.
+    :param datasets: patterns of paths, such as `"/entry/*"`, or one; all datasets by default.
     :param threads: threads that decode; as many as there are cores by default.
     :param progress: let the command show its bar where standard error is a terminal.
     :return: a dictionary that Jupyter shows as a table; `.holds` is the answer.
@@ -105,7 +106,7 @@ def verify(
     :raises OSError: for a file that cannot be read. Damaged chunks are no error, but a result.
     """
     arguments = ["verify", target_text(file), "--json"]
-    for pattern in datasets:
+    for pattern in [datasets] if isinstance(datasets, str) else datasets:
         arguments += ["--dataset", pattern]
     if against is not None:
         arguments += ["--against", target_text(against)]
@@ -131,10 +132,12 @@ def target_text(target: "Target") -> str:
 
 def requirement_file(require: "Require", folders: ExitStack) -> str:
     """Path of a requirement; one that is no file is written to one."""
+    if isinstance(require, str) and (">=" in require or "<=" in require):
+        require = [require]
     if isinstance(require, (str, os.PathLike)):
         return os.fspath(require)
     document = dict(require) if isinstance(require, Mapping) else {"limits": list(require)}
     path = os.path.join(folders.enter_context(tempfile.TemporaryDirectory()), "require.json")
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(document, file)
+        file.write(as_json(document))
     return path

@@ -20,6 +20,7 @@ from typing import Any, Dict, List, Optional
 from ._command import run
 from ._journal import Entry, Journal, identity, json_lines
 from ._listing import Source
+from ._plain import as_json
 from ._task import Task
 
 Row = Dict[str, Any]
@@ -124,7 +125,7 @@ def _result(task: Task, source: Source, printed: str, output: str, lock: int, re
     with open(printed, "wb") as file, ExitStack() as folders:
         if task.function is not None:
             found = dict(task.function(source.path, **task.options))
-            file.write(json.dumps(found, default=_plain).encode())
+            file.write(as_json(found).encode())
         else:
             words = task.command(source.path, source.name, replaces, folders)
             run(words, stdout=file.fileno(), keep_open=[lock])
@@ -135,13 +136,6 @@ def _result(task: Task, source: Source, printed: str, output: str, lock: int, re
     numbers = _parsed(task, text)
     os.replace(printed, output)
     return numbers
-
-
-def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy as JSON has them."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError("the function returned a %s, which JSON does not have" % type(value).__name__)
 
 
 def _copied(text: bytes, output: str) -> Row:

@@ -5,6 +5,7 @@ original, decoded and error side by side.
 Each function takes axes to draw into, or makes a figure, and returns the axes.
 """
 
+import re
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -106,7 +107,7 @@ def limit(found: "Scanned", name: Optional[str] = None, axes: Any = None) -> Any
             axes.plot([ratio], [y], "o", color=colour, markerfacecolor=colour if holds else "none", zorder=3)
             if is_chosen:
                 axes.plot([ratio], [y], "o", color=INK, markerfacecolor="none", markersize=12, zorder=4)
-    axes.plot([], [], "o", color=INK, markerfacecolor="none", markersize=12, label=found.spec)
+    axes.plot([], [], "o", color=INK, markerfacecolor="none", markersize=12, label=_in_lines(found.spec))
     for least, bound in demands[name]:
         text = "limit %s %.4g" % ("≥" if least else "≤", bound)
         axes.axhline(bound, label=text, zorder=2, **_style("limit", 0))
@@ -118,6 +119,16 @@ def limit(found: "Scanned", name: Optional[str] = None, axes: Any = None) -> Any
     axes.set(xlabel="ratio, raw / stored", ylabel=with_unit(name), title="ratio and %s" % name.replace("_", " "))
     axes.legend(fontsize="small")
     return axes
+
+
+def _in_lines(spec: str, longest: int = 24) -> str:
+    """A SPEC broken behind its commas, so that a legend leaves the points to be seen."""
+    lines = [""]
+    for part in re.findall(r"[^,]+,?", spec):
+        if lines[-1] and len(lines[-1]) + len(part) > longest:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def limit_figures(found: "Scanned") -> Any:

@@ -199,15 +199,18 @@ class EtalonSerializer(ArrayBytesCodec):
         stored = as_bytes(chunk_bytes.as_numpy_array())
         decoded = await asyncio.to_thread(decode_frame, stored, _chunk_bytes(chunk_spec))
         element = _dtype_of(chunk_spec)
-        # The frame knows the byte order that was written, which the metadata of format 3 do not.
+        # The frame knows the byte order of numbers that was written, which the metadata of format 3 do not.
         if decoded.dtype.kind == "V":
-            decoded = decoded.view(element)
+            decoded = decoded.view(element.newbyteorder("<"))
         return chunk_spec.prototype.nd_buffer.from_ndarray_like(decoded.reshape(chunk_spec.shape))
 
     async def _encode_single(self, chunk_array: Any, chunk_spec: Any) -> Any:
         # Not ascontiguousarray: it gives arrays without dimensions one.
         array = np.asarray(chunk_array.as_numpy_array(), order="C")
         fill = None
+        # Of elements that are no numbers, such as complex ones, a frame knows the size alone.
+        if array.dtype.kind not in "uif":
+            array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         if array.dtype.kind in "uif" and chunk_spec.fill_value is not None:
             fill = np.asarray(chunk_spec.fill_value, array.dtype)
         out = await asyncio.to_thread(encode, in_memory_order(array), self.spec, fill=fill)

@@ -1,6 +1,7 @@
 //! Files that are read while they are written (SWMR), and datasets in them that grow along their first dimension.
 
 use std::ffi::c_void;
+use std::fs::File;
 use std::path::Path;
 
 use etalon_codec::{ByteOrder, Element, ElementClass};
@@ -17,7 +18,7 @@ use hdf5_metno_sys::h5i::hid_t;
 use hdf5_metno_sys::h5l::H5Lcreate_hard;
 use hdf5_metno_sys::h5p::{
     H5P_CLS_DATASET_CREATE, H5Pcreate, H5Pset_alloc_time, H5Pset_attr_phase_change, H5Pset_chunk,
-    H5Pset_fill_time, H5Pset_fill_value, H5Pset_filter, H5Pset_libver_bounds,
+    H5Pset_file_locking, H5Pset_fill_time, H5Pset_fill_value, H5Pset_filter, H5Pset_libver_bounds,
 };
 use hdf5_metno_sys::h5s::{H5S_ALL, H5S_UNLIMITED, H5Screate_simple};
 use hdf5_metno_sys::h5t::{
@@ -28,7 +29,7 @@ use hdf5_metno_sys::h5t::{
 use hdf5_metno_sys::h5z::H5Z_FLAG_MANDATORY;
 
 use super::dataset::OpenDataset;
-use super::file::{access_plist, c_path};
+use super::file::{self, access_plist, c_path};
 use super::registration::register_filters;
 use super::{DEFAULT, H5Error, Id, Result, c_string, dataspace, datatype};
 
@@ -46,10 +47,33 @@ pub(crate) fn create_file(path: &Path) -> Result<Id> {
     ))?))
 }
 
-/// Opens a file to add to it, in the same format.
-pub(crate) fn open_file(path: &Path) -> Result<Id> {
+/// Opens a file that nobody else writes to, in the same format, and closes it behind `body`.
+///
+/// HDF5 wants such a file to itself. Those who followed it in SWMR mode may still have it open, and keep a lock of readers;
+/// beside them it is opened without a lock of HDF5, and one of the same kind keeps other writers away.
+pub(crate) fn change_file(path: &Path, body: impl FnOnce(&Id) -> Result<()>) -> Result<()> {
+    let change = |file: Id| body(&file).and(file::close(file));
+    let alone = open_file(path, true);
+    let error = match alone {
+        Ok(file) => return change(file),
+        Err(error) => error,
+    };
+    let beside_readers = File::open(path).and_then(|file| {
+        file.try_lock_shared()?;
+        Ok(file)
+    });
+    match beside_readers {
+        Ok(_locked) => change(open_file(path, false)?),
+        Err(_) => Err(error),
+    }
+}
+
+fn open_file(path: &Path, is_locked: bool) -> Result<Id> {
     let (access, version) = (access_plist()?, H5F_libver_t::H5F_LIBVER_V110);
     h5!(H5Pset_libver_bounds(access.raw(), version, version))?;
+    if !is_locked {
+        h5!(H5Pset_file_locking(access.raw(), 0, 1))?;
+    }
     let path = c_path(path)?;
     Ok(Id::own(h5!(H5Fopen(
         path.as_ptr(),
