@@ -225,3 +225,12 @@ def test_another_file_is_not_replaced(archive):
 def test_a_folder_that_is_missing_ends_with_code_3(tmp_path):
     etalon("catalogue", tmp_path / "no", "-o", tmp_path / "x.parquet", code=3)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_has_one_path_whichever_way_its_folder_is_named(archive):
+    summary, table = collect(archive)
+    detour = archive / "mx" / ".." / ".." / "archive"
+    again = etalon_json("catalogue", detour, archive / "tomo", archive / "mx" / ".." / "tomo", "-o", table)
+    assert (again["files"], again["datasets"]) == (summary["files"], summary["datasets"])
+    assert again["read"] == again["errors"]
+    assert ask(table, "select count(*) from TABLE where file like '%..%'") == [(0,)]

@@ -208,3 +208,73 @@ def test_what_cannot_be_compared_is_a_wrong_argument(original, tmp_path):
     message = etalon("verify", "%s::/data" % original, "--against", tmp_path / "other.h5", code=2).stderr
     assert "(3, 4)" in message or "[3, 4]" in message
     assert "cannot open" in etalon("verify", original, "--against", tmp_path / "none.h5", code=3).stderr
+
+
+@pytest.fixture
+def nexus(tmp_path):
+    """Frames with what lies beside them in a file of NeXus: numbers of no dimension, texts, a mask, angles."""
+    path = tmp_path / "nexus.h5"
+    with h5py.File(path, "w") as file:
+        entry = file.create_group("entry")
+        entry["distance"] = 1.25
+        entry["title"] = "lysozyme"
+        entry["names"] = ["a", "bc"]
+        steps = np.array([(1, "x"), (2, "yz")], dtype=[("number", "i4"), ("name", h5py.string_dtype())])
+        entry["steps"] = steps
+        entry["nothing"] = h5py.Empty("f4")
+        entry["angles"] = np.arange(5.0)
+        entry["reference"] = np.array([entry["angles"].ref], dtype=h5py.ref_dtype)
+        entry["mask"] = (np.arange(160 * 160).reshape(160, 160) % 37 == 0).astype("u4")
+        frames = np.random.RandomState(1).poisson(60, (5, 160, 160)).astype("<u2")
+        entry.create_dataset("data", data=frames, chunks=(1, 160, 160))
+    return path
+
+
+def test_values_that_no_codec_takes_are_compared_too(nexus):
+    copy = recompressed(nexus, "noise:sigma=0.5", "-d", "/entry/data")
+    answer = etalon_json("verify", copy, "--against", nexus)
+    assert answer["holds"] and all(row["compared"] for row in answer["datasets"])
+    steps = np.array([(1, "x"), (2, "ab")], dtype=[("number", "i4"), ("name", h5py.string_dtype())])
+    for name, value in {"distance": 1.26, "title": "lysozyma", "names": ["a", "bd"], "steps": steps}.items():
+        with h5py.File(copy, "r+") as file:
+            before = file["entry"][name][()]
+            file["entry"][name][...] = value
+        answer = etalon_json("verify", copy, "--against", nexus, code=1)
+        wrong = [row["dataset"] for row in answer["datasets"] if not row["holds"]]
+        assert wrong == ["/entry/" + name]
+        with h5py.File(copy, "r+") as file:
+            file["entry"][name][...] = before
+    assert etalon_json("verify", copy, "--against", nexus)["holds"]
+
+
+def test_a_dataset_that_the_file_has_not_is_found(nexus):
+    copy = recompressed(nexus, "noise:sigma=0.5", "-d", "/entry/data")
+    with h5py.File(copy, "r+") as file:
+        del file["entry/angles"]
+    answer = etalon_json("verify", copy, "--against", nexus, code=1)
+    wrong = [row for row in answer["datasets"] if not row["holds"]]
+    assert [row["dataset"] for row in wrong] == ["/entry/angles"]
+    assert "not in the file" in wrong[0]["failures"][0]["reason"]
+    assert etalon_json("verify", copy, "--against", nexus, "-d", "/entry/data")["holds"]
+
+
+def test_attributes_that_admit_less_than_the_chunks_are_found(nexus):
+    copy = recompressed(nexus, "noise:sigma=0.5", "-d", "/entry/data")
+    with h5py.File(copy, "r+") as file:
+        recorded = file["entry/data"].attrs["etalon_max_abs_error"]
+        file["entry/data"].attrs["etalon_max_abs_error"] = recorded / 2
+    answer = etalon_json("verify", copy, code=1)
+    reasons = [failure["reason"] for row in answer["datasets"] for failure in row["failures"]]
+    assert len(reasons) == 1 and "etalon_max_abs_error" in reasons[0], reasons
+
+
+def test_a_requirement_is_asked_of_the_data_and_not_of_what_lies_beside_them(nexus, tmp_path):
+    copy = recompressed(nexus, "noise:sigma=0.5", "-d", "/entry/data")
+    requirement = tmp_path / "r.toml"
+    requirement.write_text("limits = ['iq_z_max <= 9', 'ssim >= 0.9']\n[settings]\ngeometry.center = [80, 80]")
+    answer = etalon_json("verify", copy, "--against", nexus, "--require", requirement)
+    assert [row["dataset"] for row in answer["datasets"] if row["verdicts"]] == ["/entry/data"]
+    named = etalon_json("verify", "%s::/entry/mask" % copy, "--against", nexus, "--require", requirement)
+    assert len(named["datasets"][0]["verdicts"]) == 2
+    same = etalon_json("verify", nexus, "--against", nexus, "--require", requirement)
+    assert [row["dataset"] for row in same["datasets"] if row["verdicts"]] == ["/entry/data"]

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 use etalon_measure::compare::{Against, Comparison};
 use etalon_measure::dataset::Dataset;
+use etalon_measure::recompress::LEAST_BYTES;
 use etalon_measure::requirement::Requirement;
 use etalon_measure::salvage::{Damaged, salvage};
 use etalon_measure::verify::{Verification, Work, verify};
@@ -26,12 +27,14 @@ use crate::target::Target;
 #[command(after_help = "\
 Every chunk is read and decoded, which compares its checksums where it has some. With --against, the \
 values are compared with those of ORIGINAL: datasets that claim to be exact must be equal bit for bit; \
-elsewhere the loss must be no larger than was recorded, and within the bound that was asked.
+elsewhere the loss must be no larger than was recorded, and within the bound that was asked. A whole file \
+must have every dataset of ORIGINAL.
 
 A requirement is TOML, or JSON in a file called .json:
   limits = [\"ssim>=0.99\", \"max_sigma_error<=0.5\"]
   [settings]                  # as for `etalon measure --settings`
   mask = [65535]
+Of a whole file it is asked of the datasets that differ from ORIGINAL.
 
 Examples:
   etalon verify small.h5
@@ -89,10 +92,19 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
     let mut rows = Vec::new();
     let datasets = arguments.target.datasets(&arguments.dataset)?;
     let originals = counterparts(&datasets, arguments.against.as_ref())?;
-    for (dataset, original) in datasets.iter().zip(&originals) {
-        let pair = (dataset, original.as_ref());
-        rows.push(row(requirement.as_ref(), pair, output, jobs)?);
+    let pairs: Vec<Pair<'_>> = datasets
+        .iter()
+        .zip(originals.iter().map(Option::as_ref))
+        .collect();
+    for pair in &pairs {
+        rows.push(row(*pair, output, jobs)?);
     }
+    if let Some(requirement) = &requirement {
+        for at in judged(arguments, &datasets, &rows) {
+            rows[at].verdicts = verdicts(requirement, pairs[at])?;
+        }
+    }
+    rows.extend(missing(arguments, &datasets)?);
     if let Some(out) = &arguments.salvage {
         let (file, force) = (&arguments.target.file, arguments.force);
         let warnings = salvage(file, out, &damaged(&rows), force, stop_on_signals())?;
@@ -124,12 +136,10 @@ pub(crate) fn run(arguments: &Arguments, output: Output, jobs: usize) -> Result<
     }
 }
 
-fn row(
-    requirement: Option<&Requirement>,
-    (dataset, original): (&Dataset, Option<&Dataset>),
-    output: Output,
-    jobs: usize,
-) -> Result<Row, Failure> {
+/// A dataset, and its original where that is given.
+type Pair<'a> = (&'a Dataset, Option<&'a Dataset>);
+
+fn row((dataset, original): Pair<'_>, output: Output, jobs: usize) -> Result<Row, Failure> {
     let bar = progress::bar(output, dataset.raw_bytes(), BYTES);
     bar.set_message(dataset.path.clone());
     let work = Work {
@@ -137,24 +147,69 @@ fn row(
         stop: stop_on_signals(),
     };
     let verification = verify(dataset, original, work, &mut |bytes| bar.inc(bytes))?;
-    // Metrics of values that cannot be read are none.
-    let verdicts = match requirement {
-        Some(requirement) if verification.failures.is_empty() && verification.chunks > 0 => {
-            verdicts(requirement, dataset, original)?
-        }
-        _ => Vec::new(),
-    };
     bar.finish_and_clear();
     Ok(Row {
         verification,
-        verdicts,
+        verdicts: Vec::new(),
     })
+}
+
+/// The datasets that a requirement is about, of those that are sound: what is named; else what differs from the original,
+/// and if nothing does, the largest. Without an original, what is as large as data. A mask or a list of angles beside the
+/// data keeps no limit on peaks or reconstructions.
+fn judged(arguments: &Arguments, datasets: &[Dataset], rows: &[Row]) -> Vec<usize> {
+    let is_sound = |row: &Row| row.verification.failures.is_empty() && row.verification.chunks > 0;
+    let sound: Vec<usize> = (0..rows.len()).filter(|at| is_sound(&rows[*at])).collect();
+    let only = |keep: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        sound.iter().copied().filter(|at| keep(*at)).collect()
+    };
+    if arguments.target.pattern.is_some() || !arguments.dataset.is_empty() {
+        return sound;
+    }
+    let differs = |at: usize| {
+        rows[at]
+            .verification
+            .max_abs_error
+            .is_some_and(|error| error != 0.0)
+    };
+    let preferred = match arguments.against {
+        Some(_) => only(&differs),
+        None => only(&|at| datasets[at].raw_bytes() >= LEAST_BYTES),
+    };
+    if !preferred.is_empty() {
+        return preferred;
+    }
+    let largest = sound
+        .iter()
+        .copied()
+        .max_by_key(|at| datasets[*at].raw_bytes());
+    largest.into_iter().collect()
+}
+
+/// The datasets that a whole original has and the file has not.
+fn missing(arguments: &Arguments, datasets: &[Dataset]) -> Result<Vec<Row>, Failure> {
+    let is_whole = arguments.target.pattern.is_none() && arguments.dataset.is_empty();
+    let Some(original) =
+        (arguments.against.as_ref()).filter(|original| is_whole && original.pattern.is_none())
+    else {
+        return Ok(Vec::new());
+    };
+    let there: BTreeSet<&str> = datasets
+        .iter()
+        .map(|dataset| dataset.path.as_str())
+        .collect();
+    let mut originals = original.datasets(&[])?;
+    originals.retain(|original| !there.contains(original.path.as_str()));
+    let rows = originals.iter().map(|original| Row {
+        verification: Verification::of_missing(original),
+        verdicts: Vec::new(),
+    });
+    Ok(rows.collect())
 }
 
 fn verdicts(
     requirement: &Requirement,
-    dataset: &Dataset,
-    original: Option<&Dataset>,
+    (dataset, original): Pair<'_>,
 ) -> Result<Vec<Verdict>, Failure> {
     let (settings, metrics) = (&requirement.settings, requirement.metrics());
     let (first, against) = match original {

@@ -177,6 +177,16 @@ fn replace(form: Form, out: &Path, rows: &mut dyn Iterator<Item = Row>) -> Resul
     staged.finish()
 }
 
+/// The absolute path that a file is known by, whichever way a folder was named.
+fn whole_path(place: &Path) -> Result<PathBuf, Fault> {
+    let goes_up = (place.components()).any(|part| part == std::path::Component::ParentDir);
+    let whole = match goes_up {
+        true => fs::canonicalize(place),
+        false => std::path::absolute(place),
+    };
+    whole.input(|| format!("cannot look at {}", place.display()))
+}
+
 /// Files to collect from.
 #[derive(Default)]
 struct Listing {
@@ -192,7 +202,7 @@ impl Listing {
     fn of(options: &Options) -> Result<Self, Fault> {
         let mut listing = Self::default();
         for place in &options.places {
-            let root = std::path::absolute(place).input(|| place.display().to_string())?;
+            let root = whole_path(place)?;
             let kind =
                 fs::metadata(&root).input(|| format!("cannot look at {}", root.display()))?;
             if kind.is_dir() {

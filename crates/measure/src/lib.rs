@@ -97,6 +97,7 @@ pub mod timestamp;
 mod tree;
 mod tree_copy;
 mod typed_values;
+mod value_check;
 mod value_copy;
 pub mod verify;
 mod writer_mark;

@@ -261,6 +261,11 @@ impl Record {
     pub(crate) fn claim(&self) -> Claim {
         Claim::of_certificate(Some(self.certificate), self.spec.as_ref())
     }
+
+    /// The largest error that it admits.
+    pub(crate) fn max_abs_error(&self) -> f64 {
+        self.certificate.loss.max_abs_error
+    }
 }
 
 /// The latest record of `dataset`, where it has one.

@@ -23,7 +23,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use etalon_metrics::{Limit, METRICS, Metric, Settings};
+use etalon_metrics::{Limit, METRICS, Metric, Noise, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
@@ -136,7 +136,14 @@ impl Requirement {
         let text = match profile_text(name) {
             Some(text) if !path.exists() => return Self::of_profile(name, text),
             _ => std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))
+                .with_context(|| match path.exists() {
+                    true => format!("cannot read {}", path.display()),
+                    false => format!(
+                        "there is no file {}, and {}",
+                        path.display(),
+                        no_profile(name)
+                    ),
+                })
                 .map_err(Fault::Input)?,
         };
         let is_json = path
@@ -168,14 +175,11 @@ impl Requirement {
             Some(name) => demands(&parse_document(known_profile(name)?)?)?,
             None => Vec::new(),
         };
-        for demand in demands(&document)? {
-            let same = |other: &Demand| {
-                (&other.limit.value, other.limit.at_least)
-                    == (&demand.limit.value, demand.limit.at_least)
-            };
-            limits.retain(|other| !same(other));
-            limits.push(demand);
-        }
+        let stated = demands(&document)?;
+        let side = |demand: &Demand| (demand.limit.value.clone(), demand.limit.at_least);
+        limits.retain(|other| stated.iter().all(|demand| side(demand) != side(other)));
+        limits.extend(stated);
+        check_noise(&document.settings.noise)?;
         anyhow::ensure!(
             !limits.is_empty(),
             "give at least one limit, as in limits = [\"ssim>=0.99\"], or a profile, as in profile = \"saxs\""
@@ -243,6 +247,16 @@ fn demands(document: &Document) -> anyhow::Result<Vec<Demand>> {
     demands.collect()
 }
 
+/// Refuses a noise that no detector has.
+fn check_noise(noise: &Noise) -> anyhow::Result<()> {
+    let is_amount = |value: f64| value.is_finite() && value >= 0.0;
+    anyhow::ensure!(
+        is_amount(noise.gain) && is_amount(noise.read) && noise.offset.is_finite(),
+        "settings.noise: gain and read are 0 or more"
+    );
+    Ok(())
+}
+
 fn parse_document(text: &str) -> anyhow::Result<Document> {
     Ok(toml::from_str(text)?)
 }
@@ -255,13 +269,13 @@ fn profile_text(name: &str) -> Option<&'static str> {
 }
 
 fn known_profile(name: &str) -> anyhow::Result<&'static str> {
-    profile_text(name).with_context(|| {
-        let names: Vec<&str> = PROFILES.iter().map(|(name, _)| *name).collect();
-        format!(
-            "there is no profile '{name}'; there are {}",
-            names.join(", ")
-        )
-    })
+    profile_text(name).with_context(|| no_profile(name))
+}
+
+fn no_profile(name: &str) -> String {
+    let names: Vec<&str> = PROFILES.iter().map(|(name, _)| *name).collect();
+    let names = names.join(", ");
+    format!("there is no profile '{name}'; there are {names}")
 }
 
 /// Whether settings have something at a place such as `geometry.center`, or at one of those that `or` joins.
@@ -303,9 +317,18 @@ mod tests {
             "limit = ['ssim>=1']",
             "profile = 'sacks'",
             "limits = ['ssim>=0.9']\n[sample]\nbites = 3",
+            "limits = ['ssim>=0.9']\n[settings.noise]\ngain = -1",
             "{",
         ] {
             assert!(Requirement::parse(text, false).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_two_limits_on_one_number_both_count() {
+        for text in ["['psnr>=50', 'psnr>=40']", "['psnr>=40', 'psnr>=50']"] {
+            let both = Requirement::parse(&format!("limits = {text}"), false).unwrap();
+            assert_eq!(both.limits.len(), 2, "{text}");
         }
     }
 

@@ -14,6 +14,7 @@
 mod answer;
 mod bands;
 mod candidate;
+mod growth;
 mod guarantee;
 mod kept;
 mod noise_model;
@@ -22,6 +23,7 @@ mod rows;
 mod sample;
 mod search;
 mod slices;
+mod verification;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -39,6 +41,7 @@ use crate::method::Method;
 use crate::requirement::{Demand, Requirement};
 use crate::scan::bands::Bands;
 use crate::scan::candidate::{Candidate, Data, spec_of};
+use crate::scan::growth::{Growth, grows};
 use crate::scan::kept::Kept;
 use crate::scan::noise_model::Estimate;
 use crate::scan::sample::{Sample, Trial};
@@ -165,6 +168,13 @@ impl<'a> Task<'a> {
             range: range(&sample),
             sigma: estimate.map_or(1.0, |estimate| estimate.sigma),
         };
+        if bands.are_sparse && !bands.are_few {
+            notes.push(
+                "slices were reconstructed from a part of the projections: artefacts of the others count as noise, which makes \
+                 reconstruction_error_over_noise smaller than it is of all; verify the copy"
+                    .into(),
+            );
+        }
         let kept = Kept::new(requirement.sample.kept_bytes);
         let mut task = Self {
             dataset,
@@ -224,18 +234,37 @@ impl<'a> Task<'a> {
         let mut limits = std::mem::take(&mut self.requirement.limits);
         limits.retain(|demand| !is_undefined(demand));
         self.requirement.limits = limits;
+        self.notes.extend(self.note_of_growth());
         let measured = self.metrics.len();
         self.metrics = self.requirement.metrics();
         let method: Method = LOSSLESS
             .parse()
             .map_err(|error: etalon_codec::Error| Fault::Arguments(error.into()))?;
         let trial = self.encode(&method, 0)?;
-        let point = self.point(&method, LOSSLESS, &trial, self.base.clone());
+        let point = self.point(&method, LOSSLESS, &trial, self.base.clone(), &self.sets[0]);
         if measured == self.metrics.len() {
             self.kept.keep_trial(&point, trial, self.base.clone());
         }
         self.points.push(point.clone());
         Ok(point)
+    }
+
+    /// What is said of limits that bias breaks in many frames before it does in few.
+    fn note_of_growth(&self) -> Option<String> {
+        let factor = self.growth(&self.sets[0]).factor();
+        let mut names: Vec<&str> = (self.requirement.limits())
+            .filter(|limit| factor > 1.0 && grows(&limit.value))
+            .map(|limit| limit.value.as_str())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        (!names.is_empty()).then(|| {
+            format!(
+                "{}: a bias weighs {factor:.2} times as much in all frames as in those of the sample, and was judged by that, \
+                 except of codecs that have none",
+                names.join(", ")
+            )
+        })
     }
 
     fn candidates(&self) -> Result<Vec<Candidate>, Fault> {
@@ -246,7 +275,8 @@ impl<'a> Task<'a> {
             return parsed.map_err(|error| Fault::Arguments(error.into()));
         }
         let noise = &self.requirement.settings.noise;
-        let mut usual = Candidate::usual(&self.requirement, &self.data.element, noise);
+        let growth = self.growth(&self.sets[0]);
+        let mut usual = Candidate::usual(&self.requirement, &self.data.element, noise, growth);
         if !self.requirement.states_noise && !self.noise_is_estimated {
             usual.retain(|candidate| candidate.codec() != "noise");
         }
@@ -278,10 +308,10 @@ impl<'a> Task<'a> {
             let method = self.method(&candidate, position)?;
             self.holds(&method, candidate.codec())
         })?;
-        let Some(position) = best else {
+        if best.is_none() {
             return Ok(None);
-        };
-        let ratio = self.ratio_of(&self.method(&candidate, position)?);
+        }
+        let (position, ratio) = self.smallest(&candidate, &search)?;
         Ok(Some(Found {
             candidate,
             scale: Some(scale),
@@ -289,6 +319,18 @@ impl<'a> Task<'a> {
             position,
             ratio,
         }))
+    }
+
+    /// Of the settings that held the one with the largest ratio, which need not be that with the largest loss.
+    fn smallest(&self, candidate: &Candidate, search: &Search) -> Result<(f64, f64), Fault> {
+        let mut smallest = (0.0, 0.0);
+        for position in search.held() {
+            let ratio = self.ratio_of(&self.method(candidate, position)?);
+            if ratio > smallest.1 {
+                smallest = (position, ratio);
+            }
+        }
+        Ok(smallest)
     }
 
     fn method(&self, candidate: &Candidate, position: f64) -> Result<Method, Fault> {
@@ -320,7 +362,7 @@ impl<'a> Task<'a> {
                 Err(fault) => return Err(fault),
             };
             let outcome = self.measured(&trial, at)?;
-            let point = self.point(method, codec, &trial, outcome.clone());
+            let point = self.point(method, codec, &trial, outcome.clone(), &self.sets[at]);
             let holds = point.holds && self.leaves_room(&point, method);
             if at == 0 {
                 self.kept.keep_trial(&point, trial, outcome);
@@ -358,8 +400,41 @@ impl<'a> Task<'a> {
         self.sets[set].sample.encode(method, self.options.jobs)
     }
 
-    fn point(&self, method: &Method, codec: &str, trial: &Trial, outcome: Outcome) -> Point {
-        Point::new(method, codec, trial, outcome, &self.requirement, &self.base)
+    fn point(
+        &self,
+        method: &Method,
+        codec: &str,
+        trial: &Trial,
+        outcome: Outcome,
+        set: &Set,
+    ) -> Point {
+        let (growth, requirement) = (self.growth(set), &self.requirement);
+        Point::new(
+            method,
+            codec,
+            trial,
+            outcome,
+            growth,
+            requirement,
+            &self.base,
+        )
+    }
+
+    /// Whether all data are to be looked at together in the end: a part of them says less, and they are not too many.
+    fn want_all(&self) -> bool {
+        let mut limits = self.requirement.limits();
+        self.bands.are_few && (self.bands.are_sparse || limits.any(|limit| grows(&limit.value)))
+    }
+
+    /// How much more a bias weighs in all frames than in those of a set, where all are not looked at.
+    fn growth(&self, set: &Set) -> Growth {
+        let shape = &self.dataset.shape;
+        let leading = shape.len().saturating_sub(2);
+        let frames = shape[..leading].iter().product::<u64>() as usize;
+        match self.want_all() {
+            true => Growth::of(frames, frames),
+            false => Growth::of(set.sample.shape.frames, frames),
+        }
     }
 
     /// Verifies the best settings, the smallest first, and takes the first that holds.
@@ -381,8 +456,18 @@ impl<'a> Task<'a> {
                 continue;
             }
             let spec = self.method(&found.candidate, found.position)?.to_string();
+            let most = found
+                .scale
+                .map(|scale| self.method(&found.candidate, scale.most));
+            let most = most.transpose()?.map(|method| method.to_string());
             match self.verified(found)? {
                 Some((method, verified)) if self.ratio_of(&method) > lossless.ratio => {
+                    if most == Some(method.to_string()) {
+                        self.notes.push(format!(
+                            "{method} is the largest loss that was to be tried, and every limit is kept: none of them bounds the \
+                             loss; is one meant the other way?"
+                        ));
+                    }
                     return self.finish(&method, verified, None);
                 }
                 _ => reason = format!("{spec} does not keep the requirement on data kept back"),
@@ -409,101 +494,6 @@ impl<'a> Task<'a> {
         broken
             .next()
             .map(|verdict| format!("{}: it is {}", verdict.limit, verdict.measured))
-    }
-
-    /// A setting that holds on data that no setting was looked for on; made finer where it does not at first.
-    fn verified(&mut self, mut found: Found) -> Result<Option<(Method, Verified)>, Fault> {
-        let held_out = self.bands.held_out.clone();
-        if held_out.is_empty() {
-            let method = self.method(&found.candidate, found.position)?;
-            let metrics = self.metrics_of(&method);
-            return Ok(Some((
-                method,
-                Verified {
-                    chunks: 0,
-                    holds: true,
-                    metrics,
-                },
-            )));
-        }
-        let known = self.sets.len();
-        for (number, bands) in held_out.iter().enumerate() {
-            let method = self.method(&found.candidate, found.position)?;
-            let set = self.load(number, bands)?;
-            (self.options.progress)(&format!("{method}, verified"));
-            let jobs = self.options.jobs;
-            let trial = set.sample.encode(&method, jobs)?;
-            let outcome = set
-                .sample
-                .evaluate(Some(&trial), &self.metrics, &set.settings, jobs)?;
-            let point = self.point(&method, found.candidate.codec(), &trial, outcome);
-            if point.holds {
-                self.sets.truncate(known);
-                let verified = Verified {
-                    chunks: set.sample.chunk_count(),
-                    holds: true,
-                    metrics: point.metrics,
-                };
-                return Ok(Some((method, verified)));
-            }
-            let spec = method.to_string();
-            for point in self.points.iter_mut().filter(|point| point.spec == spec) {
-                point.refute();
-            }
-            self.sets.push(set);
-            if !self.finer(&mut found)? {
-                self.sets.truncate(known);
-                return Ok(None);
-            }
-        }
-        self.sets.truncate(known);
-        // The setting holds on all data that were looked at. Is that everything, there is nothing left to doubt.
-        if !self.bands.cover_all() {
-            return Ok(None);
-        }
-        let method = self.method(&found.candidate, found.position)?;
-        let metrics = self.metrics_of(&method);
-        self.notes
-            .push("every chunk was searched in the end: none was kept back to verify".into());
-        Ok(Some((
-            method,
-            Verified {
-                chunks: 0,
-                holds: true,
-                metrics,
-            },
-        )))
-    }
-
-    /// The bands of this number among those kept back.
-    fn load(&mut self, number: usize, bands: &[u64]) -> Result<Rc<Set>, Fault> {
-        if let Some(set) = self.kept.set(number) {
-            return Ok(set);
-        }
-        let mask = &self.requirement.settings.mask;
-        let axis = self.bands.axis;
-        let sample = Sample::load(self.dataset, &self.source, axis, bands, mask)?;
-        let set = Rc::new(self.set(sample));
-        self.kept.keep_set(number, &set);
-        Ok(set)
-    }
-
-    /// Looks for a smaller loss after a setting was refuted; `false` where there is none.
-    fn finer(&mut self, found: &mut Found) -> Result<bool, Fault> {
-        let Some(scale) = found.scale else {
-            return Ok(false);
-        };
-        let Some(start) = found.search.refute(found.position, &scale) else {
-            return Ok(false);
-        };
-        let mut search = std::mem::take(&mut found.search);
-        let best = search.run(&scale, start, MOST_TRIALS_AGAIN, |position| {
-            let method = self.method(&found.candidate, position)?;
-            self.holds(&method, found.candidate.codec())
-        })?;
-        found.search = search;
-        found.position = best.unwrap_or(found.position);
-        Ok(best.is_some())
     }
 
     fn metrics_of(&self, method: &Method) -> BTreeMap<String, f64> {

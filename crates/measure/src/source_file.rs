@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use crate::dataset::Dataset;
 use crate::fault::{Blame, Fault};
 use crate::glob::is_match;
-use crate::hdf5::object::{Kind, Token};
+use crate::hdf5::object::{self, Kind, Token};
 use crate::hdf5::{Id, file};
 use crate::nexus;
 use crate::tree::Tree;
@@ -18,6 +18,13 @@ pub struct SourceFile {
     path: PathBuf,
     pub(crate) id: Id,
     pub(crate) tree: Tree,
+}
+
+/// Where a path through soft or external links leads.
+enum Linked {
+    Here(Token),
+    /// To another file.
+    Elsewhere(Box<Dataset>),
 }
 
 /// What to do with a file that is being written for readers.
@@ -61,17 +68,58 @@ impl SourceFile {
     }
 
     /// The datasets whose path matches one of the glob `patterns` (see [`crate::glob`]; all of them where there is no
-    /// pattern), each object once. A pattern that matches nothing is [`Fault::Arguments`]. Fields of records that this
-    /// program wrote are left out unless they are named: they are no data.
+    /// pattern), each object once. A pattern may be a path through soft and external links. One that matches nothing is
+    /// [`Fault::Arguments`]. Fields of records that this program wrote are left out unless they are named: they are no data.
     pub fn datasets(&self, patterns: &[String]) -> Result<Vec<Dataset>, Fault> {
+        let (mut known, mut elsewhere) = (Vec::new(), Vec::new());
         for pattern in patterns {
-            if !self.tokens().any(|token| self.matches(&token, pattern)) {
-                return Err(Fault::Arguments(anyhow!(
-                    "no dataset of {} matches '{pattern}'",
-                    self.path.display()
-                )));
+            if self.tokens().any(|token| self.matches(&token, pattern)) {
+                known.push(pattern.clone());
+                continue;
+            }
+            match self.linked(pattern) {
+                Some(Linked::Here(token)) => {
+                    known.extend(self.tree.path(&token).map(str::to_owned));
+                }
+                Some(Linked::Elsewhere(dataset)) => elsewhere.push(*dataset),
+                None => {
+                    return Err(Fault::Arguments(anyhow!(
+                        "no dataset of {} matches '{pattern}'",
+                        self.path.display()
+                    )));
+                }
             }
         }
+        let here = match known.is_empty() && !patterns.is_empty() {
+            true => Vec::new(),
+            false => self.datasets_here(&known)?,
+        };
+        Ok(here.into_iter().chain(elsewhere).collect())
+    }
+
+    /// The dataset at a path through soft or external links.
+    fn linked(&self, path: &str) -> Option<Linked> {
+        let object = object::open(&self.id, path).ok()?;
+        let root = object::open(&self.id, "/").ok()?;
+        let (kind, token) = object::identity(&object).ok()?;
+        if kind != Kind::Dataset {
+            return None;
+        }
+        let is_here = object::are_in_one_file(&object, &root).ok()?;
+        if is_here {
+            let is_known = self.tree.objects.contains_key(&token);
+            return is_known.then_some(Linked::Here(token));
+        }
+        let (home, path) = object::home(&object).ok()?;
+        let name = file::name(&home).ok()?;
+        // HDF5 opens what a link leads to in its own way, and opens no file in two ways at once.
+        drop((object, home));
+        let home = file::open(Path::new(&name)).ok()?;
+        let dataset = Dataset::open(&home, &path).ok()?;
+        Some(Linked::Elsewhere(Box::new(dataset)))
+    }
+
+    fn datasets_here(&self, patterns: &[String]) -> Result<Vec<Dataset>, Fault> {
         let records = nexus::own_records(self);
         self.tokens()
             .filter(|token| {

@@ -24,6 +24,7 @@ use crate::missing_filter::missing_filter;
 use crate::ordered;
 use crate::provenance::{self, Earlier, Record};
 use crate::source_digest::{Sha, chunk_digest, dataset_digest, hexadecimal, runs};
+use crate::value_check::{self, Found as Values};
 use crate::value_copy::check;
 
 /// What was found of a dataset.
@@ -59,6 +60,17 @@ pub struct Failure {
     pub is_damage: bool,
 }
 
+impl Failure {
+    /// Of the dataset as a whole.
+    fn of_all(reason: String) -> Self {
+        Self {
+            chunk: None,
+            reason,
+            is_damage: false,
+        }
+    }
+}
+
 impl Verification {
     /// A dataset that this program has no filter for.
     fn of_unreadable(dataset: &Dataset, reason: String) -> Self {
@@ -67,6 +79,22 @@ impl Verification {
             not_checked: Some(reason),
             ..Self::of_nothing(dataset)
         }
+    }
+
+    /// The same with something wrong with it as a whole.
+    fn broken(self, reason: &str, compared: bool) -> Self {
+        Self {
+            holds: false,
+            compared,
+            failures: vec![Failure::of_all(reason.to_owned())],
+            ..self
+        }
+    }
+
+    /// A dataset that the original has, and the file has not.
+    pub fn of_missing(original: &Dataset) -> Self {
+        let reason = "the original has it, and it is not in the file";
+        Self::of_nothing(original).broken(reason, false)
     }
 
     /// A dataset whose values have no codec: single ones, texts of any length, references.
@@ -106,9 +134,6 @@ pub fn verify(
     if let Some(original) = original {
         same_kind(dataset, original)?;
     }
-    let Some(element) = dataset.element.filter(|_| !dataset.shape.is_empty()) else {
-        return Ok(Verification::of_nothing(dataset));
-    };
     if let Some(reason) = missing_filter(dataset) {
         return Ok(Verification::of_unreadable(dataset, reason));
     }
@@ -116,6 +141,9 @@ pub fn verify(
         let reason = format!("the original: {reason}");
         return Ok(Verification::of_unreadable(dataset, reason));
     }
+    let Some(element) = dataset.element.filter(|_| !dataset.shape.is_empty()) else {
+        return of_values(dataset, original, work.stop);
+    };
     let source = ChunkSource::new(dataset, None)?;
     let shape = source.chunk_shape().to_vec();
     let whole_original = original;
@@ -134,6 +162,29 @@ pub fn verify(
     task.run(work, progress)?;
     let earlier = task.check_digest(whole_original, work.stop)?;
     Ok(task.result(earlier))
+}
+
+/// Compares values that have no codec with those of the original, where that is given.
+fn of_values(
+    dataset: &Dataset,
+    original: Option<&Dataset>,
+    stop: &AtomicBool,
+) -> Result<Verification, Fault> {
+    let found = Verification::of_nothing(dataset);
+    let Some(original) = original else {
+        return Ok(found);
+    };
+    Ok(match value_check::compare(dataset, original, stop) {
+        Ok(Values::Equal) => Verification {
+            compared: true,
+            max_abs_error: Some(0.0),
+            ..found
+        },
+        Ok(Values::Unknown) => found,
+        Ok(Values::Different) => found.broken("it is not what the original has", true),
+        Err(Fault::Input(error)) => found.broken(&format!("{error:#}"), false),
+        Err(fault) => return Err(fault),
+    })
 }
 
 /// Refuses what cannot be compared.
@@ -213,6 +264,8 @@ struct Task<'a> {
 #[derive(Default)]
 struct Found {
     chunks: usize,
+    /// The largest error of any certificate.
+    certified: f64,
     loss: Tally,
     digests: Vec<(u64, Sha)>,
     failures: Vec<Failure>,
@@ -235,6 +288,8 @@ struct Job {
     /// Whether the chunk is in the file; else it has the fill value.
     is_stored: bool,
     claim: Claim,
+    /// The largest error by its own certificate.
+    certified: f64,
     stored: Loaded,
     original: Option<Loaded>,
     loss: Tally,
@@ -319,6 +374,8 @@ impl<'a> Task<'a> {
             number,
             is_stored: self.source.holds(number),
             claim: self.claims.of_chunk(info.as_ref()),
+            certified: (info.and_then(|info| info.certificate))
+                .map_or(0.0, |certificate| certificate.loss.max_abs_error),
             failure,
             ..Job::default()
         };
@@ -388,8 +445,23 @@ impl<'a> Task<'a> {
         }
     }
 
+    /// What is wrong where the attributes admit less than the chunks do.
+    fn understated(&self) -> Option<Failure> {
+        let (recorded, certified) = (
+            self.claims.record.as_ref()?.max_abs_error(),
+            self.found.certified,
+        );
+        (recorded < certified).then(|| {
+            Failure::of_all(format!(
+                "its attribute etalon_max_abs_error is {recorded}, and a chunk records {certified}"
+            ))
+        })
+    }
+
     fn result(mut self, since: Since) -> Verification {
+        let understated = self.understated();
         let mut failures = self.found.failures;
+        failures.extend(understated);
         failures.extend(self.found.broken.remove(&since).unwrap_or_default());
         // Of the dataset as a whole last.
         failures.sort_by(|a, b| (a.chunk.is_none(), &a.chunk).cmp(&(b.chunk.is_none(), &b.chunk)));
@@ -444,11 +516,7 @@ impl<'a> Task<'a> {
             "its values were made of others than these: SHA-256 {} is recorded for {}",
             record.source.sha256, record.source.file
         );
-        self.found.failures.push(Failure {
-            chunk: None,
-            reason,
-            is_damage: false,
-        });
+        self.found.failures.push(Failure::of_all(reason));
         Ok(Since::Latest)
     }
 }
@@ -456,6 +524,7 @@ impl<'a> Task<'a> {
 impl Found {
     fn add(&mut self, job: Job, offset: Vec<u64>) {
         self.chunks += usize::from(job.is_stored);
+        self.certified = self.certified.max(job.certified);
         self.loss.merge(&job.loss);
         self.digests
             .extend(job.digest.map(|digest| (job.number, digest)));

@@ -34,6 +34,7 @@ pub(crate) mod chunk;
 pub(crate) mod dataset;
 pub(crate) mod dataspace;
 pub(crate) mod datatype;
+pub(crate) mod equality;
 pub(crate) mod file;
 pub(crate) mod growing;
 pub(crate) mod link;

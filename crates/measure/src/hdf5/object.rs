@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 
 use hdf5_metno_sys::h5d::H5Dget_create_plist;
 use hdf5_metno_sys::h5g::{H5Gcreate2, H5Gget_create_plist};
+use hdf5_metno_sys::h5i::{H5Iget_file_id, H5Iget_name};
 use hdf5_metno_sys::h5l::H5Lexists;
 use hdf5_metno_sys::h5o::{
     H5O_INFO_BASIC, H5O_INFO_NUM_ATTRS, H5O_info2_t, H5O_type_t, H5Ocopy, H5Oget_comment,
@@ -45,6 +46,18 @@ pub(crate) fn identity(object: &Id) -> Result<(Kind, Token)> {
         }
     };
     Ok((kind, Token::of(&info.token)))
+}
+
+/// Whether two open objects are in one file.
+pub(crate) fn are_in_one_file(one: &Id, other: &Id) -> Result<bool> {
+    Ok(info(one, H5O_INFO_BASIC)?.fileno == info(other, H5O_INFO_BASIC)?.fileno)
+}
+
+/// The file that holds `object`, and its path there.
+pub(crate) fn home(object: &Id) -> Result<(Id, String)> {
+    let file = Id::own(h5!(H5Iget_file_id(object.raw()))?);
+    let path = text(|buffer, len| h5!(H5Iget_name(object.raw(), buffer, len)))?;
+    Ok((file, path))
 }
 
 /// Number of attributes of `object`.

@@ -133,6 +133,21 @@ impl Values {
         Some(String::from_utf8_lossy(&text).trim_end().to_owned())
     }
 
+    /// Number of elements.
+    pub(super) fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// Bytes of an element in memory.
+    pub(super) fn element_bytes(&self) -> usize {
+        self.element_bytes
+    }
+
+    /// Where the first element is.
+    pub(super) fn first(&self) -> *const u8 {
+        self.words.as_ptr().cast()
+    }
+
     fn pointer(&mut self) -> *mut c_void {
         self.words.as_mut_ptr().cast()
     }

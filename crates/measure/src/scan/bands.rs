@@ -4,7 +4,8 @@
 //! * at random frames, spread over what the data are like: sorted by stored size, or by mean where nothing is compressed,
 //!   with the extremes on the side of the search;
 //! * as two runs of neighbours, for what is correlated in time;
-//! * as every n-th, for projections, where a reconstruction needs all angles;
+//! * as every n-th, for projections, where a reconstruction needs all angles; what is chosen is tried on all of them as
+//!   well where they are few enough, since artefacts of angles that are left out look like noise;
 //! * or all of them, where nothing less will do. Then nothing is kept back.
 
 use anyhow::anyhow;
@@ -35,6 +36,10 @@ pub(crate) struct Bands {
     pub(crate) held_out: Vec<Vec<u64>>,
     /// Bands that the dataset has.
     pub(crate) count: u64,
+    /// Whether a part of them says less of reconstructions than all.
+    pub(crate) are_sparse: bool,
+    /// Whether all are few enough to be looked at together.
+    pub(crate) are_few: bool,
 }
 
 impl Bands {
@@ -72,7 +77,10 @@ impl Bands {
             Part::Elements | Part::Frames | Part::Slices => {
                 let (pool, wanted) = cut.pool(policy);
                 let sorted = sorted_by_content(dataset, source, &cut, pool)?;
-                Ok(cut.spread(sorted, wanted))
+                Ok(Self {
+                    are_few: cut.are_few(policy),
+                    ..cut.spread(sorted, wanted)
+                })
             }
         }
     }
@@ -111,6 +119,13 @@ impl Cut {
         (bytes / self.band_bytes).max(least).clamp(1, most)
     }
 
+    /// Whether all bands together are not much larger than what is looked at anyway.
+    fn are_few(&self, policy: &SamplePolicy) -> bool {
+        let parts = policy.bytes.saturating_add(policy.held_out_bytes);
+        let most_bytes = CONNECTED.saturating_mul(parts).min(MOST_BYTES);
+        self.count.saturating_mul(self.band_bytes) <= most_bytes
+    }
+
     fn all(&self, dataset: &Dataset) -> Result<Bands, Fault> {
         if dataset.raw_bytes() > MOST_BYTES {
             return Err(Fault::Arguments(anyhow!(
@@ -125,6 +140,8 @@ impl Cut {
             count: self.count,
             search: (0..self.count).collect(),
             held_out: Vec::new(),
+            are_sparse: false,
+            are_few: false,
         })
     }
 
@@ -148,6 +165,8 @@ impl Cut {
             count: self.count,
             search: search.collect(),
             held_out: vec![held_out.collect()],
+            are_sparse: false,
+            are_few: self.are_few(policy),
         }
     }
 
@@ -163,6 +182,8 @@ impl Cut {
             count: self.count,
             search: (0..self.count).step_by(step).collect(),
             held_out: vec![(1..self.count).step_by(step).collect()],
+            are_sparse: true,
+            are_few: self.are_few(policy),
         }
     }
 
@@ -172,6 +193,8 @@ impl Cut {
             count: self.count,
             search: (0..self.count).collect(),
             held_out: Vec::new(),
+            are_sparse: false,
+            are_few: false,
         }
     }
 
@@ -212,6 +235,8 @@ impl Cut {
             count: self.count,
             search,
             held_out,
+            are_sparse: false,
+            are_few: false,
         }
     }
 }

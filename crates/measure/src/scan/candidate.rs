@@ -6,6 +6,7 @@
 use etalon_codec::{Element, ElementClass, Error, Spec};
 use etalon_metrics::Noise;
 
+use super::growth::{Growth, grows};
 use super::search::Scale;
 use crate::method::Method;
 use crate::requirement::Requirement;
@@ -107,11 +108,22 @@ impl Candidate {
     }
 
     /// The codecs that are tried where none is named: with a bound per pixel, and for Bragg peaks on a background that of
-    /// rings. `noise` is the model that all of them use.
-    pub(crate) fn usual(requirement: &Requirement, element: &Element, noise: &Noise) -> Vec<Self> {
+    /// rings. `noise` is the model that all of them use, and `growth` how much more a bias weighs in all data.
+    pub(crate) fn usual(
+        requirement: &Requirement,
+        element: &Element,
+        noise: &Noise,
+        growth: Growth,
+    ) -> Vec<Self> {
         let mask = mask_setting(requirement);
         let Noise { gain, offset, read } = noise;
-        let model = format!("gain={gain},offset={offset},read={read}");
+        let has_growing = requirement.limits().any(|limit| grows(&limit.value));
+        let mode = match (has_growing && growth.is_large(), element.class) {
+            (false, _) => "",
+            (true, ElementClass::Float) => ",mode=dither",
+            (true, _) => ",mode=unbiased",
+        };
+        let model = format!("gain={gain},offset={offset},read={read}{mode}");
         let mut texts = vec![
             format!("noise:{model}{mask}"),
             format!("quantise:abs=*{mask}"),
@@ -172,12 +184,15 @@ impl Candidate {
             },
             Unit::Sigma | Unit::One => open.scale(),
         };
-        let step = step_over_sigma(requirement);
+        let (step, error) = (
+            step_over_sigma(requirement),
+            stated_error(requirement, data),
+        );
         let start = match (open.unit, open.key) {
-            (Unit::Sigma, _) => step.unwrap_or(0.5),
-            (Unit::Data, _) => {
-                stated_error(requirement).unwrap_or_else(|| step.unwrap_or(0.5) / 2.0 * data.sigma)
-            }
+            (Unit::Sigma, _) => step
+                .or(error.map(|error| 2.0 * error / data.sigma))
+                .unwrap_or(0.5),
+            (Unit::Data, _) => error.unwrap_or_else(|| step.unwrap_or(0.5) / 2.0 * data.sigma),
             (Unit::One, "psnr") => {
                 let stated = limit_on(requirement, "psnr");
                 open.position(stated.unwrap_or(50.0))
@@ -256,11 +271,14 @@ fn mask_setting(requirement: &Requirement) -> String {
     }
 }
 
+/// The strictest limit on a number.
 fn limit_on(requirement: &Requirement, value: &str) -> Option<f64> {
-    let mut limits = requirement.limits();
-    limits
-        .find(|limit| limit.value == value)
-        .map(|limit| limit.limit)
+    let limits = requirement.limits().filter(|limit| limit.value == value);
+    let strictest = limits.reduce(|a, b| match (b.limit > a.limit) == b.at_least {
+        true => b,
+        false => a,
+    });
+    strictest.map(|limit| limit.limit)
 }
 
 /// The step in units of the noise that the limits allow by closed forms: an error of a bin of width ε σ is at most ε/2 σ,
@@ -280,14 +298,25 @@ fn step_over_sigma(requirement: &Requirement) -> Option<f64> {
     mean_squares.chain(largest).min_by(f64::total_cmp)
 }
 
-/// The largest error in units of the data that the limits name.
-fn stated_error(requirement: &Requirement) -> Option<f64> {
-    let largest = limit_on(requirement, "max_abs_error");
-    let mean_square = limit_on(requirement, "rmse").map(|limit| limit * 3_f64.sqrt());
-    largest
+/// The largest error in units of the data that the limits name, or imply where errors are spread evenly below it.
+fn stated_error(requirement: &Requirement, data: &Data) -> Option<f64> {
+    let limit = |value| limit_on(requirement, value);
+    let data_range = requirement.settings.data_range.unwrap_or(data.range);
+    let mean_square = [
+        limit("rmse"),
+        limit("nrmse").map(|limit| limit * data.range),
+        limit("psnr").map(|decibels| data_range * 10_f64.powf(-decibels / 20.0)),
+    ];
+    let largest = [
+        limit("max_abs_error"),
+        limit("max_relative_error").map(|limit| limit * data.range),
+    ];
+    let implied = mean_square
         .into_iter()
-        .chain(mean_square)
-        .min_by(f64::total_cmp)
+        .flatten()
+        .map(|error| error * 3_f64.sqrt());
+    let stated = largest.into_iter().flatten().chain(implied);
+    stated.filter(|error| *error > 0.0).min_by(f64::total_cmp)
 }
 
 /// The SPEC of a method of ours.
@@ -368,7 +397,10 @@ mod tests {
     fn peaks_with_a_centre_are_tried_with_clipping() {
         let text = "profile = 'mx'\n[settings]\nmask = [-1.0]\ngeometry.center = [10.5, 12.0]";
         let requirement = Requirement::parse(text, false).unwrap();
-        let all = Candidate::usual(&requirement, &DATA.element, &Noise::default());
+        let usual = |requirement: &Requirement, growth: Growth| {
+            Candidate::usual(requirement, &DATA.element, &Noise::default(), growth)
+        };
+        let all = usual(&requirement, Growth::of(1, 9));
         let codecs: Vec<&str> = all.iter().map(Candidate::codec).collect();
         assert_eq!(codecs, ["noise", "quantise", "sigma-clip", "sigma-clip"]);
         let spec = all[2].method(3.0).unwrap().to_string();
@@ -376,5 +408,12 @@ mod tests {
             spec.contains("cx=10.5") && spec.contains("mask=-1"),
             "{spec}"
         );
+        // A mean of all frames asks for a codec without bias, where there are many more than were looked at.
+        let saxs = Requirement::parse("profile = 'saxs'", false).unwrap();
+        let is_unbiased = |sampled| {
+            let all = usual(&saxs, Growth::of(sampled, 9));
+            all[0].settings().contains("mode=unbiased")
+        };
+        assert_eq!([1, 9].map(is_unbiased), [true, false]);
     }
 }

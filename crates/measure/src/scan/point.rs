@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use etalon_metrics::{Curve, Limit, Outcome, Verdict};
 use serde::Serialize;
 
+use super::candidate::spec_of;
+use super::growth::Growth;
 use super::sample::Trial;
 use crate::dataset::Dataset;
 use crate::measure::Row;
@@ -28,7 +30,7 @@ pub struct Point {
     pub holds: bool,
     /// Whether a limit was broken on data kept back.
     pub refuted: bool,
-    /// The limits.
+    /// The limits, and what is measured or expected of all frames.
     pub verdicts: Vec<Verdict>,
     /// The largest share of a limit that is used up: 0 is no loss, 1 the limit.
     pub limit_used: f64,
@@ -55,12 +57,14 @@ impl Point {
         codec: &str,
         trial: &Trial,
         outcome: Outcome,
+        growth: Growth,
         requirement: &Requirement,
         base: &Outcome,
     ) -> Self {
+        let of_all = growth.applied(&outcome, spec_of(method));
         let verdicts: Vec<Verdict> = requirement
             .limits()
-            .map(|limit| limit.judge(&outcome))
+            .map(|limit| limit.judge(&of_all))
             .collect();
         let used = verdicts.iter().map(|verdict| used(verdict, base));
         Self {

@@ -75,13 +75,19 @@ impl Search {
         Ok(self.best())
     }
 
-    /// Takes back what was found of `value`: on other data it does not hold. Returns where to go on.
-    pub(crate) fn refute(&mut self, value: f64, scale: &Scale) -> Option<f64> {
+    /// Takes back what was found of `value`: on other data it does not hold, and uses up `share` of a limit. Returns where to
+    /// go on.
+    pub(crate) fn refute(&mut self, value: f64, share: f64, scale: &Scale) -> Option<f64> {
         self.tried.retain(|(tried, _)| *tried != value);
         self.tried.push((value, false));
         // What holds on the data of the search may not hold on others: those are to be tried anew.
         self.tried.retain(|(_, held)| !held);
-        let next = scale.snap(value * 0.8);
+        // Most numbers are in proportion to the loss.
+        let factor = match share.is_finite() && share > 0.0 {
+            true => (0.9 / share).clamp(0.1, 0.8),
+            false => 0.8,
+        };
+        let next = scale.snap(value * factor);
         (next < value).then_some(next)
     }
 
@@ -93,12 +99,15 @@ impl Search {
 
     /// The largest value that held, below all that failed.
     fn best(&self) -> Option<f64> {
+        self.held().max_by(f64::total_cmp)
+    }
+
+    /// All that held, below all that failed.
+    pub(crate) fn held(&self) -> impl Iterator<Item = f64> + '_ {
         let failed = self.failed().unwrap_or(f64::INFINITY);
-        let held = self
-            .tried
-            .iter()
-            .filter(|(value, held)| *held && *value < failed);
-        held.map(|(value, _)| *value).max_by(f64::total_cmp)
+        let held = self.tried.iter().filter(|(_, held)| *held);
+        held.map(|(value, _)| *value)
+            .filter(move |value| *value < failed)
     }
 
     /// The factor of the next step outwards: 2, 4, then 8.
@@ -202,7 +211,7 @@ mod tests {
     fn a_refuted_value_is_never_the_answer_again() {
         let mut search = Search::default();
         let best = search.run::<()>(&REAL, 1.0, 12, |value| Ok(value <= 2.0));
-        let next = search.refute(best.unwrap().unwrap(), &REAL).unwrap();
+        let next = search.refute(best.unwrap().unwrap(), 1.1, &REAL).unwrap();
         assert!(next < 2.0);
         let again = search.run::<()>(&REAL, next, 6, |value| Ok(value <= 1.9));
         assert!(again.unwrap().unwrap() <= 1.9);
