@@ -274,3 +274,46 @@ fn a_chunk_of_one_frame_has_no_earlier_frames() {
         assert_eq!(len("yes"), len("no"), "{codec}");
     }
 }
+
+#[test]
+fn long_streams_have_64_lanes_and_truncated_ones_are_errors() {
+    let layout = layout(ElementClass::Unsigned, 2, ByteOrder::Little, &[1, 300, 401]);
+    let mut random = Random(64);
+    let values: Vec<i64> = (0..300 * 401).map(|_| random.below(120) as i64).collect();
+    let bytes = stored(&values, &layout);
+    // Before the number of lanes: the model, the flag of NaN, what models have in front, the bits of a frequency.
+    for (spec, at) in [
+        ("counts:model=bbp", 4),
+        ("counts:model=fir", 3),
+        ("counts:model=variance", 3),
+    ] {
+        let spec: Spec = spec.parse().unwrap();
+        let codec = spec.codec();
+        let mut context = Context::new();
+        let chunk = Chunk {
+            spec: &spec,
+            layout: &layout,
+            bytes: &bytes,
+        };
+        let mut payload = vec![0xcc; bytes.len()];
+        let encoded = (codec.encode)(&mut context, &chunk, &mut payload).unwrap();
+        let len = encoded.unwrap().len;
+        assert_eq!(payload[at], 64, "{spec}");
+        let mut back = vec![0xcc; bytes.len()];
+        let mut decode = |payload: &[u8]| (codec.decode)(&mut context, &layout, payload, &mut back);
+        for cut in (0..len).step_by(997).chain(len - 300..len) {
+            assert!(decode(&payload[..cut]).is_err(), "{spec} {cut} of {len}");
+        }
+        for lanes in [0, 1, 33, 63, 65, 128, 255] {
+            payload[at] = lanes;
+            assert!(decode(&payload[..len]).is_err(), "{spec} {lanes} lanes");
+        }
+        payload[at] = 64;
+        for bit in (8 * (len - 70_000)..8 * len).step_by(8 * 997 + 3) {
+            payload[bit / 8] ^= 1 << (bit % 8);
+            let _ = decode(&payload[..len]);
+            payload[bit / 8] ^= 1 << (bit % 8);
+        }
+        assert!(decode(&payload[..len]).is_ok() && back == bytes, "{spec}");
+    }
+}

@@ -42,10 +42,12 @@ const HALF_THE_LANES_BELOW_BYTES: usize = 65_536;
 
 /// Lanes for a stream that is expected to have so many bytes of words.
 pub(crate) fn lanes_for(expected_bytes: usize) -> usize {
-    match expected_bytes {
-        ..EIGHT_LANES_BELOW_BYTES => 8,
-        ..HALF_THE_LANES_BELOW_BYTES => 32,
-        _ => 64,
+    if expected_bytes < EIGHT_LANES_BELOW_BYTES {
+        LANES[0]
+    } else if expected_bytes < HALF_THE_LANES_BELOW_BYTES {
+        LANES[1]
+    } else {
+        LANES[2]
     }
 }
 
