@@ -205,8 +205,8 @@ def _stored(dataset: h5py.Dataset, origin: Tuple[int, ...]) -> Optional[Tuple[in
     """
     try:
         mask, stream = dataset.id.read_direct_chunk(origin)
-    except (OSError, RuntimeError, ValueError) as error:
-        # HDF5 goes over all chunks to be sure, so it is asked only where its own words are others.
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        # HDF5 goes over all chunks to be sure, so it is asked only where its own words are others: 1.12 tells any size.
         if "not allocated" in str(error) or dataset.id.get_chunk_info_by_coord(origin).byte_offset is None:
             return None
         raise OSError("chunk at %s: %s" % (list(origin), error)) from error
