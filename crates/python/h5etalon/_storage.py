@@ -206,8 +206,17 @@ def _stored(dataset: h5py.Dataset, origin: Tuple[int, ...]) -> Optional[Tuple[in
     try:
         mask, stream = dataset.id.read_direct_chunk(origin)
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
-        # HDF5 goes over all chunks to be sure, so it is asked only where its own words are others: 1.12 tells any size.
-        if "not allocated" in str(error) or dataset.id.get_chunk_info_by_coord(origin).byte_offset is None:
+        # HDF5 1.12 tells any size of a chunk that is not there, but fills what is read of it.
+        if "not allocated" in str(error) or _can_be_read(dataset, origin):
             return None
         raise OSError("chunk at %s: %s" % (list(origin), error)) from error
     return mask, bytes(stream)
+
+
+def _can_be_read(dataset: h5py.Dataset, origin: Tuple[int, ...]) -> bool:
+    """Whether HDF5 gives elements of a chunk, by way of its filters."""
+    try:
+        dataset[tuple(slice(start, start + extent) for start, extent in zip(origin, dataset.chunks))]
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return True
