@@ -199,7 +199,8 @@ def test_a_chunk_beyond_the_end_of_the_file_is_an_error(tmp_path):
     with h5py.File(path) as file:
         last = max(file["x"].id.get_chunk_info(at).byte_offset for at in range(7))
         os.truncate(path, last + 10)
-        with pytest.raises(OSError, match="end of the file"):
+        # HDF5 1.12 reads zeros there.
+        with pytest.raises(OSError, match="end of the file|chunk is damaged"):
             h5etalon.read(file["x"])
 
 

@@ -6,6 +6,7 @@ import h5etalon
 import h5py
 import numpy as np
 import pytest
+from h5etalon import _storage
 
 COUNTS = np.random.default_rng(2).poisson(2, (10, 7, 9)).astype("u2")
 CHUNKS = (4, 4, 4)
@@ -42,6 +43,34 @@ def test_chunks_at_the_edges_may_have_no_filter(chosen, tmp_path):
         for name in ("theirs", "ours"):
             assert np.array_equal(file[name][...], COUNTS) and np.array_equal(h5etalon.read(file[name]), COUNTS)
             assert np.array_equal(h5etalon.to_sparse(file[name]).index, np.flatnonzero(COUNTS))
+
+
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+@pytest.mark.parametrize("limits", [
+    (None, 7, 9), (10, None, 9), (10, 7, None), (20, None, 9), (10, 20, None), (None, None, 9), (10, None, None), (20, 20, 20),
+])  # fmt: skip
+def test_any_dimension_may_be_without_limit(libver, limits, tmp_path):
+    counts = np.random.default_rng(6).permutation(COUNTS.size).reshape(COUNTS.shape).astype("u2")
+    with h5py.File(tmp_path / "x.h5", "w", libver=libver) as file:
+        options = {"chunks": (4, 3, 2), "maxshape": limits, **h5etalon.Bitshuffle()}
+        theirs = file.create_dataset("theirs", data=counts, **options)
+        ours = file.create_dataset("ours", counts.shape, "u2", fillvalue=7, **options)
+        h5etalon.write(ours, counts[:8], np.s_[:8])
+        for dataset in (theirs, ours):
+            for selection in (np.s_[()], np.s_[3:], np.s_[:, 2:5], np.s_[..., 4], np.s_[9, 6, 8]):
+                assert np.array_equal(h5etalon.read(dataset, selection), dataset[selection]), selection
+            assert np.array_equal(h5etalon.to_sparse(dataset).index, np.flatnonzero(dataset[()]))
+
+
+def test_a_small_part_is_looked_up_and_not_searched_for(tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        dataset = file.create_dataset("x", (500, 8), "u2", chunks=(1, 8), fillvalue=3, **h5etalon.Bitshuffle())
+        dataset[:400] = np.arange(3200).reshape(400, 8)
+        expected = dataset[()]
+        dataset.id.write_direct_chunk((5, 0), expected[5].tobytes(), filter_mask=1)
+        monkeypatch.setattr(_storage, "_locate", lambda *_: pytest.fail("all chunks are gone over"))
+        for selection in (np.s_[3:9], np.s_[395:405], np.s_[450:], np.s_[::100], 7):
+            assert np.array_equal(h5etalon.read(dataset, selection), expected[selection])
 
 
 def test_what_is_never_filled_is_what_h5py_gives(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Set, Tuple
 import h5py
 from kerchunk.hdf import Hdf5FeatureNotSupported, SingleHdf5ToZarr
 
-from ._pipeline import edges_are_unfiltered
+from ._pipeline import edges_are_unfiltered, tells_wrong_places
 from ._references import codecs_of, has_ours
 
 
@@ -115,6 +115,9 @@ class Translator(SingleHdf5ToZarr):
             return dict(super()._storage_info_and_adj_filters(dset, filters))
         if edges_are_unfiltered(dset):
             raise Hdf5FeatureNotSupported("%s: chunks at its edges have no filters, and the others have" % dset.name)
+        if tells_wrong_places(dset):
+            text = "%s: HDF5 tells wrong places of its chunks, as its first dimension is limited and another one is not"
+            raise Hdf5FeatureNotSupported(text % dset.name)
         places, masks = {}, set()
         extents = dset.chunks
         # kerchunk takes the checksum off afterwards; here a codec compares and removes it.

@@ -27,6 +27,8 @@ class StoredFilter(NamedTuple):
 
 # H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS, which h5py has no word for.
 _EDGES_UNFILTERED = 2
+# H5D_CHUNK_IDX_EARRAY: chunks in an extensible array, along the one dimension without limit.
+_EXTENSIBLE_ARRAY = 4
 
 
 @lru_cache(maxsize=None)
@@ -78,6 +80,28 @@ def edges_are_unfiltered(dataset: h5py.Dataset) -> bool:
     with h5py._objects.phil:
         status = _get_chunk_options()(settings.id, ctypes.byref(options))
     return status >= 0 and bool(options.value & _EDGES_UNFILTERED)
+
+
+@lru_cache(maxsize=None)
+def _get_index_type() -> Any:
+    function = ctypes.CDLL(h5py.h5z.__file__).H5Dget_chunk_index_type
+    function.argtypes = [ctypes.c_int64, ctypes.POINTER(ctypes.c_int)]
+    function.restype = ctypes.c_int
+    return function
+
+
+def tells_wrong_places(dataset: h5py.Dataset) -> bool:
+    """Whether HDF5 (2.0 and before) tells wrong places of chunks, when it goes over them or is asked for one's offset.
+
+    It numbers an extensible array with the unlimited dimension first, and counts as if that were the dataset's order. What it
+    reads and writes itself is right.
+    """
+    if dataset.maxshape[0] is None or None not in dataset.maxshape:
+        return False
+    index = ctypes.c_int()
+    with h5py._objects.phil:
+        status = _get_index_type()(dataset.id.id, ctypes.byref(index))
+    return status < 0 or index.value == _EXTENSIBLE_ARRAY
 
 
 def filters_of(dataset: h5py.Dataset) -> List[Optional[FilterBase]]:

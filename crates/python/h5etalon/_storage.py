@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from . import _native
 from ._filters import ETALON_ROUND_ID, FILTERS
-from ._pipeline import edges_are_unfiltered, stored_filters
+from ._pipeline import edges_are_unfiltered, stored_filters, tells_wrong_places
 
 _ABSENT = np.iinfo(np.uint64).max
 # Where HDF5 has to read the chunks for us, it reads as much at a time.
 _BATCH_BYTES = 64 << 20
+# Going over a chunk takes about as long as looking up and reading a small one.
+_WORTH_GOING_OVER = 4
 _OURS = frozenset(FILTERS.values())
 
 
@@ -111,23 +113,24 @@ def _fill_of(dataset: h5py.Dataset) -> bytes:
 
 
 def chunk_lists(dataset: h5py.Dataset, selection: Selection) -> Iterator[ChunkList]:
-    """The chunks that a selection touches, in C order: all at once where we can read the file, else by batches."""
+    """The chunks that a selection touches, in C order: all at once where we read the file, else by batches.
+
+    Where the chunks are, HDF5 tells by going over all of them, so that is worth it for a large part of a dataset only. What a
+    smaller part touches is looked up and read by HDF5, which takes microseconds for each.
+    """
     touched = _touched(dataset, selection)
     grid = np.stack(np.meshgrid(*touched, indexing="ij"), axis=-1).reshape(-1, len(touched))
     origins = (grid * np.array(dataset.chunks)).astype(np.uint64)
     path = _readable_path(dataset)
-    offsets, sizes, masks = _locate(dataset, grid, origins)
-    if path is not None:
-        yield ChunkList(origins, offsets, sizes, masks, path, None)
+    extents = [-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks)]
+    is_much = _WORTH_GOING_OVER * len(origins) >= np.prod(extents)
+    is_told = hasattr(dataset.id, "chunk_iter") and not tells_wrong_places(dataset)
+    if path is not None and is_much and is_told:
+        yield ChunkList(origins, *_locate(dataset, grid, extents), path, None)
         return
     at_a_time = max(1, _BATCH_BYTES // (int(np.prod(dataset.chunks)) * dataset.dtype.itemsize))
     for first in range(0, len(origins), at_a_time):
-        part = slice(first, first + at_a_time)
-        streams = [
-            b"" if offset == _ABSENT else dataset.id.read_direct_chunk(tuple(int(at) for at in origin))[1]
-            for origin, offset in zip(origins[part], offsets[part])
-        ]
-        yield ChunkList(origins[part], offsets[part], sizes[part], masks[part], None, streams)
+        yield _read_by_hdf5(dataset, origins[first : first + at_a_time])
 
 
 def count_touched(dataset: h5py.Dataset, selection: Selection) -> int:
@@ -160,32 +163,60 @@ def _readable_path(dataset: h5py.Dataset) -> Optional[str]:
 
 
 def _locate(
-    dataset: h5py.Dataset, grid: NDArray[Any], origins: NDArray[np.uint64]
+    dataset: h5py.Dataset, grid: NDArray[Any], extents: Sequence[int]
 ) -> Tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32]]:
-    """Offsets, sizes and masks of the chunks at `origins`, as HDF5 knows them."""
-    count = len(origins)
+    """Offsets, sizes and masks of the chunks at the places `grid` of `extents`, as HDF5 knows them."""
+    count = len(grid)
     offsets = np.full(count, _ABSENT, np.uint64)
     sizes = np.zeros(count, np.uint64)
     masks = np.zeros(count, np.uint32)
+    order = {number: index for index, number in enumerate(np.ravel_multi_index(grid.T, extents).tolist())}
+    strides = np.cumprod([1, *extents[:0:-1]])[::-1].tolist()
+    chunks = dataset.chunks
 
-    def keep(index: int, info: Any) -> None:
-        if info.byte_offset is not None:
+    def visit(info: Any) -> None:
+        number = sum(at // chunk * stride for at, chunk, stride in zip(info.chunk_offset, chunks, strides))
+        index = order.get(number)
+        if index is not None and info.byte_offset is not None:
             offsets[index], sizes[index], masks[index] = info.byte_offset, info.size, info.filter_mask
 
-    extents = [-(-length // chunk) for length, chunk in zip(dataset.shape, dataset.chunks)]
-    if hasattr(dataset.id, "chunk_iter") and 2 * count >= np.prod(extents):
-        # Going over all chunks costs HDF5 less than looking each up.
-        order = {number: index for index, number in enumerate(np.ravel_multi_index(grid.T, extents).tolist())}
-        strides = np.cumprod([1, *extents[:0:-1]])[::-1].tolist()
-        chunks = dataset.chunks
-
-        def visit(info: Any) -> None:
-            number = sum(at // chunk * stride for at, chunk, stride in zip(info.chunk_offset, chunks, strides))
-            if number in order:
-                keep(order[number], info)
-
-        dataset.id.chunk_iter(visit)
-    else:
-        for index, origin in enumerate(origins.tolist()):
-            keep(index, dataset.id.get_chunk_info_by_coord(tuple(origin)))
+    dataset.id.chunk_iter(visit)
     return offsets, sizes, masks
+
+
+def _read_by_hdf5(dataset: h5py.Dataset, origins: NDArray[np.uint64]) -> ChunkList:
+    """The chunks at `origins`, as they are stored."""
+    offsets, masks = np.zeros(len(origins), np.uint64), np.zeros(len(origins), np.uint32)
+    streams = []
+    for index, origin in enumerate(origins.tolist()):
+        found = _stored(dataset, tuple(origin))
+        if found is None:
+            offsets[index] = _ABSENT
+        else:
+            masks[index] = found[0]
+        streams.append(b"" if found is None else found[1])
+    return ChunkList(origins, offsets, np.zeros(len(origins), np.uint64), masks, None, streams)
+
+
+def _stored(dataset: h5py.Dataset, origin: Tuple[int, ...]) -> Optional[Tuple[int, bytes]]:
+    """Mask and bytes of a chunk; None for one that was never written.
+
+    :raises OSError: for a chunk that cannot be read, saying which.
+    """
+    try:
+        mask, stream = dataset.id.read_direct_chunk(origin)
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        # HDF5 1.12 tells any size of a chunk that is not there, but fills what is read of it.
+        if "not allocated" in str(error) or _can_be_read(dataset, origin):
+            return None
+        raise OSError("chunk at %s: %s" % (list(origin), error)) from error
+    return mask, bytes(stream)
+
+
+def _can_be_read(dataset: h5py.Dataset, origin: Tuple[int, ...]) -> bool:
+    """Whether HDF5 gives elements of a chunk, by way of its filters."""
+    try:
+        dataset[tuple(slice(start, start + extent) for start, extent in zip(origin, dataset.chunks))]
+    except (OSError, RuntimeError, ValueError):
+        return False
+    return True
