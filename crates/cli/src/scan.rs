@@ -25,6 +25,8 @@ The answer is a SPEC for `etalon recompress`, and what it promises of the rest o
   A  kept in every element, by the way the codec works
   B  checked by the codec in every chunk when it encodes
   C  measured on the sample, and verified on chunks that no setting was looked for on
+Where a sample says too little, as of reconstructed slices and of means over many frames, what is chosen is tried on all \
+data as well if they are a few hundred megabytes; else a note says what to take care of.
 
 R.toml has limits, a profile or both (`etalon profiles` lists them); a profile's name may stand for it:
   profile = \"saxs\"

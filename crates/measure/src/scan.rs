@@ -6,7 +6,10 @@
 //! 3. For each codec the open setting is searched ([`search`], [`candidate`]), from a closed form where there is one.
 //! 4. In the order of their ratios, the best setting of each codec is verified on data that no setting was looked for on.
 //!    One that does not hold there is made finer, on both parts of the data, and verified on others.
-//! 5. The first that holds and is smaller than lossless storage is chosen; else lossless storage is, and the reason said.
+//! 5. The smallest that holds is chosen where it is smaller than lossless storage; else that is, and the reason said.
+//!
+//! Of some limits a sample says too little: of slices that are reconstructed from a part of the projections, and of means
+//! over frames in units of their own uncertainty ([`growth`]). What is chosen is tried on all data then, where those are few.
 //!
 //! The choice depends on the seed and the data alone, not on threads or times. What is promised of the rest of the dataset
 //! is said for each limit ([`Class`]).
@@ -446,8 +449,12 @@ impl<'a> Task<'a> {
             (None, false) => String::new(),
         };
         let candidates = if broken.is_some() { Vec::new() } else { best };
+        let mut answer: Option<(Method, Verified)> = None;
         for found in candidates {
-            if found.ratio <= lossless.ratio {
+            let smallest = answer.as_ref().map(|(method, _)| self.ratio_of(method));
+            // One that was made finer may be larger than the next.
+            let least = smallest.unwrap_or(lossless.ratio);
+            if found.ratio <= least {
                 let codec = found.candidate.codec();
                 reason = format!(
                     "{codec} within the requirement is not smaller ({:.3}) than lossless storage ({:.3})",
@@ -456,22 +463,16 @@ impl<'a> Task<'a> {
                 continue;
             }
             let spec = self.method(&found.candidate, found.position)?.to_string();
-            let most = found
-                .scale
-                .map(|scale| self.method(&found.candidate, scale.most));
-            let most = most.transpose()?.map(|method| method.to_string());
             match self.verified(found)? {
-                Some((method, verified)) if self.ratio_of(&method) > lossless.ratio => {
-                    if most == Some(method.to_string()) {
-                        self.notes.push(format!(
-                            "{method} is the largest loss that was to be tried, and every limit is kept: none of them bounds the \
-                             loss; is one meant the other way?"
-                        ));
-                    }
-                    return self.finish(&method, verified, None);
+                Some((method, verified)) if self.ratio_of(&method) > least => {
+                    answer = Some((method, verified));
                 }
                 _ => reason = format!("{spec} does not keep the requirement on data kept back"),
             }
+        }
+        if let Some((method, verified)) = answer {
+            self.notes.extend(self.note_of_no_bound(&method));
+            return self.finish(&method, verified, None);
         }
         let method = LOSSLESS
             .parse::<Method>()
@@ -482,6 +483,24 @@ impl<'a> Task<'a> {
             metrics: lossless.metrics,
         };
         self.finish(&method, verified, Some(reason))
+    }
+
+    /// What is said of a loss that nothing bounds.
+    fn note_of_no_bound(&self, method: &Method) -> Option<String> {
+        let point = self
+            .points
+            .iter()
+            .find(|point| point.spec == method.to_string())?;
+        let failed = self
+            .points
+            .iter()
+            .any(|other| other.codec == point.codec && !other.holds && other.refused.is_none());
+        (!failed && point.limit_used <= 0.0).then(|| {
+            format!(
+                "{method} uses up nothing of any limit, and no larger loss of its codec broke one: none of them bounds the loss; is \
+                 one meant the other way?"
+            )
+        })
     }
 
     /// A limit that data without any loss do not keep.

@@ -56,9 +56,9 @@ unsafe fn elements_are_equal(
             // SAFETY: a text is a pointer, which may stand unaligned in a packed compound.
             let pointers =
                 elements.map(|at| unsafe { at.cast::<*const c_char>().read_unaligned() });
-            // SAFETY: HDF5 has put null or a text that ends in zero there.
             let texts = pointers.map(|at| match at.is_null() {
                 true => &[][..],
+                // SAFETY: HDF5 has put a text that ends in zero there.
                 false => unsafe { CStr::from_ptr(at) }.to_bytes(),
             });
             Some(texts[0] == texts[1])

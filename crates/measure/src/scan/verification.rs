@@ -116,9 +116,11 @@ impl Task<'_> {
         }
         let method = self.method(&found.candidate, found.position)?;
         self.notes.push(
-            "what the sample allowed was broken by all data together: the setting was looked for on those, and nothing was \
-             kept back to verify"
-                .into(),
+            format!(
+                "{}, which the sample allowed, was broken by all data together: {method} was looked for on those, and nothing was \
+                 kept back to verify",
+                point.spec
+            ),
         );
         let metrics = self.metrics_of(&method);
         Ok(Some((
@@ -166,9 +168,10 @@ impl Task<'_> {
 
 /// What a setting that holds does to all data.
 fn said_of_all(point: &Point) -> String {
+    let spec = &point.spec;
     let measured = point.verdicts.iter();
     let measured: Vec<String> = measured
         .map(|verdict| format!("{} is {:.4}", verdict.limit, verdict.measured))
         .collect();
-    format!("of all data together, {}", measured.join(", "))
+    format!("{spec} on all data together: {}", measured.join(", "))
 }
