@@ -276,6 +276,7 @@ fn read_lines(
                     line_numbers,
                 )?;
             }
+            predictor.mirror(line_numbers);
             if kinds.is_some() {
                 let base = predictor.base(line);
                 put_bases(bins, context_of.special, base, line_numbers);

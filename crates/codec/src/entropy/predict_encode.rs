@@ -186,6 +186,8 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
                 lines.gather(line, &kinds[pixels.clone()], extent.columns, symbols);
                 leave_out(symbols, bins, line_numbers, predictor.base(line));
             }
+            predictor.leave(line, line_numbers);
+            predictor.mirror(line_numbers);
             let predictions = predictor.predictions(len);
             let largest = kernels::split(
                 level,
@@ -209,7 +211,6 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
             } else {
                 coded += bins.iter().filter(|&&bin| bin != SPECIAL).count();
             }
-            predictor.leave(line, line_numbers);
             done += len;
         }
     }

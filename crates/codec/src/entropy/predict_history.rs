@@ -38,6 +38,8 @@ pub(crate) struct History {
     roots: Vec<i32>,
     zeros: Vec<i32>,
     predictions: Vec<i32>,
+    /// Where the model has them: −1 for predictions that were rounded down, otherwise 0.
+    sides: Vec<i32>,
     bins: Vec<u8>,
     /// The first line of the frame before: values, then spreads.
     first_line: Vec<i32>,
@@ -77,6 +79,7 @@ impl<'a> Predictor<'a> {
             &mut history.roots,
             &mut history.zeros,
             &mut history.predictions,
+            &mut history.sides,
         ] {
             grow(scratch, line);
         }
@@ -220,21 +223,31 @@ impl<'a> Predictor<'a> {
     pub(crate) fn predict(&mut self, line: usize) {
         let len = padded(self.lines.len(line));
         let mut predictions = std::mem::take(&mut self.history.predictions);
+        let mut sides = std::mem::take(&mut self.history.sides);
         let mut roots = std::mem::take(&mut self.history.roots);
         let mut bins = std::mem::take(&mut self.history.bins);
         let weights = &self.model.weights[self.set()];
         let neighbours = self.neighbours(line);
         let base = self.base(line);
         let count = taps(self.model.order, self.later()).len();
+        let (start, shift) = if self.model.sides {
+            (&self.history.zeros[..], self.model.shift - 1)
+        } else {
+            (base, self.model.shift)
+        };
         kernels::predict(
             self.level,
             &neighbours[..count],
             &weights.taps[..count],
             weights.bias,
-            self.model.shift,
-            base,
+            shift,
+            start,
             &mut predictions[..len],
         );
+        if self.model.sides {
+            let sides = &mut sides[..len];
+            kernels::halve(self.level, base, &mut predictions[..len], sides);
+        }
         kernels::roots(self.level, &predictions[..len], &mut roots[..len]);
         self.history.roots = roots;
         let (spreads, count) = self.spreads(line);
@@ -246,7 +259,19 @@ impl<'a> Predictor<'a> {
             &mut bins[..len],
         );
         self.history.predictions = predictions;
+        self.history.sides = sides;
         self.history.bins = bins;
+    }
+
+    /// Mirrors numbers of the line that was predicted last, or mirrors them back: what is likelier, one more or one less
+    /// than the prediction, becomes one less.
+    pub(crate) fn mirror(&self, numbers: &mut [i32]) {
+        if self.model.sides {
+            let History {
+                predictions, sides, ..
+            } = &*self.history;
+            kernels::mirror(self.level, predictions, sides, numbers);
+        }
     }
 
     /// Predictions of the line that was predicted last.

@@ -201,6 +201,7 @@ impl Kind {
         Model {
             order: self.order,
             temporal: self.later.is_some(),
+            sides: self.order != Order::Flat && low_bits == 0 && shift > 0,
             low_bits: low_bits.min(31),
             shift,
             start,

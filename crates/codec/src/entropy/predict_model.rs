@@ -2,7 +2,7 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 1 | bits 0–1: nothing (0), rows above (1), rows above and pixels to the left (2) is looked at; bit 2: earlier frames too |
+//! | 1 | bits 0–1: nothing (0), rows above (1), rows above and pixels to the left (2) is looked at; bit 2: earlier frames too; bit 3: residuals have sides, with a shift above 0 and no low bits |
 //! | 1 | low bits of residuals that are stored as they are, 0–31 |
 //! | 1 | shift of the weighted sums, 0–14 |
 //! | 1 | zero |
@@ -142,6 +142,8 @@ pub(super) struct Model {
     pub(crate) order: Order,
     /// Whether earlier frames are looked at.
     pub(crate) temporal: bool,
+    /// Whether the sign of residuals is turned where the prediction was rounded down.
+    pub(crate) sides: bool,
     pub(crate) low_bits: u32,
     pub(crate) shift: u32,
     pub(crate) start: i32,
@@ -199,7 +201,7 @@ impl Model {
 
     /// Appends the model to `bytes`.
     pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
-        let kind = self.order as u8 | u8::from(self.temporal) << 2;
+        let kind = self.order as u8 | u8::from(self.temporal) << 2 | u8::from(self.sides) << 3;
         bytes.extend([kind, self.low_bits as u8, self.shift as u8, 0]);
         bytes.extend(self.start.to_le_bytes());
         bytes.extend(self.limit.to_le_bytes());
@@ -237,7 +239,9 @@ impl Model {
             2 => Order::Diagonals,
             _ => return Err(damaged(0)),
         };
-        if fixed[0] > 7
+        let sides = fixed[0] & 8 != 0;
+        if fixed[0] > 15
+            || (sides && (fixed[1] > 0 || fixed[2] == 0))
             || fixed[1] > MOST_LOW_BITS
             || u32::from(fixed[2]) > MOST_SHIFT
             || fixed[3] != 0
@@ -247,6 +251,7 @@ impl Model {
         let mut model = Self {
             order,
             temporal: fixed[0] & 4 != 0,
+            sides,
             low_bits: u32::from(fixed[1]),
             shift: u32::from(fixed[2]),
             start: i32::from_le_bytes(array(&fixed[4..8])),
@@ -309,7 +314,8 @@ mod tests {
             let mut model = Model {
                 order,
                 temporal,
-                low_bits: 3,
+                sides: temporal,
+                low_bits: if temporal { 0 } else { 3 },
                 shift: 14,
                 start: -5,
                 limit: i32::MAX,

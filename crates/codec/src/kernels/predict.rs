@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! prediction = base + ((bias + Σ weight · f) >> shift)
-//! residual   = x − prediction;  low = its low bits;  z = zigzag of the others;  symbol = z, or a bucket of large z
+//! residual   = x − prediction, its sign turned where the model has sides and bit shift − 1 of the sum is set;  low = its low bits;  z = zigzag of the others;  symbol = z, or a bucket of large z
 //! bin        = logarithm of the expected spread (Σ weight · a) >> 10, eight bins to an octave
 //! ```
 
@@ -94,6 +94,31 @@ levels!(
     /// `out = base + ((bias + Σ weight · tap) >> shift)`; all slices but the weights padded.
     pub(crate) fn predict(taps: &[&[i32]], weights: &[i32], bias: i32, shift: u32, base: &[i32], out: &mut [i32])
         = predict_kernel
+);
+
+#[inline(always)]
+fn halve_kernel(base: &[i32], predictions: &mut [i32], sides: &mut [i32]) {
+    for ((prediction, side), &base) in predictions.iter_mut().zip(sides).zip(base) {
+        *side = -(*prediction & 1);
+        *prediction = base.wrapping_add(*prediction >> 1);
+    }
+}
+levels!(
+    /// Predictions of weighted sums in half steps, and their sides: −1 where the sum is not below the middle of its step,
+    /// otherwise 0.
+    pub(crate) fn halve(base: &[i32], predictions: &mut [i32], sides: &mut [i32]) = halve_kernel
+);
+
+#[inline(always)]
+fn mirror_kernel(predictions: &[i32], sides: &[i32], numbers: &mut [i32]) {
+    for ((x, &prediction), &side) in numbers.iter_mut().zip(predictions).zip(sides) {
+        let residual = x.wrapping_sub(prediction);
+        *x = prediction.wrapping_add((residual ^ side).wrapping_sub(side));
+    }
+}
+levels!(
+    /// Turns the sign of residuals whose side is −1; doing it twice changes nothing.
+    pub(crate) fn mirror(predictions: &[i32], sides: &[i32], numbers: &mut [i32]) = mirror_kernel
 );
 
 /// Numbers up to here have a root within the largest spread.
