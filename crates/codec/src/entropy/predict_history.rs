@@ -40,6 +40,7 @@ pub(crate) struct History {
     predictions: Vec<i32>,
     /// Where the model has them: −1 for predictions that were rounded down, otherwise 0.
     sides: Vec<i32>,
+    distances: Vec<i32>,
     bins: Vec<u8>,
     /// The first line of the frame before: values, then spreads.
     first_line: Vec<i32>,
@@ -80,6 +81,7 @@ impl<'a> Predictor<'a> {
             &mut history.zeros,
             &mut history.predictions,
             &mut history.sides,
+            &mut history.distances,
         ] {
             grow(scratch, line);
         }
@@ -213,10 +215,11 @@ impl<'a> Predictor<'a> {
             let at = self.place(line);
             slices[near.len() + 2] = &self.history.spread_means[at..];
         }
-        (
-            slices,
-            predict_model::spreads(self.model.order, self.later()),
-        )
+        let count = predict_model::spreads(self.model, self.set());
+        if self.model.sides {
+            slices[count - 1] = &self.history.distances;
+        }
+        (slices, count)
     }
 
     /// Predicts a line and the spread of its residuals.
@@ -224,6 +227,7 @@ impl<'a> Predictor<'a> {
         let len = padded(self.lines.len(line));
         let mut predictions = std::mem::take(&mut self.history.predictions);
         let mut sides = std::mem::take(&mut self.history.sides);
+        let mut distances = std::mem::take(&mut self.history.distances);
         let mut roots = std::mem::take(&mut self.history.roots);
         let mut bins = std::mem::take(&mut self.history.bins);
         let weights = &self.model.weights[self.set()];
@@ -231,7 +235,10 @@ impl<'a> Predictor<'a> {
         let base = self.base(line);
         let count = taps(self.model.order, self.later()).len();
         let (start, shift) = if self.model.sides {
-            (&self.history.zeros[..], self.model.shift - 1)
+            (
+                &self.history.zeros[..],
+                self.model.shift - kernels::SIDE_BITS,
+            )
         } else {
             (base, self.model.shift)
         };
@@ -245,11 +252,17 @@ impl<'a> Predictor<'a> {
             &mut predictions[..len],
         );
         if self.model.sides {
-            let sides = &mut sides[..len];
-            kernels::halve(self.level, base, &mut predictions[..len], sides);
+            kernels::sides(
+                self.level,
+                base,
+                &mut predictions[..len],
+                &mut sides[..len],
+                &mut distances[..len],
+            );
         }
         kernels::roots(self.level, &predictions[..len], &mut roots[..len]);
         self.history.roots = roots;
+        self.history.distances = distances;
         let (spreads, count) = self.spreads(line);
         kernels::bins(
             self.level,

@@ -10,6 +10,7 @@ use super::predict_lines::{Extent, FEWEST_COLUMNS, Order};
 use super::predict_model::{
     MAX_TAPS, MOST_SHIFT, Model, Source, Tap, Weights, base, spreads, taps,
 };
+use crate::kernels::predict::SIDE_BITS;
 use crate::kernels::predict_fit::WIDTH;
 
 /// What may be looked at.
@@ -201,7 +202,7 @@ impl Kind {
         Model {
             order: self.order,
             temporal: self.later.is_some(),
-            sides: self.order != Order::Flat && low_bits == 0 && shift > 0,
+            sides: self.order != Order::Flat && low_bits == 0 && shift >= SIDE_BITS,
             low_bits: low_bits.min(31),
             shift,
             start,
@@ -352,7 +353,7 @@ impl Learner<'_> {
     /// Fits the weights of spreads.
     fn fit_spreads(&self, model: &mut Model, memory: &mut Memory, history: &mut History) {
         for set in 0..=usize::from(model.temporal) {
-            let count = spreads(model.order, set == 1);
+            let count = spreads(model, set);
             memory.samples.clear();
             let samples = &mut memory.samples;
             let mut add = |predictor: &Predictor, line: usize, numbers: &[i32]| {

@@ -96,17 +96,23 @@ levels!(
         = predict_kernel
 );
 
+/// Fraction bits of the weighted sums that [`sides`] takes.
+pub(crate) const SIDE_BITS: u32 = 4;
+
 #[inline(always)]
-fn halve_kernel(base: &[i32], predictions: &mut [i32], sides: &mut [i32]) {
-    for ((prediction, side), &base) in predictions.iter_mut().zip(sides).zip(base) {
-        *side = -(*prediction & 1);
-        *prediction = base.wrapping_add(*prediction >> 1);
+fn sides_kernel(base: &[i32], predictions: &mut [i32], sides: &mut [i32], distances: &mut [i32]) {
+    let out = sides.iter_mut().zip(distances);
+    for ((prediction, (side, distance)), &base) in predictions.iter_mut().zip(out).zip(base) {
+        let sum = *prediction;
+        *side = -(sum >> (SIDE_BITS - 1) & 1);
+        *distance = (2 * (sum & ((1 << SIDE_BITS) - 1)) - ((1 << SIDE_BITS) - 1)).abs();
+        *prediction = base.wrapping_add(sum >> SIDE_BITS);
     }
 }
 levels!(
-    /// Predictions of weighted sums in half steps, and their sides: −1 where the sum is not below the middle of its step,
-    /// otherwise 0.
-    pub(crate) fn halve(base: &[i32], predictions: &mut [i32], sides: &mut [i32]) = halve_kernel
+    /// Predictions of weighted sums that have [`SIDE_BITS`] fraction bits; their sides, −1 where the sum is not below the
+    /// middle of its step, otherwise 0; and their distances from that middle, in 1/32 of a step.
+    pub(crate) fn sides(base: &[i32], predictions: &mut [i32], sides: &mut [i32], distances: &mut [i32]) = sides_kernel
 );
 
 #[inline(always)]
