@@ -12,7 +12,7 @@
 //! Elements become `i32` (`predict_numbers.rs`): u32 wraps, floats are their value.
 
 use super::counts_choice::Estimate;
-use super::predict_numbers::{from_numbers, number_of, to_numbers};
+use super::predict_numbers::{Elements, number_of, to_numbers};
 use crate::entropy::predict::{self, Memory};
 use crate::entropy::predict_learn::{Choice, Orders};
 use crate::entropy::predict_lines::{Extent, Order};
@@ -107,8 +107,11 @@ fn choice_of(spec: &Spec) -> Choice {
             "none" => Orders::Only(Order::Flat),
             "up" => Orders::Only(Order::Rows),
             "full" => Orders::Only(Order::Diagonals),
-            _ if Speed::of(spec) == Speed::Fast => Orders::Quick,
-            _ => Orders::Any,
+            _ => match Speed::of(spec) {
+                Speed::Fast => Orders::Quick,
+                Speed::Balanced => Orders::Any,
+                Speed::Small => Orders::Smallest,
+            },
         },
         temporal: params::temporal(spec),
     }
@@ -164,22 +167,15 @@ fn decode(
     } else {
         (None, rest)
     };
-    let mut numbers = std::mem::take(&mut context.predicted_numbers);
     let count = dst.len() / width;
-    let decoded = predict::decode(
+    let mut elements =
+        Elements::new(layout, pattern, dst).ok_or(damaged("elements that are not predicted"))?;
+    predict::decode(
         &mut context.predict,
         &mut context.zstd,
         rest,
         count,
-        &mut numbers,
+        &mut elements,
     )
-    .map_err(|error| error.at(payload.len() - rest.len()));
-    let known = decoded.is_ok() && from_numbers(layout, &numbers, pattern, dst);
-    context.predicted_numbers = numbers;
-    decoded?;
-    if known {
-        Ok(())
-    } else {
-        Err(damaged("elements that are not predicted"))
-    }
+    .map_err(|error| error.at(payload.len() - rest.len()))
 }

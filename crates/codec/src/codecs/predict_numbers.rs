@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 
+use crate::entropy::predict::Sink;
 use crate::kernels::levels::{Level, levels};
 use crate::numbers::Number;
 use crate::{ByteOrder, Layout};
@@ -18,8 +19,8 @@ pub(super) trait Predictable: Number {
     fn to_number(self) -> Option<i32>;
     /// Appends the numbers that stand for stored ones, [`ODD`] where there is none.
     fn load(bytes: &[u8], order: ByteOrder, numbers: &mut Vec<i32>);
-    /// Stores what numbers stand for.
-    fn store(numbers: &[i32], order: ByteOrder, bytes: &mut [u8]);
+    /// Stores what numbers stand for, in every `step`-th of the elements.
+    fn store(numbers: &[i32], order: ByteOrder, step: usize, bytes: &mut [u8]);
 }
 
 macro_rules! predictable {
@@ -46,15 +47,18 @@ macro_rules! predictable {
             }
 
             #[inline(always)]
-            fn store(numbers: &[i32], order: ByteOrder, bytes: &mut [u8]) {
-                let pairs = bytes.as_chunks_mut().0.iter_mut().zip(numbers);
-                match order {
-                    ByteOrder::Little => {
-                        pairs.for_each(|(x, &number)| *x = (number as $type).to_le_bytes());
-                    }
-                    ByteOrder::Big => {
-                        pairs.for_each(|(x, &number)| *x = (number as $type).to_be_bytes());
-                    }
+            fn store(numbers: &[i32], order: ByteOrder, step: usize, bytes: &mut [u8]) {
+                let elements = bytes.as_chunks_mut().0;
+                let stored = |x: $type| match order {
+                    ByteOrder::Little => x.to_le_bytes(),
+                    ByteOrder::Big => x.to_be_bytes(),
+                };
+                if step == 1 {
+                    let pairs = elements.iter_mut().zip(numbers);
+                    pairs.for_each(|(x, &number)| *x = stored(number as $type));
+                } else {
+                    let pairs = elements.iter_mut().step_by(step).zip(numbers);
+                    pairs.for_each(|(x, &number)| *x = stored(number as $type));
                 }
             }
         }
@@ -86,12 +90,13 @@ fn store_kernel<T: Predictable>(
     _of: PhantomData<T>,
     numbers: &[i32],
     order: ByteOrder,
+    step: usize,
     bytes: &mut [u8],
 ) {
-    T::store(numbers, order, bytes);
+    T::store(numbers, order, step, bytes);
 }
 levels!(fn store<T: Predictable>(
-    of: PhantomData<T>, numbers: &[i32], order: ByteOrder, bytes: &mut [u8]
+    of: PhantomData<T>, numbers: &[i32], order: ByteOrder, step: usize, bytes: &mut [u8]
 ) = store_kernel);
 
 predictable!(u8, u16, u32, i8, i16, i32);
@@ -173,28 +178,41 @@ fn typed_to_numbers<T: Predictable>(
     Some(odd)
 }
 
-/// Converts numbers back; false where the elements are not taken or a number is not possible.
-pub(super) fn from_numbers(
-    layout: &Layout,
-    numbers: &[i32],
+/// Elements that decoded numbers become.
+pub(super) struct Elements<'a> {
+    layout: &'a Layout,
+    /// What [`ODD`] stands for.
     odd: Option<u64>,
-    bytes: &mut [u8],
-) -> bool {
-    for_predictable!(layout, T => {
-        typed_from_numbers::<T>(numbers, odd, layout.element.order, bytes);
-        true
-    }, false)
+    bytes: &'a mut [u8],
 }
 
-fn typed_from_numbers<T: Predictable>(
+impl<'a> Elements<'a> {
+    /// `None` where the elements are not taken.
+    pub(super) fn new(layout: &'a Layout, odd: Option<u64>, bytes: &'a mut [u8]) -> Option<Self> {
+        let is_taken = for_predictable!(layout, T => T::BYTES > 0, false);
+        is_taken.then_some(Self { layout, odd, bytes })
+    }
+}
+
+impl Sink for Elements<'_> {
+    fn put(&mut self, first: usize, step: usize, numbers: &[i32]) {
+        let (layout, odd) = (self.layout, self.odd);
+        let start = first * layout.element.bytes;
+        let bytes = self.bytes.get_mut(start..).unwrap_or_default();
+        for_predictable!(layout, T => put::<T>(numbers, odd, layout.element.order, step, bytes), ());
+    }
+}
+
+fn put<T: Predictable>(
     numbers: &[i32],
     odd: Option<u64>,
     order: ByteOrder,
+    step: usize,
     bytes: &mut [u8],
 ) {
-    store(Level::best(), PhantomData::<T>, numbers, order, bytes);
+    store(Level::best(), PhantomData::<T>, numbers, order, step, bytes);
     if let Some(pattern) = odd {
-        let stored = bytes.chunks_exact_mut(T::BYTES);
+        let stored = bytes.chunks_exact_mut(T::BYTES).step_by(step);
         let found = numbers
             .iter()
             .zip(stored)

@@ -9,8 +9,8 @@
 //! The payload is an i32, what is to be added to indices, then their sums: see `entropy/predict.rs`. Sums wrap.
 
 use crate::codecs::auto_sample::LARGE;
-use crate::entropy::indices::{Indices, Origin};
-use crate::entropy::predict;
+use crate::entropy::indices::{Indices, Origin, grow};
+use crate::entropy::predict::{self, Sink};
 use crate::entropy::predict_learn::Choice;
 use crate::entropy::predict_lines::Extent;
 use crate::params::Speed;
@@ -168,11 +168,13 @@ pub(super) fn decode(
     let offset = i32::from_le_bytes(*field);
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     let Context { predict, zstd, .. } = context;
-    let decoded = predict::decode(predict, zstd, rest, elements, &mut numbers)
-        .map_err(|error| error.at(field.len()));
+    grow(&mut numbers, elements);
+    let sink: &mut dyn Sink = &mut &mut numbers[..elements];
+    let decoded =
+        predict::decode(predict, zstd, rest, elements, sink).map_err(|error| error.at(field.len()));
     let mut block = [0; 4 * BLOCK];
     let mut all = || {
-        numbers.chunks(BLOCK).all(|numbers| {
+        numbers[..elements].chunks(BLOCK).all(|numbers| {
             narrow(width, numbers, offset, &mut block);
             consume(&block[..numbers.len() * width])
         })

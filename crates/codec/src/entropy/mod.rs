@@ -19,6 +19,7 @@ mod predict_fit;
 mod predict_history;
 pub(crate) mod predict_learn;
 pub(crate) mod predict_lines;
+mod predict_lows;
 mod predict_model;
 mod predict_special;
 pub(crate) mod rans;

@@ -40,7 +40,7 @@ use crate::kernels::levels::Level;
 use crate::kernels::predict::BINS;
 use crate::kernels::predict_contexts::contexts;
 
-pub(crate) use super::predict_decode::decode;
+pub(crate) use super::predict_decode::{Sink, decode};
 pub(crate) use super::predict_encode::{encode, estimate};
 
 /// Memory of the predicted payload, kept from chunk to chunk.
@@ -53,6 +53,7 @@ pub(crate) struct Memory {
     pub(super) numbers: Vec<i32>,
     pub(super) zigzags: Vec<u32>,
     pub(super) lows: Vec<u32>,
+    pub(super) kinds: Vec<u8>,
     /// All lines.
     pub(super) bins: Vec<u8>,
     pub(super) symbols: Vec<u8>,

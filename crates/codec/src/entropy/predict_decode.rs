@@ -1,7 +1,7 @@
 //! Decoding of a predicted payload, line by line. Everything is checked before memory is taken or a table is built.
 
 use super::bit_stream::BitReader;
-use super::bits::{packed_len, unpack};
+use super::bits::packed_len;
 use super::indices::grow;
 use super::predict::{
     ContextOf, EXTENT_BYTES, MOST_COLUMNS, Memory, SPECIAL_FREQUENCIES, leave_out, low_width,
@@ -10,6 +10,7 @@ use super::predict_bits::read_line;
 use super::predict_contexts::{MAX_CONTEXTS, SYMBOLS};
 use super::predict_history::Predictor;
 use super::predict_lines::{Extent, Lines};
+use super::predict_lows::Lows;
 use super::predict_model::Model;
 use super::rans::{Decoder, LANES};
 use super::rans_tables::{DecodeTables, read_table};
@@ -19,13 +20,29 @@ use crate::frame::array;
 use crate::kernels::levels::Level;
 use crate::kernels::predict::{self as kernels, BINS, DIRECT};
 
-/// Decodes `payload` into `numbers`, exactly `count` of them.
+/// Where decoded numbers go.
+pub(crate) trait Sink {
+    /// Takes the numbers `first`, `first + step`, …; those beyond the last of all are nothing.
+    fn put(&mut self, first: usize, step: usize, numbers: &[i32]);
+}
+
+/// Numbers as they are.
+impl Sink for &mut [i32] {
+    fn put(&mut self, first: usize, step: usize, numbers: &[i32]) {
+        let places = self.get_mut(first..).unwrap_or_default();
+        for (place, &x) in places.iter_mut().step_by(step).zip(numbers) {
+            *place = x;
+        }
+    }
+}
+
+/// Decodes `payload` into `sink`, exactly `count` numbers.
 pub(crate) fn decode(
     memory: &mut Memory,
     zstd: &mut Zstd,
     payload: &[u8],
     count: usize,
-    numbers: &mut Vec<i32>,
+    sink: &mut dyn Sink,
 ) -> Result<(), Error> {
     let damaged = |what, offset| Error::Damaged {
         what,
@@ -42,7 +59,9 @@ pub(crate) fn decode(
     let mut at = EXTENT_BYTES;
     let (model, len) = Model::read(&payload[at..]).map_err(|error| error.at(at))?;
     at += len;
-    let lines = Lines::new(model.order, &extent).ok_or(damaged("frames without diagonals", 0))?;
+    if Lines::new(model.order, &extent).is_none() {
+        return Err(damaged("frames without diagonals", 0));
+    }
     let specials = &mut memory.specials;
     at += specials
         .read(&extent, zstd, &payload[at..])
@@ -76,31 +95,13 @@ pub(crate) fn decode(
     }
     at += 1;
     let stream = Decoder::new(&payload[at..], lanes.into()).map_err(|error| error.at(at))?;
-    unpack_lows(&mut memory.low_bytes, packed, model.low_bits, coded);
-    grow_numbers(numbers, extent.count());
-    let large = BitReader::new(large, "the bits of large residuals");
-    read_lines(
-        memory,
-        &model,
-        &extent,
-        lines,
-        &context_of,
-        stream,
-        large,
-        numbers,
-    )
-    .map_err(|error| error.at(at))?;
-    memory.specials.restore(numbers);
-    numbers.truncate(count);
-    Ok(())
-}
-
-fn grow_numbers(numbers: &mut Vec<i32>, count: usize) {
-    if numbers.capacity() < count {
-        *numbers = Vec::new();
-        numbers.reserve_exact(count);
-    }
-    numbers.resize(count, 0);
+    let streams = Streams {
+        symbols: stream,
+        large: BitReader::new(large, "the bits of large residuals"),
+        lows: packed,
+        coded,
+    };
+    read_lines(memory, &model, &extent, &context_of, streams, sink).map_err(|error| error.at(at))
 }
 
 /// Columns and rows at the front of the payload; frames are as many as hold `count` numbers.
@@ -174,120 +175,99 @@ fn read_contexts(
     Ok(ContextOf::new(firsts.iter().copied()))
 }
 
-/// Unpacks the low bits of all coded pixels.
-fn unpack_lows(low_bytes: &mut Vec<u8>, packed: &[u8], low_bits: u32, coded: usize) {
-    if low_bits == 0 {
-        return;
-    }
-    let width = low_width(low_bits);
-    grow(low_bytes, coded * width);
-    let mut rest = &mut low_bytes[..];
-    unpack(width, packed, low_bits, coded, |block| {
-        let (front, after) = std::mem::take(&mut rest).split_at_mut(block.len());
-        front.copy_from_slice(block);
-        rest = after;
-        true
-    });
+/// What is read besides the header.
+struct Streams<'a> {
+    symbols: Decoder<'a>,
+    /// Bits of large residuals.
+    large: BitReader<'a>,
+    /// Low bits, bit-packed, of so many numbers.
+    lows: &'a [u8],
+    coded: usize,
 }
 
-#[allow(clippy::too_many_arguments)]
 fn read_lines(
     memory: &mut Memory,
     model: &Model,
     extent: &Extent,
-    lines: Lines,
     context_of: &ContextOf,
-    mut stream: Decoder,
-    mut large: BitReader,
-    numbers: &mut [i32],
+    streams: Streams,
+    sink: &mut dyn Sink,
 ) -> Result<(), Error> {
     let Memory {
         history,
         specials,
-        numbers: line_numbers,
+        numbers,
         lows: line_lows,
         bins,
         symbols,
+        kinds: line_kinds,
         low_bytes,
         decode_tables,
         ..
     } = memory;
-    let kinds = specials.kinds(numbers.len());
+    let kinds = specials.kinds(extent.count());
     let level = Level::best();
-    let longest = lines.longest();
-    grow(line_numbers, longest);
-    grow(line_lows, longest);
-    grow(bins, longest);
-    grow(symbols, longest);
-    let width = low_width(model.low_bits);
-    let mut lows = &low_bytes[..];
     let Some(mut predictor) = Predictor::new(model, extent, history) else {
         return Ok(());
     };
+    let lines = predictor.lines;
+    let longest = lines.longest();
+    grow(numbers, longest);
+    grow(line_lows, longest);
+    grow(line_kinds, longest);
+    grow(bins, longest);
+    grow(symbols, longest);
+    let Streams {
+        symbols: mut stream,
+        mut large,
+        lows,
+        coded,
+    } = streams;
+    let low_bits = model.low_bits;
+    let width = low_width(low_bits);
+    let mut lows = Lows::new(lows, low_bits, coded, longest, low_bytes);
     for frame in 0..extent.frames {
-        let pixels = frame * extent.frame()..(frame + 1) * extent.frame();
+        let start = frame * extent.frame();
         predictor.begin_frame(frame);
         for line in 0..lines.count() {
             let len = lines.len(line);
             let (bins, symbols) = (&mut bins[..len], &mut symbols[..len]);
-            let line_numbers = &mut line_numbers[..len];
+            let numbers = &mut numbers[..len];
+            let line_kinds = &mut line_kinds[..len];
             predictor.predict(line);
             bins.copy_from_slice(predictor.bins(len));
             if let Some(kinds) = kinds {
-                lines.gather(line, &kinds[pixels.clone()], extent.columns, symbols);
-                leave_out(symbols, bins, line_numbers, predictor.base(line));
+                let kinds = &kinds[start..start + extent.frame()];
+                lines.gather(line, kinds, extent.columns, line_kinds);
+                leave_out(line_kinds, bins, numbers, predictor.base(line));
             }
             context_of.replace(level, bins);
             stream.decode(decode_tables, bins, symbols)?;
             let predictions = predictor.predictions(len);
-            let largest = if model.low_bits == 0 {
-                kernels::join_high(level, predictions, symbols, line_numbers)
+            let largest = if low_bits == 0 {
+                kernels::join_high(level, predictions, symbols, numbers)
             } else if kinds.is_none() {
-                let (line_lows, rest) = lows.split_at(len * width);
-                lows = rest;
-                join(
-                    level,
-                    width,
-                    predictions,
-                    symbols,
-                    line_lows,
-                    model.low_bits,
-                    line_numbers,
-                )
+                let lows = lows.take(len);
+                join(level, width, predictions, symbols, lows, low_bits, numbers)
             } else {
-                let special = context_of.special;
-                spread_lows(width, &mut lows, bins, special, &mut line_lows[..len]);
-                let line_lows: &[u32] = &line_lows[..len];
-                kernels::join(
-                    level,
-                    predictions,
-                    symbols,
-                    line_lows,
-                    model.low_bits,
-                    line_numbers,
-                )
+                let coded = line_kinds.iter().filter(|&&kind| kind == 0).count();
+                let line_lows = &mut line_lows[..len];
+                spread_lows(width, lows.take(coded), line_kinds, line_lows);
+                kernels::join(level, predictions, symbols, line_lows, low_bits, numbers)
             };
             if u32::from(largest) >= DIRECT {
-                read_line(
-                    &mut large,
-                    symbols,
-                    predictions,
-                    model.low_bits,
-                    line_numbers,
-                )?;
+                read_line(&mut large, symbols, predictions, low_bits, numbers)?;
             }
             predictor.mirror(line_numbers);
             if kinds.is_some() {
-                let base = predictor.base(line);
-                put_bases(bins, context_of.special, base, line_numbers);
+                put_bases(line_kinds, predictor.base(line), numbers);
             }
-            predictor.leave(line, line_numbers);
-            lines.scatter(
-                line,
-                line_numbers,
-                &mut numbers[pixels.clone()],
-                extent.columns,
-            );
+            predictor.leave(line, numbers);
+            if kinds.is_some() {
+                specials.restore(line_kinds, numbers);
+            }
+            let (first, step) = lines.walk(line, extent.columns);
+            sink.put(start + first, step, numbers);
         }
     }
     check_end(&large)?;
@@ -307,9 +287,9 @@ fn check_end(large: &BitReader) -> Result<(), Error> {
 }
 
 /// Gives special pixels the number that stands for them.
-fn put_bases(contexts: &[u8], special: u8, base: &[i32], numbers: &mut [i32]) {
-    for ((number, &context), &base) in numbers.iter_mut().zip(contexts).zip(base) {
-        *number = if context == special { base } else { *number };
+fn put_bases(kinds: &[u8], base: &[i32], numbers: &mut [i32]) {
+    for ((number, &kind), &base) in numbers.iter_mut().zip(kinds).zip(base) {
+        *number = if kind == 0 { *number } else { base };
     }
 }
 
@@ -350,15 +330,15 @@ fn join(
     }
 }
 
-/// Takes the low bits of pixels that are not special off `lows`; others get none.
-fn spread_lows(width: usize, lows: &mut &[u8], contexts: &[u8], special: u8, out: &mut [u32]) {
-    for (low, &context) in out.iter_mut().zip(contexts) {
+/// Gives the low bits to pixels that are not special; others get none.
+fn spread_lows(width: usize, lows: &[u8], kinds: &[u8], out: &mut [u32]) {
+    let mut lows = lows.chunks_exact(width);
+    for (low, &kind) in out.iter_mut().zip(kinds) {
         *low = 0;
-        if context != special {
-            let (bytes, rest) = lows.split_at(width);
-            *lows = rest;
+        if kind == 0 {
             let mut word = [0; 4];
-            word[..width].copy_from_slice(bytes);
+            let bytes = lows.next().unwrap_or_default();
+            word[..bytes.len()].copy_from_slice(bytes);
             *low = u32::from_le_bytes(word);
         }
     }

@@ -22,11 +22,19 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// Whatever is smallest.
+    /// What is right where nothing is asked for.
     pub(crate) const ANY: Self = Self {
         orders: Orders::Any,
         temporal: None,
     };
+
+    /// How much better than a simpler model one of an order has to be.
+    fn worth(&self, order: Order) -> f64 {
+        match (order, self.orders) {
+            (Order::Diagonals, Orders::Any) => WORTH_OF_TIME,
+            _ => WORTH,
+        }
+    }
 
     fn allows(&self, order: Order, extent: &Extent) -> bool {
         match self.orders {
@@ -34,7 +42,7 @@ impl Choice {
             // Nothing is predicted by nothing, earlier frames least of all.
             _ if order == Order::Flat => self.temporal != Some(true) || extent.frames == 1,
             Orders::Quick => order != Order::Diagonals,
-            Orders::Any => true,
+            Orders::Any | Orders::Smallest => true,
         }
     }
 }
@@ -42,8 +50,10 @@ impl Choice {
 /// Which pixels of the same frame may be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Orders {
-    /// Whatever is smallest.
+    /// Whatever is smallest, but for little gain none that takes longer.
     Any,
+    /// Whatever is smallest.
+    Smallest,
     /// The same without pixels to the left, which take longer.
     Quick,
     /// Those of one order.
@@ -52,6 +62,8 @@ pub(crate) enum Orders {
 
 /// Bits per number by which a model has to be better than a simpler one, as a fraction.
 const WORTH: f64 = 0.008;
+/// The same where the better one takes twice as long.
+const WORTH_OF_TIME: f64 = 0.015;
 /// Samples per weight set.
 const MOST_SAMPLES: usize = 4_000;
 const FEWEST_SAMPLES: usize = 800;
@@ -113,8 +125,9 @@ pub(super) fn learn(
         }
         let first = learner.fit(order, false, memory);
         let is_alone = extent.frames == 1 || order == Order::Flat || choice.temporal == Some(false);
+        let worth = choice.worth(order);
         let mut consider = |bits: f64, kind: Kind| {
-            if best.is_none_or(|(least, _)| bits < least - WORTH * (1.0 + least)) {
+            if best.is_none_or(|(least, _)| bits < least - worth * (1.0 + least)) {
                 best = Some((bits, kind));
             }
         };

@@ -116,7 +116,7 @@ impl Lines {
     }
 
     /// The index of the first number of a line and the distance to the next, in a frame whose rows are `pitch` apart.
-    fn walk(&self, line: usize, pitch: usize) -> (usize, usize) {
+    pub(crate) fn walk(&self, line: usize, pitch: usize) -> (usize, usize) {
         if self.diagonal() {
             let row = self.first(line);
             (row * pitch + line - SKEW * row, pitch - SKEW)
@@ -140,25 +140,6 @@ impl Lines {
             let walk = frame[start..].iter().step_by(step);
             for (x, &stored) in numbers.iter_mut().zip(walk) {
                 *x = stored;
-            }
-        }
-    }
-
-    /// Copies a line into a frame whose rows are `pitch` apart.
-    pub(crate) fn scatter<T: Copy>(
-        &self,
-        line: usize,
-        numbers: &[T],
-        frame: &mut [T],
-        pitch: usize,
-    ) {
-        let (start, step) = self.walk(line, pitch);
-        if step == 1 {
-            frame[start..start + numbers.len()].copy_from_slice(numbers);
-        } else {
-            let walk = frame[start..].iter_mut().step_by(step);
-            for (&x, stored) in numbers.iter().zip(walk) {
-                *stored = x;
             }
         }
     }

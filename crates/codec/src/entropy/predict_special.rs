@@ -137,14 +137,11 @@ impl Specials {
         (!self.numbers.is_empty()).then(|| &self.kinds[..count])
     }
 
-    /// Gives special pixels their numbers.
-    pub(crate) fn restore(&self, numbers: &mut [i32]) {
-        if self.numbers.is_empty() {
-            return;
-        }
+    /// Gives pixels that have a kind its number.
+    pub(crate) fn restore(&self, kinds: &[u8], numbers: &mut [i32]) {
         // Most blocks have none.
         const BLOCK: usize = 32;
-        for (numbers, kinds) in numbers.chunks_mut(BLOCK).zip(self.kinds.chunks(BLOCK)) {
+        for (numbers, kinds) in numbers.chunks_mut(BLOCK).zip(kinds.chunks(BLOCK)) {
             if kinds.iter().fold(0, |any, &kind| any | kind) == 0 {
                 continue;
             }
