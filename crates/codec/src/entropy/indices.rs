@@ -336,8 +336,11 @@ fn choose_model(
     })
 }
 
+/// Where a model of pixels takes less than this part of what a sample says of bitshuffle, that is not tried.
+const FAR_BETTER: f64 = 0.7;
+
 /// Packs with a model of pixels, unless that turns out longer than the other choice was to be. A sample says too little
-/// about long runs: where bitshuffle was the other choice, it is tried as well.
+/// about long runs: where bitshuffle was the other choice, and not far behind, it is tried as well.
 fn encode_model(
     context: &mut Context,
     model: Model,
@@ -353,7 +356,7 @@ fn encode_model(
     let Some(len) = written.filter(|&len| len as f64 <= expected) else {
         return Ok(None);
     };
-    if matches!(plain, Choice::Bitshuffle(_)) {
+    if matches!(plain, Choice::Bitshuffle(_)) && len as f64 > FAR_BETTER * expected {
         let &Indices { width, bytes, .. } = indices;
         let worth = counts_indices::worth_at(indices.origin.speed).0;
         let limit = (len as f64 / worth) as usize - HEADER_BYTES;

@@ -8,10 +8,10 @@
 //!
 //! The payload is an i32, what is to be added to indices, then their sums: see `entropy/predict.rs`. Sums wrap.
 
-use crate::codecs::auto_sample::LARGE;
+use crate::codecs::counts_indices::sample_for;
 use crate::entropy::indices::{Indices, Origin, grow};
 use crate::entropy::predict::{self, Sink};
-use crate::entropy::predict_learn::Choice;
+use crate::entropy::predict_learn::{Choice, Orders};
 use crate::entropy::predict_lines::Extent;
 use crate::params::Speed;
 use crate::{Context, Error};
@@ -24,6 +24,17 @@ fn worth_at(speed: Speed) -> Option<(f64, f64)> {
         Speed::Fast => None,
         Speed::Balanced => Some((0.87, 0.1)),
         Speed::Small => Some((0.99, 0.01)),
+    }
+}
+
+/// What may be looked at.
+fn choice_at(speed: Speed) -> Choice {
+    match speed {
+        Speed::Fast | Speed::Balanced => Choice::ANY,
+        Speed::Small => Choice {
+            orders: Orders::Smallest,
+            ..Choice::ANY
+        },
     }
 }
 
@@ -67,7 +78,7 @@ pub(super) fn worth(
     }
     let mut sample = std::mem::take(&mut context.sample);
     let layout = indices.layout();
-    sample.take(&layout, indices.bytes, &LARGE);
+    sample.take(&layout, indices.bytes, sample_for(origin.speed));
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     widen(width, &sample.bytes, offset(&origin), &mut numbers);
     let hoped = hoped_of(&numbers);
@@ -76,7 +87,13 @@ pub(super) fn worth(
         let extent = Extent::of(&sample.layout(&layout).shape, numbers.len());
         find_codes(context, &mut numbers, indices);
         let Context { predict, zstd, .. } = context;
-        let estimate = predict::estimate(predict, zstd, &mut numbers, &extent, Choice::ANY)?;
+        let estimate = predict::estimate(
+            predict,
+            zstd,
+            &mut numbers,
+            &extent,
+            choice_at(origin.speed),
+        )?;
         if let Some((fixed, growing)) = estimate {
             bits = 8.0 * (growing * sample.part + fixed as f64) / count as f64;
         }
@@ -132,7 +149,14 @@ fn encode_numbers(
 ) -> Result<Option<usize>, Error> {
     find_codes(context, numbers, indices);
     let Context { predict, zstd, .. } = context;
-    predict::encode(predict, zstd, numbers, extent, Choice::ANY, dst)
+    predict::encode(
+        predict,
+        zstd,
+        numbers,
+        extent,
+        choice_at(indices.origin.speed),
+        dst,
+    )
 }
 
 /// Finds special numbers, codes among them.
