@@ -22,17 +22,20 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// What is right where nothing is asked for.
-    pub(crate) const ANY: Self = Self {
-        orders: Orders::Any,
-        temporal: None,
-    };
-
     /// How much better than a simpler model one of an order has to be.
     fn worth(&self, order: Order) -> f64 {
         match (order, self.orders) {
             (Order::Diagonals, Orders::Any) => WORTH_OF_TIME,
             _ => WORTH,
+        }
+    }
+
+    /// The bits per number of a model, and what the time is worth that it takes.
+    fn priced(&self, (bits, fine_bits): (f64, f64), order: Order, temporal: bool) -> f64 {
+        match (self.orders, order, temporal) {
+            (Orders::Timely, Order::Diagonals, true) => fine_bits * (1.0 + PRICE_OF_BOTH) - 1.0,
+            (Orders::Timely, ..) => fine_bits - 1.0,
+            _ => bits,
         }
     }
 
@@ -42,7 +45,7 @@ impl Choice {
             // Nothing is predicted by nothing, earlier frames least of all.
             _ if order == Order::Flat => self.temporal != Some(true) || extent.frames == 1,
             Orders::Quick => order != Order::Diagonals,
-            Orders::Any | Orders::Smallest => true,
+            Orders::Any | Orders::Timely | Orders::Smallest => true,
         }
     }
 }
@@ -52,6 +55,8 @@ impl Choice {
 pub(crate) enum Orders {
     /// Whatever is smallest, but for little gain none that takes longer.
     Any,
+    /// Whatever is small for its time.
+    Timely,
     /// Whatever is smallest.
     Smallest,
     /// The same without pixels to the left, which take longer.
@@ -64,6 +69,9 @@ pub(crate) enum Orders {
 const WORTH: f64 = 0.008;
 /// The same where the better one takes twice as long.
 const WORTH_OF_TIME: f64 = 0.015;
+/// The same, beside [`WORTH`], where pixels to the left and earlier frames are looked at, which takes four times as long as
+/// without either.
+const PRICE_OF_BOTH: f64 = 0.03;
 /// Samples per weight set.
 const MOST_SAMPLES: usize = 4_000;
 const FEWEST_SAMPLES: usize = 800;
@@ -133,7 +141,7 @@ pub(super) fn learn(
         };
         if is_alone || choice.temporal.is_none() {
             consider(
-                first.bits,
+                choice.priced((first.bits, first.fine_bits), order, false),
                 Kind {
                     order,
                     first,
@@ -144,9 +152,11 @@ pub(super) fn learn(
         if !is_alone {
             let later = learner.fit(order, true, memory);
             let frames = extent.frames as f64;
-            let bits = (later.bits * (frames - 1.0) + first.bits) / frames;
+            let of_all = |later: f64, first: f64| (later * (frames - 1.0) + first) / frames;
+            let bits = of_all(later.bits, first.bits);
+            let fine_bits = of_all(later.fine_bits, first.fine_bits);
             consider(
-                bits,
+                choice.priced((bits, fine_bits), order, true),
                 Kind {
                     order,
                     first,
@@ -176,6 +186,8 @@ struct Fit {
     weights: [f64; WIDTH],
     /// Bits per number, but for a constant.
     bits: f64,
+    /// The same, but finer, so that they differ where most residuals are below 1.
+    fine_bits: f64,
     /// The median magnitude of residuals.
     typical: f32,
 }
@@ -313,6 +325,8 @@ impl Learner<'_> {
             weights,
             bits: bits / memory.samples.len() as f64,
             typical: median(residuals().map(f32::abs), &mut memory.magnitudes),
+            fine_bits: bits_of(residuals().map(|residual| 4.0 * residual))
+                / memory.samples.len() as f64,
         }
     }
 
@@ -521,6 +535,12 @@ impl Bits {
     fn sum(&self) -> f64 {
         self.sum + self.product.log2()
     }
+}
+
+fn bits_of(residuals: impl Iterator<Item = f32>) -> f64 {
+    let mut bits = Bits::default();
+    residuals.for_each(|residual| bits.add(residual));
+    bits.sum()
 }
 
 fn median(values: impl Iterator<Item = f32>, memory: &mut Vec<f32>) -> f32 {
