@@ -336,4 +336,36 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn impossible_models_are_refused() {
+        let model = Model {
+            order: Order::Rows,
+            temporal: false,
+            sides: true,
+            low_bits: 0,
+            shift: 4,
+            start: 0,
+            limit: 9,
+            weights: [Weights::NONE; 2],
+        };
+        let mut bytes = Vec::new();
+        model.write(&mut bytes);
+        assert_eq!(bytes[..4], [1 | 8, 0, 4, 0]);
+        assert!(Model::read(&bytes).is_ok());
+        for (at, value) in [
+            (0, 3),
+            (0, 16 | 1),
+            (1, 1),
+            (1, 32),
+            (2, 3),
+            (2, 15),
+            (3, 1),
+            (11, 0x80),
+        ] {
+            let mut damaged = bytes.clone();
+            damaged[at] = value;
+            assert!(Model::read(&damaged).is_err(), "byte {at} is {value}");
+        }
+    }
 }

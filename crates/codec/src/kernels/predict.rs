@@ -469,4 +469,37 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn sides_are_those_of_the_sum_at_every_level() {
+        for len in [0usize, 1, 15, 16, 17, 33, 130] {
+            let (sums, base, x) = (numbers(len, 3), numbers(len, 5), numbers(len, 7));
+            for level in Level::available() {
+                let (mut predictions, mut found) = (sums.clone(), vec![0; len]);
+                let mut distances = vec![0; len];
+                sides(level, &base, &mut predictions, &mut found, &mut distances);
+                let mut mirrored = x.clone();
+                mirror(level, &predictions, &found, &mut mirrored);
+                for i in 0..len {
+                    let sixteenths = sums[i].rem_euclid(16);
+                    assert_eq!(predictions[i], base[i].wrapping_add(sums[i].div_euclid(16)));
+                    assert_eq!(found[i], if sixteenths < 8 { 0 } else { -1 });
+                    assert_eq!(distances[i], (2 * sixteenths - 15).abs());
+                    let residual = x[i].wrapping_sub(predictions[i]);
+                    let turned = if sixteenths < 8 {
+                        residual
+                    } else {
+                        residual.wrapping_neg()
+                    };
+                    assert_eq!(
+                        mirrored[i].wrapping_sub(predictions[i]),
+                        turned,
+                        "{level:?} {len}"
+                    );
+                }
+                mirror(level, &predictions, &found, &mut mirrored);
+                assert!(mirrored == x);
+            }
+        }
+    }
 }
