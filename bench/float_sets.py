@@ -8,7 +8,6 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 # Of J. Immerkær, Fast noise variance estimation (1996): no straight line or plane remains, and σ of the result is 6 σ.
 MASK = ((1, -2, 1), (-2, 4, -2), (1, -2, 1))
@@ -49,6 +48,13 @@ def noise_sigma(frames):
     return float(np.median(positive) / MEDIAN_OF_NORMAL / 6) if len(positive) else 0.0
 
 
+def blurred(image, sigma):
+    """An image after a Gaussian filter; its edges meet."""
+    frequencies = [np.fft.fftfreq(extent) for extent in image.shape]
+    squares = np.add.outer(*(frequency**2 for frequency in frequencies))
+    return np.fft.ifft2(np.fft.fft2(image) * np.exp(-2 * (np.pi * sigma) ** 2 * squares)).real
+
+
 def cylinders(random, frames, extent):
     """Slices of a sample of sixty rods in a disc, values 0–1, edges as wide as a pixel."""
     y, x = np.mgrid[-1 : 1 : extent * 1j, -1 : 1 : extent * 1j]
@@ -57,7 +63,7 @@ def cylinders(random, frames, extent):
         slice_ = (np.hypot(y, x) < 0.9) * 0.3
         for cy, cx, radius, value in rods:
             slice_[np.hypot(y - cy, x - cx) < radius * (1 + 0.02 * at)] = value
-        yield gaussian_filter(slice_, 0.8)
+        yield blurred(slice_, 0.8)
 
 
 def volume(random, sigma, frames=8, extent=512):
@@ -100,7 +106,7 @@ def attenuations(random, counts, frames=8, height=256, width=1024):
     """Projections after division by the flat field and the logarithm: −ln of counts over counts without sample."""
     x, y = np.linspace(-1, 1, width)[None], np.linspace(-1, 1, height)[:, None]
     rods = [(random.uniform(-0.5, 0.5, 2), random.uniform(0.02, 0.2), random.uniform(0.3, 2.5), *random.uniform(-0.8, 0.8, 1)) for _ in range(40)]
-    flat = counts * (1 + 0.03 * gaussian_filter(random.normal(size=(height, width)), 1) + 0.15 * np.cos(6 * x))
+    flat = counts * (1 + 0.03 * blurred(random.normal(size=(height, width)), 1) + 0.15 * np.cos(6 * x))
     stack = []
     for at in range(frames):
         path = np.zeros((height, width))
@@ -125,12 +131,12 @@ SIMULATED = [
 
 
 def simulated(names=None, small=False):
-    """The simulated sets, one after the other; small ones have a sixteenth of the pixels."""
+    """The simulated sets, one after the other; small ones have frames of 256 × 256."""
     for name, group, maker, sigma, per_chunk in SIMULATED:
         if names is not None and name not in names:
             continue
         parameter = 20000 if maker is attenuations else sigma
-        sizes = {volume: {"extent": 128}, white_volume: {"extent": 128}}.get(maker, {"height": 128, "width": 256})
+        sizes = {volume: {"extent": 256}, white_volume: {"extent": 256}}.get(maker, {"height": 256, "width": 256})
         frames = maker(random_for(name), parameter, **(sizes if small else {}))
         yield Set(name, group, frames.reshape(-1, per_chunk, *frames.shape[1:]), sigma)
 
