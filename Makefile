@@ -30,7 +30,7 @@ OTHER_WHEEL_VENVS := .venv-wheel-oldest .venv-wheel-middle
 install_wheel = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(TARGET)/wheels/h5etalon-*.whl
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier bench-golden bench-scan soak build plugins library install daq install-daq tools packages wheel wheel-manylinux licences clean
+.PHONY: help demo test test-long test-references test-portability test-all lint bench bench-table bench-frontier bench-floats bench-golden bench-scan soak build plugins library install daq install-daq tools packages wheel wheel-manylinux licences clean
 
 help:
 	@echo "make demo       build, compress simulated detector frames, read them back with h5py, write reports;"
@@ -57,6 +57,7 @@ help:
 	@echo "make bench-golden  docs/GOLDEN.md: the golden numbers of the specification, measured again"
 	@echo "make bench-frontier  docs/FRONTIER.md: lossless codecs on simulated photon counts and on real integers;"
 	@echo "                OPTIONS=--quick takes a minute and writes nothing"
+	@echo "make bench-floats  docs/FLOATS.md: floats with a bound beside SZ3, ZFP and SPERR; OPTIONS as above"
 	@echo "make clean      remove what was built, except the virtual environments"
 
 demo: build plugins
@@ -126,6 +127,10 @@ bench-table: build plugins
 bench-frontier: .venv-frontier/.stamp
 	$(CARGO) build --release -p etalon-codec --example turns
 	ETALON_TURNS=$(TARGET)/release/examples/turns .venv-frontier/bin/python bench/bench_frontier.py $(or $(OPTIONS),--write)
+
+bench-floats: .venv-frontier/.stamp .venv/.stamp
+	$(CARGO) build --release -p etalon-codec --example turns
+	ETALON_TURNS=$(TARGET)/release/examples/turns .venv-frontier/bin/python bench/bench_floats.py $(or $(OPTIONS),--write)
 
 bench-scan: build .venv-metrics/.stamp
 	.venv-metrics/bin/python bench/bench_scan.py --write

@@ -48,7 +48,7 @@ class Turns:
         answer = self.process.stdout.readline().strip()
         if not answer or answer.startswith("refused"):
             raise Refused(answer.removeprefix("refused ") or "the process ended")
-        stored, encode, decode = answer.split()
+        stored, encode, decode, _ = answer.split()
         return int(stored), float(encode), float(decode)
 
 

@@ -60,7 +60,8 @@ const CHUNKS: &[(&str, &str, usize, usize)] = &[
     ),
 ];
 
-/// The same with the data `sparse(128, elements, element_bytes, 20)`, whose indices go to the back end of counts.
+/// The same with the data `sparse(128, elements, element_bytes, 20)`, whose indices go to the back end of counts, and whose
+/// residuals have sides.
 const SPARSE_CHUNKS: &[(&str, &str, usize, usize)] = &[
     (
         "frame1-dictionary-counts-u2",
@@ -75,6 +76,7 @@ const SPARSE_CHUNKS: &[(&str, &str, usize, usize)] = &[
         4096,
     ),
     ("frame1-noise-counts-u4", "noise:speed=fast", 4, 8192),
+    ("frame1-predict-sides-u2", "predict:model=full", 2, 4096),
     (
         "frame1-quantise-counts-u2",
         "quantise:abs=1,mask=65535,speed=fast",

@@ -13,7 +13,7 @@
 
 use std::sync::LazyLock;
 
-use super::auto_sample::Sample;
+use super::auto_sample::{LARGE, Sample};
 use super::{counts_choice, predict};
 use crate::entropy::indices::grow;
 use crate::frame::crc32c;
@@ -219,7 +219,8 @@ fn weigh(
     let mut order: Vec<Weighed> = Vec::new();
     let mut is_plain = false;
     let all = (chunk.layout, chunk.bytes);
-    if let Some(choice) = counts_choice::choose(context, speed, None, all, sample, |_| ()) {
+    if let Some(choice) = counts_choice::choose(context, speed, None, all, (sample, &LARGE), |_| ())
+    {
         is_plain = choice.is_plain;
         let spec = &candidates.counts[choice.model as usize - 1];
         order.push((choice.bytes * candidates.step, spec));

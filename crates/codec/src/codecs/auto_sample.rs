@@ -24,6 +24,13 @@ pub(super) const SMALL: Size = Size {
     part: 32,
     band_rows: 8,
 };
+/// Enough to choose between models of which a chunk is coded with one: what each takes matters less than which takes less.
+pub(crate) const MEDIUM: Size = Size {
+    least: 32 << 10,
+    most: 128 << 10,
+    part: 32,
+    band_rows: 24,
+};
 /// For all others.
 pub(crate) const LARGE: Size = Size {
     least: 64 << 10,

@@ -14,6 +14,7 @@
 //! 8 lanes, 2 planes, S = 2; bin 0 alone, with level 18 for plane 0 and 39 for plane 1; no special values, no escapes;
 //! eight states: `01 00  00 0c 08 02 02 00 00  d2 09  00 00 00`, and 0x919d in all lanes but the second, 0x236e59.
 
+use super::auto_sample::LARGE;
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
 use super::{counts_bbp, counts_choice, counts_fir};
@@ -77,7 +78,8 @@ fn encode_pixels(
         _ => {
             let speed = Speed::of(chunk.spec);
             let mut sample = std::mem::take(&mut context.sample);
-            let choice = counts_choice::choose(context, speed, temporal, all, &mut sample, |_| ());
+            let choice =
+                counts_choice::choose(context, speed, temporal, all, (&mut sample, &LARGE), |_| ());
             context.sample = sample;
             choice?.model
         }

@@ -3,7 +3,7 @@
 //! Nothing is coded for that: the ideal lengths of symbols, by the frequencies that their contexts have in the sample,
 //! and the lengths of tables and bits besides tell enough.
 
-use super::auto_sample::{LARGE, SMALL, Sample};
+use super::auto_sample::{SMALL, Sample, Size};
 use super::counts::Model;
 use super::counts_pixels::Pixels;
 use super::counts_sample;
@@ -75,19 +75,19 @@ const LITTLE: f64 = 0.004;
 const MUCH: f64 = 0.05;
 
 /// Takes a sample of a chunk and chooses the model; `temporal` as in [`encode`]. `None` where the sample has an element
-/// without a word. `translate` makes of what was taken the elements that would be coded.
+/// without a word. The sample is `large`, or small where most pixels are alike; `translate` makes of what was taken the elements that would be coded.
 pub(super) fn choose(
     context: &mut Context,
     speed: Speed,
     temporal: Option<bool>,
     (layout, bytes): (&Layout, &[u8]),
-    sample: &mut Sample,
+    (sample, large): (&mut Sample, &Size),
     translate: impl Fn(&mut [u8]),
 ) -> Option<Choice> {
     sample.take(layout, bytes, &SMALL);
     translate(&mut sample.bytes);
     if look_at(context, layout, sample).is_none_or(|(_, seen)| seen.from_4 > FEW) {
-        sample.take(layout, bytes, &LARGE);
+        sample.take(layout, bytes, large);
         translate(&mut sample.bytes);
     }
     let (pixels, seen) = look_at(context, layout, sample)?;

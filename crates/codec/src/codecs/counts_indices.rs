@@ -21,6 +21,7 @@
 //! | s | |
 //! | | payload of `counts` (see `codecs/counts.rs`) for a chunk frames × rows × columns of the words, unsigned and little-endian |
 
+use super::auto_sample::{LARGE, MEDIUM, Size};
 use super::counts::{self, Model};
 use super::counts_choice;
 use super::counts_numbers::{Reader, write_number};
@@ -54,6 +55,14 @@ pub(crate) fn worth_at(speed: Speed) -> (f64, f64) {
     }
 }
 
+/// The sample of indices on which models are tried.
+pub(crate) fn sample_for(speed: Speed) -> &'static Size {
+    match speed {
+        Speed::Fast | Speed::Balanced => &MEDIUM,
+        Speed::Small => &LARGE,
+    }
+}
+
 /// Fewer indices are not worth a model.
 const FEWEST: usize = 2048;
 
@@ -74,7 +83,8 @@ pub(crate) fn plan(context: &mut Context, indices: &Indices) -> Option<(Plan, f6
     let mut sample = std::mem::take(&mut context.sample);
     let all = (&layout, indices.bytes);
     let speed = indices.origin.speed;
-    let choice = counts_choice::choose(context, speed, None, all, &mut sample, |bytes| {
+    let size = sample_for(speed);
+    let choice = counts_choice::choose(context, speed, None, all, (&mut sample, size), |bytes| {
         turn_to_words(indices.width, turn, bytes);
     });
     context.sample = sample;

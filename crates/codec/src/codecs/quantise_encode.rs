@@ -292,7 +292,8 @@ impl<'a, T: Sample> Source<'a, T> {
     }
 }
 
-/// The window of bins with the least cost in bits: the width of an index, and whole values outside.
+/// The window of bins with the least cost in bits: an index, and whole values outside. An index takes what a back end
+/// without model takes, or what one with a model of pixels takes at most: as much as the bins of the sample spread.
 fn cheapest(first: f64, last: f64, sample: &[f64], value_bits: f64) -> (f64, f64) {
     let middle = sample.get(sample.len() / 2).copied().unwrap_or(first);
     let mut best = (f64::INFINITY, first, last);
@@ -301,15 +302,30 @@ fn cheapest(first: f64, last: f64, sample: &[f64], value_bits: f64) -> (f64, f64
         let low = first.max(middle - (width / 2.0).floor());
         let high = last.min(low + width);
         let low = first.max(high - width);
-        let inside =
-            sample.partition_point(|&bin| bin <= high) - sample.partition_point(|&bin| bin < low);
-        let outside = 1.0 - inside as f64 / sample.len().max(1) as f64;
-        let cost = bits.min((high - low + 2.0).log2()) + outside * value_bits;
+        let start = sample.partition_point(|&bin| bin < low);
+        let inside = &sample[start..sample.partition_point(|&bin| bin <= high)];
+        let outside = 1.0 - inside.len() as f64 / sample.len().max(1) as f64;
+        let index_bits = bits.min((high - low + 2.0).log2()).min(spread_bits(inside));
+        let cost = index_bits + outside * value_bits;
         if cost < best.0 {
             best = (cost, low, high);
         }
     }
     (best.1, best.2)
+}
+
+/// Bits of a bin whose frequency is that in a sample, sorted: by the distances of bins that are so many apart in it
+/// (Vasicek 1976), since a sample is too small to have most bins.
+fn spread_bits(sample: &[f64]) -> f64 {
+    let apart = sample.len().isqrt().max(1);
+    let pairs = sample.iter().zip(sample.get(apart..).unwrap_or(&[]));
+    let share = apart as f64 / sample.len().max(1) as f64;
+    let (mut sum, mut count) = (0.0, 0.0f64);
+    for (low, high) in pairs {
+        sum += ((high - low) / share).max(1.0).log2();
+        count += 1.0;
+    }
+    sum / count.max(1.0)
 }
 
 /// Where an encoded chunk goes, and what is needed on the way.

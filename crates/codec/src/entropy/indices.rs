@@ -292,14 +292,15 @@ fn choose(
     packed: &[u8],
 ) -> Result<(Choice, f64), Error> {
     let limit = packed.len() - packed.len() / 7;
+    let shrinkage = shrinkage(context, bits, packed)?;
     let bits = f64::from(bits);
-    let shuffled = bits * shrinkage(context, packed)?;
+    let shuffled = bits * shrinkage;
     let coded = if indices.len() < FEWEST_LITERALS * width {
         bits
     } else {
         let mut memory = std::mem::take(&mut context.stream);
         grow(&mut memory, SAMPLE);
-        let coded = literals::estimated_bits(width, sample(indices, &mut memory));
+        let coded = literals::estimated_bits(width, sample(indices, width, &mut memory));
         context.stream = memory;
         coded
     };
@@ -335,8 +336,11 @@ fn choose_model(
     })
 }
 
+/// Where a model of pixels takes less than this part of what a sample says of bitshuffle, that is not tried.
+const FAR_BETTER: f64 = 0.7;
+
 /// Packs with a model of pixels, unless that turns out longer than the other choice was to be. A sample says too little
-/// about long runs: where bitshuffle was the other choice, it is tried as well.
+/// about long runs: where bitshuffle was the other choice, and not far behind, it is tried as well.
 fn encode_model(
     context: &mut Context,
     model: Model,
@@ -352,7 +356,7 @@ fn encode_model(
     let Some(len) = written.filter(|&len| len as f64 <= expected) else {
         return Ok(None);
     };
-    if matches!(plain, Choice::Bitshuffle(_)) {
+    if matches!(plain, Choice::Bitshuffle(_)) && len as f64 > FAR_BETTER * expected {
         let &Indices { width, bytes, .. } = indices;
         let worth = counts_indices::worth_at(indices.origin.speed).0;
         let limit = (len as f64 / worth) as usize - HEADER_BYTES;
@@ -362,31 +366,37 @@ fn encode_model(
     Ok(written)
 }
 
-/// Bytes of a piece of a [`sample`], and their number.
+/// Bytes of a piece of a [`sample`], about, and of a sample.
 const PIECE: usize = 4 << 10;
-const PIECES: usize = 8;
-const SAMPLE: usize = PIECE * PIECES;
+const SAMPLE: usize = 8 * PIECE;
 
-/// Eight pieces, spread evenly, in the front of `room`, which holds [`SAMPLE`] bytes.
-fn sample<'a>(bytes: &[u8], room: &'a mut [u8]) -> &'a [u8] {
-    let sample = &mut room[..bytes.len().min(SAMPLE)];
-    if sample.len() == bytes.len() {
-        sample.copy_from_slice(bytes);
-    } else {
-        let stride = (bytes.len() - PIECE) / (PIECES - 1) / PIECES * PIECES; // whole indices
-        for (piece, room) in sample.chunks_exact_mut(PIECE).enumerate() {
-            room.copy_from_slice(&bytes[piece * stride..][..PIECE]);
-        }
+/// At least two pieces of whole units, spread evenly, in the front of `room`, which holds [`SAMPLE`] bytes. A unit has half
+/// as many at most.
+fn sample<'a>(bytes: &[u8], unit: usize, room: &'a mut [u8]) -> &'a [u8] {
+    if bytes.len() <= SAMPLE {
+        room[..bytes.len()].copy_from_slice(bytes);
+        return &room[..bytes.len()];
+    }
+    let piece = unit * (PIECE / unit).max(1);
+    let pieces = SAMPLE / piece;
+    let last = (bytes.len() - piece) / unit;
+    let sample = &mut room[..pieces * piece];
+    for (at, room) in sample.chunks_exact_mut(piece).enumerate() {
+        // In the middles of equal parts: where images begin and end, there is less in them.
+        let start = last * (2 * at + 1) / (2 * pieces) * unit;
+        room.copy_from_slice(&bytes[start..][..piece]);
     }
     sample
 }
 
-/// The length that zstd makes of a sample of packed planes, as a fraction.
-fn shrinkage(context: &mut Context, packed: &[u8]) -> Result<f64, Error> {
+/// The length that zstd makes of a sample of packed planes, as a fraction. The sample has as much of every plane: the
+/// high ones shrink more than the low ones.
+fn shrinkage(context: &mut Context, bits: u32, packed: &[u8]) -> Result<f64, Error> {
     let mut memory = std::mem::take(&mut context.stream);
     grow(&mut memory, SAMPLE + zstd::bound(SAMPLE));
     let (room, compressed) = memory.split_at_mut(SAMPLE);
-    let sample = sample(packed, room);
+    let block = (packed_len(BLOCK, bits).unwrap_or(0)).max(1);
+    let sample = sample(packed, block, room);
     let len = context.zstd.compress(sample, compressed, 1);
     let sample_len = sample.len().max(1);
     context.stream = memory;

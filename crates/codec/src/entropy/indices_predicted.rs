@@ -1,29 +1,42 @@
 //! Indices as residuals of a prediction from their neighbours: the back end for bins of smooth and of noisy images.
 //!
 //! Residuals take several times as long to code as the other back ends. So they are chosen by default only where they
-//! save 13 %, and a tenth of a bit for each index; at `speed=small` a hundredth of both, and at `speed=fast` never. Beside
+//! save 5 %, and a tenth of a bit for each index; at `speed=small` a hundredth of both, and at `speed=fast` never. Beside
 //! `counts`, which take nearly as long, they only have to be shorter.
 //! First the frequencies of indices and of differences of neighbours are asked, which costs little; where these leave
 //! hope, a model is learnt on a sample of rows.
 //!
 //! The payload is an i32, what is to be added to indices, then their sums: see `entropy/predict.rs`. Sums wrap.
 
-use crate::codecs::auto_sample::LARGE;
+use crate::codecs::counts_indices::sample_for;
 use crate::entropy::indices::{Indices, Origin, grow};
 use crate::entropy::predict::{self, Sink};
-use crate::entropy::predict_learn::Choice;
+use crate::entropy::predict_learn::{Choice, Orders};
 use crate::entropy::predict_lines::Extent;
 use crate::params::Speed;
 use crate::{Context, Error};
 
 /// Residuals are chosen where they take less than this fraction of the best other back end, and save so many bits for an
-/// index; `None` for never. Masks and labels take less than that altogether, and stay with back ends that decode many
-/// times as fast.
+/// index; `None` for never. A sample says this: the first rows of its bands have no rows above, so that it says up to a
+/// tenth too much. Masks and labels take less than those bits altogether, and stay with back ends that decode many times as
+/// fast.
 fn worth_at(speed: Speed) -> Option<(f64, f64)> {
     match speed {
         Speed::Fast => None,
-        Speed::Balanced => Some((0.87, 0.1)),
+        Speed::Balanced => Some((0.95, 0.1)),
         Speed::Small => Some((0.99, 0.01)),
+    }
+}
+
+/// What may be looked at.
+fn choice_at(speed: Speed) -> Choice {
+    let orders = match speed {
+        Speed::Fast | Speed::Balanced => Orders::Timely,
+        Speed::Small => Orders::Smallest,
+    };
+    Choice {
+        orders,
+        temporal: None,
     }
 }
 
@@ -36,8 +49,9 @@ pub(super) struct Rivals {
     pub(super) counts: Option<f64>,
 }
 
-/// Bits by which a prediction may be better than the difference to the left neighbour, about.
-const HOPE: f64 = 0.5;
+/// Bits by which a prediction may be better than the difference to the left neighbour, about: half a bit where noise is
+/// white, twice as much where it alternates, as that of filtered back projections does.
+const HOPE: f64 = 1.0;
 /// Parts of a sample whose frequencies are counted apart.
 const PIECES: usize = 4;
 /// Fewer indices are not worth a model.
@@ -66,20 +80,29 @@ pub(super) fn worth(
     }
     let mut sample = std::mem::take(&mut context.sample);
     let layout = indices.layout();
-    sample.take(&layout, indices.bytes, &LARGE);
+    sample.take(&layout, indices.bytes, sample_for(origin.speed));
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     widen(width, &sample.bytes, offset(&origin), &mut numbers);
     let hoped = hoped_of(&numbers);
+    let likeness = likeness_of(&numbers, indices);
     let mut bits = f64::INFINITY;
-    if hoped < worth * other {
+    if hoped * likeness < worth * other {
         let extent = Extent::of(&sample.layout(&layout).shape, numbers.len());
         find_codes(context, &mut numbers, indices);
         let Context { predict, zstd, .. } = context;
-        let estimate = predict::estimate(predict, zstd, &mut numbers, &extent, Choice::ANY)?;
+        let estimate = predict::estimate(
+            predict,
+            zstd,
+            &mut numbers,
+            &extent,
+            choice_at(origin.speed),
+        )?;
         if let Some((fixed, growing)) = estimate {
             bits = 8.0 * (growing * sample.part + fixed as f64) / count as f64;
         }
     }
+    // Those were of places all over the chunk. Those of counts are of the same sample.
+    let other = other / likeness;
     context.predicted_numbers = numbers;
     context.sample = sample;
     let is_worth = bits < (worth * other).min(other - saving);
@@ -95,6 +118,35 @@ fn hoped_of(numbers: &[i32]) -> f64 {
     };
     let pieces = numbers.chunks(numbers.len().div_ceil(PIECES).max(1));
     pieces.map(bits).sum::<f64>() / numbers.len().max(1) as f64
+}
+
+/// Pairs of neighbours that are looked at in a chunk.
+const PAIRS: usize = 1 << 14;
+
+/// How many times as many bits the difference of neighbours takes in the chunk as in a sample: the rows of that may have more
+/// noise, or less.
+fn likeness_of(sample: &[i32], indices: &Indices) -> f64 {
+    let width = indices.width;
+    let number = |bytes: &[u8]| {
+        let mut word = [0; 4];
+        word[..width].copy_from_slice(bytes);
+        i32::from_le_bytes(word)
+    };
+    let step = (indices.len() / PAIRS) | 1; // odd, to meet all columns
+    let pairs = indices
+        .bytes
+        .chunks_exact(width)
+        .zip(indices.bytes[width..].chunks_exact(width));
+    let of_chunk = pairs
+        .step_by(step)
+        .map(|(left, right)| number(right).wrapping_sub(number(left)));
+    let of_sample = sample.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+    let (of_chunk, of_sample) = (entropy(of_chunk), entropy(of_sample));
+    if of_sample > 0.0 {
+        (of_chunk / of_sample).clamp(0.5, 2.0)
+    } else {
+        1.0
+    }
 }
 
 /// What is added to indices.
@@ -131,7 +183,14 @@ fn encode_numbers(
 ) -> Result<Option<usize>, Error> {
     find_codes(context, numbers, indices);
     let Context { predict, zstd, .. } = context;
-    predict::encode(predict, zstd, numbers, extent, Choice::ANY, dst)
+    predict::encode(
+        predict,
+        zstd,
+        numbers,
+        extent,
+        choice_at(indices.origin.speed),
+        dst,
+    )
 }
 
 /// Finds special numbers, codes among them.

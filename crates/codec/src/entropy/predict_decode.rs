@@ -262,6 +262,7 @@ fn read_lines(
             if u32::from(largest) >= DIRECT {
                 read_line(&mut large, symbols, predictions, low_bits, numbers)?;
             }
+            predictor.mirror(numbers);
             if kinds.is_some() {
                 put_bases(line_kinds, base, numbers);
             }

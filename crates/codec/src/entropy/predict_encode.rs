@@ -185,7 +185,7 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
             let len = lines.len(line);
             let line_numbers = &mut line_numbers[..len];
             let (start, step) = lines.walk(line, extent.columns);
-            let is_copied = step > 1 || kinds.is_some();
+            let is_copied = step > 1 || kinds.is_some() || model.sides;
             if is_copied {
                 lines.gather(line, &numbers[pixels.clone()], extent.columns, line_numbers);
             }
@@ -200,9 +200,13 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
                 leave_out(symbols, bins, line_numbers, base);
             }
             let line_numbers = if is_copied {
+                predictor.leave(line, line_numbers);
+                predictor.mirror(line_numbers);
                 &*line_numbers
             } else {
-                &numbers[pixels.start + start..][..len]
+                let line_numbers = &numbers[pixels.start + start..][..len];
+                predictor.leave(line, line_numbers);
+                line_numbers
             };
             let predictions = predictor.predictions(len);
             let largest = kernels::split(
@@ -227,7 +231,6 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
             } else {
                 coded += bins.iter().filter(|&&bin| bin != SPECIAL).count();
             }
-            predictor.leave(line, line_numbers);
             done += len;
         }
     }

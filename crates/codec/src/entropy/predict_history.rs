@@ -20,7 +20,7 @@ use super::predict_model::{self, MAX_SPREADS, MAX_TAPS, Model, Source, base, spr
 use crate::entropy::indices::grow;
 use crate::kernels::levels::Level;
 use crate::kernels::predict::{self as kernels, BLOCK, Left, padded};
-use crate::kernels::predict_expect::{Cell, Expect, expect};
+use crate::kernels::predict_expect::{Cell, Expect, expect, expected_bins};
 
 /// Lines of the current frame that are remembered: three rows above and a column to the left are 13 diagonals back.
 const RING: usize = 16;
@@ -38,6 +38,9 @@ pub(crate) struct History<C> {
     averages: Vec<C>,
     zeros: Vec<C>,
     predictions: Vec<i32>,
+    /// Where the model has them: −1 for predictions that were rounded down, otherwise 0.
+    sides: Vec<i32>,
+    distances: Vec<C>,
     bins: Vec<u8>,
     /// The first line of the frame before: values, then spreads.
     first_line: Vec<C>,
@@ -86,6 +89,8 @@ impl<'a, C: Cell> Walker<'a, C> {
         grow(&mut history.averages, lines.positions() + BLOCK);
         grow(&mut history.zeros, line);
         grow(&mut history.predictions, line);
+        grow(&mut history.sides, line);
+        grow(&mut history.distances, line);
         grow(&mut history.bins, line);
         grow(&mut history.first_line, 2 * pitch);
         if model.temporal {
@@ -225,10 +230,11 @@ impl<'a, C: Cell> Walker<'a, C> {
             let at = self.place(line);
             slices[near.len() + 2] = &self.history.spread_means[at..];
         }
-        (
-            slices,
-            predict_model::spreads(self.model.order, self.later()),
-        )
+        let count = predict_model::spreads(self.model, self.set());
+        if self.model.sides {
+            slices[count - 1] = &self.history.distances;
+        }
+        (slices, count)
     }
 
     /// Which of the spreads is the root of the prediction.
@@ -238,6 +244,9 @@ impl<'a, C: Cell> Walker<'a, C> {
 
     /// Predicts a line and the spread of its residuals.
     pub(crate) fn predict(&mut self, line: usize) {
+        if self.model.sides {
+            return self.predict_with_sides(line);
+        }
         let len = padded(self.lines.len(line));
         let mut predictions = std::mem::take(&mut self.history.predictions);
         let mut bins = std::mem::take(&mut self.history.bins);
@@ -263,6 +272,70 @@ impl<'a, C: Cell> Walker<'a, C> {
         expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
         self.history.predictions = predictions;
         self.history.bins = bins;
+    }
+
+    /// The same where the model has sides: sums keep fraction bits until these are known, and spreads come after.
+    fn predict_with_sides(&mut self, line: usize) {
+        let len = padded(self.lines.len(line));
+        let mut predictions = std::mem::take(&mut self.history.predictions);
+        let mut sides = std::mem::take(&mut self.history.sides);
+        let mut distances = std::mem::take(&mut self.history.distances);
+        let mut bins = std::mem::take(&mut self.history.bins);
+        let weights = &self.model.weights[self.set()];
+        let neighbours = self.neighbours(line);
+        let count = taps(self.model.order, self.later()).len();
+        let e = Expect {
+            taps: &neighbours[..count],
+            weights: &weights.taps[..count],
+            bias: self.bias,
+            shift: self.model.shift - kernels::SIDE_BITS,
+            base: &self.history.zeros,
+            center: self.center,
+            spreads: &[],
+            spread_weights: &[],
+            spread_bias: weights.spread_bias,
+            root: self.root(),
+        };
+        expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
+        kernels::sides(
+            self.level,
+            self.base(line),
+            self.center,
+            &mut predictions[..len],
+            &mut sides[..len],
+            &mut distances[..len],
+        );
+        self.history.distances = distances;
+        if self.has_spreads {
+            let (spreads, count) = self.spreads(line);
+            let e = Expect {
+                taps: &[],
+                weights: &[],
+                bias: 0,
+                shift: 0,
+                base: &self.history.zeros,
+                center: self.center,
+                spreads: &spreads[..count],
+                spread_weights: &weights.spreads[..count],
+                spread_bias: weights.spread_bias,
+                root: self.root(),
+            };
+            expected_bins(self.level, &e, &predictions[..len], &mut bins[..len]);
+        }
+        self.history.predictions = predictions;
+        self.history.sides = sides;
+        self.history.bins = bins;
+    }
+
+    /// Mirrors numbers of the line that was predicted last, or mirrors them back: what is likelier, one more or one less
+    /// than the prediction, becomes one less.
+    pub(crate) fn mirror(&self, numbers: &mut [i32]) {
+        if self.model.sides {
+            let History {
+                predictions, sides, ..
+            } = &*self.history;
+            kernels::mirror(self.level, predictions, sides, numbers);
+        }
     }
 
     /// Predictions of the line that was predicted last.
@@ -427,6 +500,7 @@ impl<'a> Walker<'a, i16> {
         values(&history.zeros, &mut wide.zeros);
         spreads(&history.spreads, &mut wide.spreads);
         spreads(&history.averages, &mut wide.averages);
+        spreads(&history.distances, &mut wide.distances);
         spreads(&history.spread_means, &mut wide.spread_means);
         wide.fine_means.clear();
         let center_of_means = center << MEAN_BITS;
@@ -435,6 +509,7 @@ impl<'a> Walker<'a, i16> {
             .extend(fine_means.map(|&mean| mean + center_of_means));
         wide.origins.clone_from(&history.origins);
         wide.predictions.clone_from(&history.predictions);
+        wide.sides.clone_from(&history.sides);
         wide.bins.clone_from(&history.bins);
         Walker {
             model: self.model,

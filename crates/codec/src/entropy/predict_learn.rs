@@ -10,6 +10,7 @@ use super::predict_model::{
     MAX_TAPS, MOST_SHIFT, Model, Source, Tap, Weights, base, spreads, taps,
 };
 use super::predict_walk::{Histories, Predictor};
+use crate::kernels::predict::SIDE_BITS;
 use crate::kernels::predict_fit::WIDTH;
 
 /// What may be looked at.
@@ -21,12 +22,6 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// What is right where nothing is asked for.
-    pub(crate) const ANY: Self = Self {
-        orders: Orders::Any,
-        temporal: None,
-    };
-
     /// How much better than a simpler model one of an order has to be.
     fn worth(&self, order: Order) -> f64 {
         match (order, self.orders) {
@@ -43,13 +38,22 @@ impl Choice {
         }
     }
 
+    /// The bits per number of a model, and what the time is worth that it takes.
+    fn priced(&self, (bits, fine_bits): (f64, f64), order: Order, temporal: bool) -> f64 {
+        match (self.orders, order, temporal) {
+            (Orders::Timely, Order::Diagonals, true) => fine_bits * (1.0 + PRICE_OF_BOTH) - 1.0,
+            (Orders::Timely, ..) => fine_bits - 1.0,
+            _ => bits,
+        }
+    }
+
     fn allows(&self, order: Order, extent: &Extent) -> bool {
         match self.orders {
             Orders::Only(only) => only == order,
             // Nothing is predicted by nothing, earlier frames least of all.
             _ if order == Order::Flat => self.temporal != Some(true) || extent.frames == 1,
             Orders::Quick => order != Order::Diagonals,
-            Orders::Any | Orders::Smallest => true,
+            Orders::Any | Orders::Timely | Orders::Smallest => true,
         }
     }
 }
@@ -59,6 +63,8 @@ impl Choice {
 pub(crate) enum Orders {
     /// Whatever is smallest, but for little gain none that takes longer.
     Any,
+    /// Whatever is small for its time.
+    Timely,
     /// Whatever is smallest.
     Smallest,
     /// The same without pixels to the left, which take longer.
@@ -71,6 +77,9 @@ pub(crate) enum Orders {
 const WORTH: f64 = 0.008;
 /// The same where the better one takes twice as long.
 const WORTH_OF_TIME: f64 = 0.025;
+/// The same, beside [`WORTH`], where pixels to the left and earlier frames are looked at, which takes four times as long as
+/// without either.
+const PRICE_OF_BOTH: f64 = 0.03;
 /// A fraction of all bits.
 const WORTH_OF_CONTEXTS: f64 = 0.01;
 /// Samples per weight set.
@@ -104,6 +113,8 @@ const LINES_SKIPPED: usize = 16;
 const ROWS_SKIPPED: usize = 3;
 /// A symbol stands for so much that the typical residual is below this.
 const TYPICAL_SYMBOL: f32 = 10.0;
+/// Sides are of use where typical residuals are below this: of larger ones they save less than a hundredth.
+const MOST_OF_SIDES: f32 = 2.5;
 const SPREAD_ONE: f64 = 1024.0;
 /// Mean magnitude of a normal distribution for one median.
 const MEAN_OF_MEDIAN: f32 = 1.18;
@@ -166,13 +177,18 @@ pub(super) fn learn(
             }
         };
         if is_alone || choice.temporal.is_none() {
-            consider(first.bits, None);
+            consider(
+                choice.priced((first.bits, first.fine_bits), order, false),
+                None,
+            );
         }
         if !is_alone {
             let later = learner.fit((order, widest), true, memory);
             let frames = extent.frames as f64;
-            let bits = (later.bits * (frames - 1.0) + first.bits) / frames;
-            consider(bits, Some(later));
+            let of_all = |later: f64, first: f64| (later * (frames - 1.0) + first) / frames;
+            let bits = of_all(later.bits, first.bits);
+            let fine_bits = of_all(later.fine_bits, first.fine_bits);
+            consider(choice.priced((bits, fine_bits), order, true), Some(later));
         }
     }
     let kind = best.map_or_else(
@@ -195,6 +211,8 @@ struct Fit {
     weights: [f64; WIDTH],
     /// Bits per number, but for a constant.
     bits: f64,
+    /// The same, but finer, so that they differ where most residuals are below 1.
+    fine_bits: f64,
     /// The median magnitude of residuals.
     typical: f32,
 }
@@ -234,6 +252,7 @@ impl Kind {
         Model {
             order: self.order,
             temporal: self.later.is_some(),
+            sides: self.order != Order::Flat && typical < MOST_OF_SIDES && shift >= SIDE_BITS,
             low_bits: low_bits.min(31),
             shift,
             start,
@@ -346,12 +365,12 @@ impl Learner<'_> {
             samples.fit(count, 0.5 * typical + 0.5)
         };
         samples.residuals(count, &weights, &mut memory.residuals);
-        let mut bits = Bits::default();
         let residuals = memory.residuals.iter();
-        residuals.clone().for_each(|&residual| bits.add(residual));
         Fit {
             weights,
-            bits: bits.sum() / samples.len() as f64,
+            bits: bits_of(residuals.clone().copied()) / samples.len() as f64,
+            fine_bits: bits_of(residuals.clone().map(|residual| 4.0 * residual))
+                / samples.len() as f64,
             typical: median(residuals.map(|x| x.abs()), &mut memory.magnitudes),
         }
     }
@@ -427,7 +446,7 @@ impl Learner<'_> {
         }
         let sets = 1 + usize::from(model.temporal);
         for (set, samples) in tried[chosen][..sets].iter_mut().enumerate() {
-            let count = spreads(model.order, set == 1);
+            let count = spreads(model, set);
             fit_spreads(&mut model.weights[set], count, samples);
         }
     }
@@ -572,6 +591,12 @@ impl Bits {
     fn sum(&self) -> f64 {
         self.sum + self.product.log2()
     }
+}
+
+fn bits_of(residuals: impl Iterator<Item = f32>) -> f64 {
+    let mut bits = Bits::default();
+    residuals.for_each(|residual| bits.add(residual));
+    bits.sum()
 }
 
 fn median(values: impl Iterator<Item = f32>, memory: &mut Vec<f32>) -> f32 {

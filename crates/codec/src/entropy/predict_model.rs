@@ -2,7 +2,7 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 1 | bits 0–1: nothing (0), rows above (1), rows above and pixels to the left (2) is looked at; bit 2: earlier frames too |
+//! | 1 | bits 0–1: nothing (0), rows above (1), rows above and pixels to the left (2) is looked at; bit 2: earlier frames too; bit 3: residuals have sides, with a shift of 4 or more and no low bits |
 //! | 1 | low bits of residuals that are stored as they are, 0–31 |
 //! | 1 | shift of the weighted sums, 0–14 |
 //! | 1 | zero |
@@ -18,6 +18,7 @@
 use super::predict_lines::Order;
 use crate::Error;
 use crate::frame::array;
+use crate::kernels::predict::SIDE_BITS;
 
 /// Where a neighbour is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,12 +112,13 @@ const DIAGONALS_OF_ONE_FRAME: usize = 18;
 pub(super) const MAX_TAPS: usize = DIAGONALS.len();
 
 /// Neighbours whose spreads are looked at, rows above and columns to the left. More follow: the average along lines,
-/// the root of the prediction, and in later frames the mean of earlier ones.
+/// the root of the prediction, in later frames the mean of earlier ones, and with sides the distance of the prediction from
+/// the middle of its step.
 const ROW_SPREADS: [(i8, i8); 3] = [(1, 0), (1, -1), (1, 1)];
 const DIAGONAL_SPREADS: [(i8, i8); 5] = [(0, 1), (0, 2), (1, 1), (1, 0), (1, -1)];
-const OTHER_SPREADS: usize = 3;
+const OTHER_SPREADS: usize = 2;
 /// The most spreads there are.
-pub(super) const MAX_SPREADS: usize = DIAGONAL_SPREADS.len() + OTHER_SPREADS;
+pub(super) const MAX_SPREADS: usize = DIAGONAL_SPREADS.len() + OTHER_SPREADS + 2;
 
 /// Weights for one kind of frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +144,8 @@ pub(super) struct Model {
     pub(crate) order: Order,
     /// Whether earlier frames are looked at.
     pub(crate) temporal: bool,
+    /// Whether the sign of residuals is turned where the prediction was rounded down.
+    pub(crate) sides: bool,
     pub(crate) low_bits: u32,
     pub(crate) shift: u32,
     pub(crate) start: i32,
@@ -182,9 +186,9 @@ pub(super) fn spread_taps(order: Order) -> &'static [(i8, i8)] {
     }
 }
 
-/// Number of spreads that are looked at.
-pub(super) fn spreads(order: Order, later: bool) -> usize {
-    spread_taps(order).len() + OTHER_SPREADS - usize::from(!later)
+/// Number of spreads that are looked at with a set of weights.
+pub(super) fn spreads(model: &Model, set: usize) -> usize {
+    spread_taps(model.order).len() + OTHER_SPREADS + set + usize::from(model.sides)
 }
 
 impl Model {
@@ -199,7 +203,7 @@ impl Model {
 
     /// Appends the model to `bytes`.
     pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
-        let kind = self.order as u8 | u8::from(self.temporal) << 2;
+        let kind = self.order as u8 | u8::from(self.temporal) << 2 | u8::from(self.sides) << 3;
         bytes.extend([kind, self.low_bits as u8, self.shift as u8, 0]);
         bytes.extend(self.start.to_le_bytes());
         bytes.extend(self.limit.to_le_bytes());
@@ -212,10 +216,7 @@ impl Model {
             };
             let taps = taps(self.order, set > 0).len();
             put(&weights.taps[..taps], weights.bias);
-            put(
-                &weights.spreads[..spreads(self.order, set > 0)],
-                weights.spread_bias,
-            );
+            put(&weights.spreads[..spreads(self, set)], weights.spread_bias);
         }
     }
 
@@ -237,7 +238,9 @@ impl Model {
             2 => Order::Diagonals,
             _ => return Err(damaged(0)),
         };
-        if fixed[0] > 7
+        let sides = fixed[0] & 8 != 0;
+        if fixed[0] > 15
+            || (sides && (fixed[1] > 0 || u32::from(fixed[2]) < SIDE_BITS))
             || fixed[1] > MOST_LOW_BITS
             || u32::from(fixed[2]) > MOST_SHIFT
             || fixed[3] != 0
@@ -247,6 +250,7 @@ impl Model {
         let mut model = Self {
             order,
             temporal: fixed[0] & 4 != 0,
+            sides,
             low_bits: u32::from(fixed[1]),
             shift: u32::from(fixed[2]),
             start: i32::from_le_bytes(array(&fixed[4..8])),
@@ -257,12 +261,13 @@ impl Model {
             return Err(damaged(8));
         }
         for set in 0..model.sets() {
+            let spreads = spreads(&model, set);
             let weights = &mut model.weights[set];
             for weight in &mut weights.taps[..taps(order, set > 0).len()] {
                 *weight = reader.i16()?;
             }
             weights.bias = i32::from_le_bytes(reader.take()?);
-            for weight in &mut weights.spreads[..spreads(order, set > 0)] {
+            for weight in &mut weights.spreads[..spreads] {
                 *weight = reader.i16()?;
             }
             weights.spread_bias = i32::from_le_bytes(reader.take()?);
@@ -309,7 +314,8 @@ mod tests {
             let mut model = Model {
                 order,
                 temporal,
-                low_bits: 3,
+                sides: temporal,
+                low_bits: if temporal { 0 } else { 3 },
                 shift: 14,
                 start: -5,
                 limit: i32::MAX,
@@ -328,6 +334,38 @@ mod tests {
             for len in 0..bytes.len() {
                 assert!(Model::read(&bytes[..len]).is_err());
             }
+        }
+    }
+
+    #[test]
+    fn impossible_models_are_refused() {
+        let model = Model {
+            order: Order::Rows,
+            temporal: false,
+            sides: true,
+            low_bits: 0,
+            shift: 4,
+            start: 0,
+            limit: 9,
+            weights: [Weights::NONE; 2],
+        };
+        let mut bytes = Vec::new();
+        model.write(&mut bytes);
+        assert_eq!(bytes[..4], [1 | 8, 0, 4, 0]);
+        assert!(Model::read(&bytes).is_ok());
+        for (at, value) in [
+            (0, 3),
+            (0, 16 | 1),
+            (1, 1),
+            (1, 32),
+            (2, 3),
+            (2, 15),
+            (3, 1),
+            (11, 0x80),
+        ] {
+            let mut damaged = bytes.clone();
+            damaged[at] = value;
+            assert!(Model::read(&damaged).is_err(), "byte {at} is {value}");
         }
     }
 }

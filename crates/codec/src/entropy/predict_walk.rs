@@ -119,6 +119,12 @@ impl<'a> Predictor<'a> {
         walker!(&self.walk, walker => walker.put_base(line, numbers));
     }
 
+    /// Mirrors numbers of the line that was predicted last, or mirrors them back: what is likelier, one more or one less
+    /// than the prediction, becomes one less.
+    pub(crate) fn mirror(&self, numbers: &mut [i32]) {
+        walker!(&self.walk, walker => walker.mirror(numbers));
+    }
+
     /// Adds every `step`-th number of the line that was predicted last to samples: what is looked at, and the spread that
     /// is found.
     pub(crate) fn sample_spreads(
@@ -146,24 +152,25 @@ impl<'a> Predictor<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::predict_lines::Order;
-    use super::super::predict_model::{Weights, spreads, taps};
+    use super::super::predict_model::{MAX_SPREADS, Weights, taps};
     use super::*;
 
-    fn model(order: Order, temporal: bool, limit: i32) -> Model {
+    fn model(order: Order, temporal: bool, sides: bool, limit: i32) -> Model {
         let mut weights = [Weights::NONE; 2];
         for (set, weights) in weights.iter_mut().enumerate() {
             for i in 0..taps(order, set == 1).len() {
                 weights.taps[i] = [900, -350, 200, -777, 10][i % 5];
             }
             weights.bias = 8000;
-            for i in 0..spreads(order, set == 1) {
+            for i in 0..MAX_SPREADS {
                 weights.spreads[i] = [300, 200, -50, 400][i % 4];
             }
         }
         Model {
             order,
             temporal,
-            low_bits: 2,
+            sides,
+            low_bits: if sides { 0 } else { 2 },
             shift: 14,
             start: 1000,
             limit,
@@ -213,9 +220,14 @@ mod tests {
 
     #[test]
     fn cells_of_16_bits_predict_what_those_of_32_bits_do_and_become_them() {
-        for order in [Order::Flat, Order::Rows, Order::Diagonals] {
+        let orders = [Order::Flat, Order::Rows, Order::Diagonals];
+        let sides = [false, true];
+        for (order, sides) in orders
+            .iter()
+            .flat_map(|&order| sides.map(|sides| (order, sides)))
+        {
             for (temporal, limit) in [(false, i32::MAX), (true, i32::MAX), (true, 900)] {
-                let model = model(order, temporal, limit);
+                let model = model(order, temporal, sides, limit);
                 let (predictions, bins) = walk(&model, None, true);
                 for center in [0, 24 << 10, 30_000] {
                     let narrow = walk(&model, Some(center), true);

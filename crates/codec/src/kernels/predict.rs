@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! prediction = base + ((bias + Σ weight · f) >> shift)
-//! residual   = x − prediction;  low = its low bits;  z = zigzag of the others;  symbol = z, or a bucket of large z
+//! residual   = x − prediction, its sign turned where the model has sides and bit shift − 1 of the sum is set;  low = its low bits;  z = zigzag of the others;  symbol = z, or a bucket of large z
 //! bin        = logarithm of the expected spread (Σ weight · a) >> 10, eight bins to an octave
 //! ```
 
@@ -30,6 +30,45 @@ pub(super) const SPREAD_SHIFT: u32 = 10;
 pub(crate) fn padded(len: usize) -> usize {
     len.next_multiple_of(BLOCK)
 }
+
+/// Fraction bits of the weighted sums that [`sides`] takes.
+pub(crate) const SIDE_BITS: u32 = 4;
+
+#[inline(always)]
+fn sides_kernel<C: Cell>(
+    base: &[C],
+    center: i32,
+    predictions: &mut [i32],
+    sides: &mut [i32],
+    distances: &mut [C],
+) {
+    let out = sides.iter_mut().zip(distances);
+    for ((prediction, (side, distance)), &base) in predictions.iter_mut().zip(out).zip(base) {
+        let sum = *prediction;
+        *side = -(sum >> (SIDE_BITS - 1) & 1);
+        *distance = C::of((2 * (sum & ((1 << SIDE_BITS) - 1)) - ((1 << SIDE_BITS) - 1)).abs());
+        let base = base.get().wrapping_add(center);
+        *prediction = base.wrapping_add(sum >> SIDE_BITS);
+    }
+}
+levels!(
+    /// Predictions of weighted sums that have [`SIDE_BITS`] fraction bits; their sides, −1 where the sum is not below the
+    /// middle of its step, otherwise 0; and their distances from that middle, in 1/32 of a step. Cells of the base lack the
+    /// center.
+    pub(crate) fn sides<C: Cell>(base: &[C], center: i32, predictions: &mut [i32], sides: &mut [i32], distances: &mut [C]) = sides_kernel
+);
+
+#[inline(always)]
+fn mirror_kernel(predictions: &[i32], sides: &[i32], numbers: &mut [i32]) {
+    for ((x, &prediction), &side) in numbers.iter_mut().zip(predictions).zip(sides) {
+        let residual = x.wrapping_sub(prediction);
+        *x = prediction.wrapping_add((residual ^ side).wrapping_sub(side));
+    }
+}
+levels!(
+    /// Turns the sign of residuals whose side is −1; doing it twice changes nothing.
+    pub(crate) fn mirror(predictions: &[i32], sides: &[i32], numbers: &mut [i32]) = mirror_kernel
+);
 
 /// Numbers up to here have a root within the largest spread.
 pub(super) const LARGEST_SQUARE: i32 = (1 << 22) - 1;
@@ -335,6 +374,46 @@ mod tests {
                 let residual = x[i].wrapping_sub(predictions[i]) >> 5;
                 assert_eq!(zigzags[i], ((residual << 1) ^ (residual >> 31)) as u32);
                 assert!(symbols[i] == 255 || back[i] == x[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn sides_are_those_of_the_sum_at_every_level() {
+        for len in [0usize, 1, 15, 16, 17, 33, 130] {
+            let (sums, base, x) = (numbers(len, 3), numbers(len, 5), numbers(len, 7));
+            for level in Level::available() {
+                let (mut predictions, mut found) = (sums.clone(), vec![0; len]);
+                let mut distances = vec![0; len];
+                sides(
+                    level,
+                    &base,
+                    0,
+                    &mut predictions,
+                    &mut found,
+                    &mut distances,
+                );
+                let mut mirrored = x.clone();
+                mirror(level, &predictions, &found, &mut mirrored);
+                for i in 0..len {
+                    let sixteenths = sums[i].rem_euclid(16);
+                    assert_eq!(predictions[i], base[i].wrapping_add(sums[i].div_euclid(16)));
+                    assert_eq!(found[i], if sixteenths < 8 { 0 } else { -1 });
+                    assert_eq!(distances[i], (2 * sixteenths - 15).abs());
+                    let residual = x[i].wrapping_sub(predictions[i]);
+                    let turned = if sixteenths < 8 {
+                        residual
+                    } else {
+                        residual.wrapping_neg()
+                    };
+                    assert_eq!(
+                        mirrored[i].wrapping_sub(predictions[i]),
+                        turned,
+                        "{level:?} {len}"
+                    );
+                }
+                mirror(level, &predictions, &found, &mut mirrored);
+                assert!(mirrored == x);
             }
         }
     }

@@ -139,19 +139,47 @@ fn expect_part<C: Cell, const N: usize>(
         predictions[i] = prediction.wrapping_add(sums[i] >> e.shift);
         roots[i] = root(predictions[i]);
     }
-    if e.spreads.is_empty() {
-        return;
+    if !e.spreads.is_empty() {
+        bins_part(e, &roots, bins, at);
     }
+}
+
+/// The `N` bins from `at` on.
+#[inline(always)]
+fn bins_part<C: Cell, const N: usize>(e: &Expect<C>, roots: &[i32; N], bins: &mut [u8], at: usize) {
     let mut sums = [e.spread_bias; N];
     for (place, (spreads, &weight)) in e.spreads.iter().zip(e.spread_weights).enumerate() {
         if place == e.root {
-            add(&mut sums, &roots, weight);
+            add(&mut sums, roots, weight);
         } else {
             add(&mut sums, part(spreads, at), weight);
         }
     }
     for (place, sum) in bins[at..at + N].iter_mut().zip(sums) {
         *place = bin(sum);
+    }
+}
+
+/// The bins alone, of predictions that are known.
+pub(crate) fn expected_bins<C: Cell>(
+    level: Level,
+    e: &Expect<C>,
+    predictions: &[i32],
+    bins: &mut [u8],
+) {
+    assert!(bins.len().is_multiple_of(BLOCK) && predictions.len() == bins.len());
+    bins_any(level, e, predictions, bins);
+}
+
+levels!(
+    fn bins_any<C: Cell>(e: &Expect<C>, predictions: &[i32], bins: &mut [u8]) = bins_kernel
+);
+
+#[inline(always)]
+fn bins_kernel<C: Cell>(e: &Expect<C>, predictions: &[i32], bins: &mut [u8]) {
+    let (blocks, _) = predictions.as_chunks::<BLOCK>();
+    for (index, predictions) in blocks.iter().enumerate() {
+        bins_part(e, &predictions.map(root), bins, index * BLOCK);
     }
 }
 
