@@ -111,13 +111,10 @@ class Translator(SingleHdf5ToZarr):
             raise Hdf5FeatureNotSupported(str(error)) from error
 
     def _storage_info_and_adj_filters(self, dset: h5py.Dataset, filters: List[Any]) -> Dict[Any, Any]:
+        if dset.chunks is not None:
+            _refuse_chunks(dset)
         if dset.chunks is None or not _is_ours(dset):
             return dict(super()._storage_info_and_adj_filters(dset, filters))
-        if edges_are_unfiltered(dset):
-            raise Hdf5FeatureNotSupported("%s: chunks at its edges have no filters, and the others have" % dset.name)
-        if tells_wrong_places(dset):
-            text = "%s: HDF5 tells wrong places of its chunks, as its first dimension is limited and another one is not"
-            raise Hdf5FeatureNotSupported(text % dset.name)
         places, masks = {}, set()
         extents = dset.chunks
         # kerchunk takes the checksum off afterwards; here a codec compares and removes it.
@@ -144,3 +141,15 @@ class Translator(SingleHdf5ToZarr):
 def _is_ours(dataset: h5py.Dataset) -> bool:
     """Whether its filters are for `codecs_of`: kerchunk knows neither ours nor the checksum. Texts it reads itself."""
     return dataset.dtype.kind != "O" and (has_ours(dataset) or dataset.fletcher32)
+
+
+def _refuse_chunks(dataset: h5py.Dataset) -> None:
+    """Whatever the filters: chunks of which HDF5 does not tell how and where they are stored.
+
+    :raises Hdf5FeatureNotSupported: for these.
+    """
+    if edges_are_unfiltered(dataset):
+        raise Hdf5FeatureNotSupported("%s: chunks at its edges have no filters, and the others have" % dataset.name)
+    if tells_wrong_places(dataset):
+        text = "%s: HDF5 tells wrong places of its chunks, as its first dimension is limited and another one is not"
+        raise Hdf5FeatureNotSupported(text % dataset.name)
