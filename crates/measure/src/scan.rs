@@ -367,11 +367,15 @@ impl<'a> Task<'a> {
             let outcome = self.measured(&trial, at)?;
             let point = self.point(method, codec, &trial, outcome.clone(), &self.sets[at]);
             let holds = point.holds && self.leaves_room(&point, method);
+            let is_broken = !point.holds;
             if at == 0 {
                 self.kept.keep_trial(&point, trial, outcome);
                 self.points.push(point);
             }
             if !holds {
+                if at > 0 && is_broken {
+                    self.refute(&spec);
+                }
                 return Ok(false);
             }
         }

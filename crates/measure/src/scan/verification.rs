@@ -82,9 +82,7 @@ impl Task<'_> {
     /// Looks for a smaller loss than one that does not hold on `set`; `false` where there is none.
     fn refuted(&mut self, found: &mut Found, broken: &Point, set: Rc<Set>) -> Result<bool, Fault> {
         let share = broken.limit_used;
-        for point in (self.points.iter_mut()).filter(|point| point.spec == broken.spec) {
-            point.refute();
-        }
+        self.refute(&broken.spec);
         self.sets.push(set);
         self.finer(found, share)
     }
@@ -130,6 +128,13 @@ impl Task<'_> {
                 ..Verified::of_nothing()
             },
         )))
+    }
+
+    /// Notes that a setting does not hold on other data than those of the search.
+    pub(super) fn refute(&mut self, spec: &str) {
+        for point in self.points.iter_mut().filter(|point| point.spec == spec) {
+            point.refute();
+        }
     }
 
     /// The bands of this number among those kept back.
