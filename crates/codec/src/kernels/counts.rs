@@ -34,8 +34,12 @@ pub(crate) fn for_each_run(mask: &[u8], len: usize, mut visit: impl FnMut(std::o
     /// Bytes of a piece of the mask: most have no bit.
     const PIECE: usize = 8;
     for (number, piece) in mask.chunks(PIECE).enumerate() {
-        let mut bytes = [0; PIECE];
-        bytes[..piece.len()].copy_from_slice(piece);
+        // Of a length that is not known, copying is a call.
+        let bytes = piece.first_chunk().copied().unwrap_or_else(|| {
+            let mut bytes = [0; PIECE];
+            bytes[..piece.len()].copy_from_slice(piece);
+            bytes
+        });
         let mut bits = u64::from_le_bytes(bytes);
         let mut at = number * PIECE * GROUP;
         while bits != 0 {
