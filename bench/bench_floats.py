@@ -101,7 +101,7 @@ def bounds(data):
     for label, part in PARTS.items():
         digit = 10.0 ** math.floor(math.log10(unit * part * 1.000001))
         bound = float("%.1g" % (math.floor(unit * part * 1.000001 / digit) * digit))
-        yield label if data.sigma else "%g of range" % (0.01 * part), bound
+        yield label if data.sigma else "%.2g of range" % (0.01 * part), bound
 
 
 def measured(data, runs):
