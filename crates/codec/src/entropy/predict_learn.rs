@@ -94,7 +94,10 @@ const RUN_STEP: usize = 2;
 const REACH: usize = 3;
 /// Frames over which the mean is formed again for a sample: earlier ones count for less than a tenth.
 const FRAMES_OF_MEAN: usize = 16;
-/// Columns of a part that spreads are learnt on, and where there are few numbers.
+/// Frames, where earlier ones are looked at, and rows of a part that spreads are learnt on.
+const PART_FRAMES: usize = 3;
+const PART_ROWS: usize = 40;
+/// Columns of it, and where there are few numbers.
 const PART_COLUMNS: usize = 512;
 const FEWEST_PART_COLUMNS: usize = 64;
 /// Numbers for each number of a row of a part.
@@ -487,10 +490,10 @@ impl Learner<'_> {
         let whole = self.extent;
         let columns = self.numbers.len() / NUMBERS_PER_COLUMN;
         let columns = columns.clamp(FEWEST_PART_COLUMNS, PART_COLUMNS);
-        let (frames, rows) = if model.temporal { (3, 24) } else { (1, 40) };
+        let frames = if model.temporal { PART_FRAMES } else { 1 };
         Extent {
             frames: whole.frames.min(frames),
-            rows: whole.rows.min(rows),
+            rows: whole.rows.min(PART_ROWS),
             columns: whole.columns.min(columns),
         }
     }

@@ -34,6 +34,8 @@ pub(crate) mod predict_expect;
 #[cfg(target_arch = "x86_64")]
 mod predict_expect_avx512;
 pub(crate) mod predict_fit;
+#[cfg(target_arch = "x86_64")]
+mod predict_leave_avx512;
 pub mod quantise;
 pub(crate) mod rans;
 #[cfg(target_arch = "x86_64")]

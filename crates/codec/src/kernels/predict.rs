@@ -13,7 +13,7 @@
 //! ```
 
 use super::predict_expect::Cell;
-use crate::kernels::levels::levels;
+use crate::kernels::levels::{Level, levels};
 
 /// Numbers that are computed at once.
 pub(crate) const BLOCK: usize = 32;
@@ -22,7 +22,7 @@ pub(crate) const BINS: usize = 128;
 /// Symbols that stand for themselves; symbol `DIRECT + j` is a bucket of 2^j numbers.
 pub(crate) const DIRECT: u32 = 96;
 /// Residuals have a spread of up to here, in units of 1/16 of the step of a symbol.
-const LARGEST_SPREAD: i32 = 32767;
+pub(super) const LARGEST_SPREAD: i32 = 32767;
 /// Fraction bits of the weights of spreads.
 pub(super) const SPREAD_SHIFT: u32 = 10;
 
@@ -118,7 +118,7 @@ pub(crate) struct Left<'a, C> {
 }
 
 #[inline(always)]
-fn leave_kernel<C: Cell>(
+pub(super) fn leave_kernel<C: Cell>(
     numbers: &[i32],
     predictions: &[i32],
     limit: i32,
@@ -152,10 +152,24 @@ fn leave_kernel<C: Cell>(
     lost == 0
 }
 levels!(
-    /// Values and spreads of a line, from its numbers and their predictions. False where a value is no cell.
-    pub(crate) fn leave<C: Cell>(numbers: &[i32], predictions: &[i32], limit: i32, low_bits: u32, left: Left<C>) -> bool
+    pub(super) fn leave_any<C: Cell>(numbers: &[i32], predictions: &[i32], limit: i32, low_bits: u32, left: Left<C>) -> bool
         = leave_kernel
 );
+
+/// Values and spreads of a line, from its numbers and their predictions. False where a value is no cell.
+pub(crate) fn leave<C: Cell>(
+    level: Level,
+    numbers: &[i32],
+    predictions: &[i32],
+    limit: i32,
+    low_bits: u32,
+    left: Left<C>,
+) -> bool {
+    let len = numbers.len();
+    assert!(predictions.len() == len && left.values.len() == len && limit >= 0);
+    assert!(left.spreads.len() == len || left.spreads.is_empty());
+    C::leave(level, numbers, predictions, limit, low_bits, left)
+}
 
 /// Splits residuals; returns the largest zigzag.
 #[inline(always)]
@@ -253,21 +267,30 @@ levels!(
         = join_high_kernel
 );
 
+/// A fifth, as a multiple of 2^-8.
+pub(super) const MEAN_OF_FIVE: i32 = 51;
+pub(super) const MEAN_SHIFT: u32 = 8;
+
 #[inline(always)]
-fn blur_kernel<C: Cell>(spreads: &[C], averages: &mut [C]) {
+pub(super) fn blur_kernel<C: Cell>(spreads: &[C], averages: &mut [C]) {
     let len = averages.len();
     // Five slices of one length: the compiler then adds them up lane by lane.
     let [a, b, c, d, e] = std::array::from_fn(|shift| &spreads[shift..shift + len]);
     for i in 0..len {
         let sum = a[i].get() + b[i].get() + c[i].get() + d[i].get() + e[i].get();
         let average = averages[i].get();
-        averages[i] = C::of(average + ((((51 * sum) >> 8) - average + 2) >> 2));
+        let mean = (MEAN_OF_FIVE * sum) >> MEAN_SHIFT;
+        averages[i] = C::of(average + ((mean - average + 2) >> 2));
     }
 }
 levels!(
-    /// Moves each average a quarter of the way to the mean of five spreads, of which the first is two before it.
-    pub(crate) fn blur<C: Cell>(spreads: &[C], averages: &mut [C]) = blur_kernel
+    pub(super) fn blur_any<C: Cell>(spreads: &[C], averages: &mut [C]) = blur_kernel
 );
+
+/// Moves each average a quarter of the way to the mean of five spreads, of which the first is two before it.
+pub(crate) fn blur<C: Cell>(level: Level, spreads: &[C], averages: &mut [C]) {
+    C::blur(level, spreads, averages);
+}
 
 #[inline(always)]
 fn average_kernel<C: Cell, A: Cell>(
@@ -303,7 +326,6 @@ levels!(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::levels::Level;
 
     #[test]
     fn roots_are_those_of_integer_arithmetic() {
@@ -323,6 +345,61 @@ mod tests {
             state
         };
         (0..len).map(|_| next() as i32 >> (next() >> 27)).collect()
+    }
+
+    /// What a line leaves, and averages of the spreads, as numbers.
+    fn left<C: Cell>(level: Level, len: usize, limit: i32, low_bits: u32) -> [Vec<i32>; 3] {
+        let center = 9000;
+        let small = |seed: u32| numbers(len, seed).into_iter().map(|x| x % 10_000 + center);
+        let (x, predictions): (Vec<i32>, Vec<i32>) = (small(5).collect(), small(6).collect());
+        let (mut values, mut spreads) = (vec![C::default(); len], vec![C::default(); len]);
+        let left = Left {
+            values: &mut values,
+            center,
+            spreads: &mut spreads,
+        };
+        assert!(leave(level, &x, &predictions, limit, low_bits, left));
+        let mut averages: Vec<C> = numbers(len.saturating_sub(4), 9)
+            .into_iter()
+            .map(|x| C::of(x & 0x7fff))
+            .collect();
+        blur(level, &spreads, &mut averages);
+        [values, spreads, averages].map(|cells| cells.into_iter().map(C::get).collect())
+    }
+
+    #[test]
+    fn cells_of_both_widths_leave_the_same_at_every_level() {
+        for (len, limit, low_bits) in [(4, 9, 0), (37, 2000, 3), (64, i32::MAX, 4), (135, 700, 9)] {
+            let mut expected = left::<i32>(Level::SCALAR, len, limit, low_bits);
+            expected[0]
+                .iter_mut()
+                .for_each(|value| *value = i32::from(*value as i16));
+            for level in Level::available() {
+                assert!(
+                    left::<i32>(level, len, limit, low_bits) == expected,
+                    "{level:?} {len}"
+                );
+                assert!(
+                    left::<i16>(level, len, limit, low_bits) == expected,
+                    "{level:?} {len}"
+                );
+            }
+        }
+        for level in Level::available() {
+            for far in [0, 31, 40] {
+                let mut x = [0; 41];
+                x[far] = 40_000;
+                let left = Left {
+                    values: &mut [0i16; 41],
+                    center: 0,
+                    spreads: &mut [0; 41],
+                };
+                assert!(
+                    !leave(level, &x, &[0; 41], i32::MAX, 2, left),
+                    "{level:?} {far}"
+                );
+            }
+        }
     }
 
     #[test]

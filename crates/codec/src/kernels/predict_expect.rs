@@ -5,9 +5,9 @@
 //! comes out is the same.
 
 use super::levels::{InstructionSet, Level, levels};
-use super::predict::{BLOCK, bin, root};
+use super::predict::{self, BLOCK, Left, bin, root};
 #[cfg(target_arch = "x86_64")]
-use super::predict_expect_avx512;
+use super::{predict_expect_avx512, predict_leave_avx512};
 
 /// Blocks whose sums are formed together, so that a weight is fetched once for all.
 const TOGETHER: usize = 2 * BLOCK;
@@ -23,6 +23,21 @@ pub(crate) trait Cell: Copy + Default + 'static {
     /// See [`expect`].
     fn expect(level: Level, e: &Expect<Self>, predictions: &mut [i32], bins: &mut [u8]) {
         expect_any(level, e, predictions, bins);
+    }
+    /// See [`predict::leave`].
+    fn leave(
+        level: Level,
+        numbers: &[i32],
+        predictions: &[i32],
+        limit: i32,
+        low_bits: u32,
+        left: Left<Self>,
+    ) -> bool {
+        predict::leave_any(level, numbers, predictions, limit, low_bits, left)
+    }
+    /// See [`predict::blur`].
+    fn blur(level: Level, spreads: &[Self], averages: &mut [Self]) {
+        predict::blur_any(level, spreads, averages);
     }
 }
 
@@ -60,6 +75,38 @@ impl Cell for i16 {
             return;
         }
         expect_any(level, e, predictions, bins);
+    }
+
+    fn leave(
+        level: Level,
+        numbers: &[i32],
+        predictions: &[i32],
+        limit: i32,
+        low_bits: u32,
+        left: Left<Self>,
+    ) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if is_narrow_faster(level) && !left.spreads.is_empty() {
+            // SAFETY: `level` exists, so the CPU has the instructions.
+            #[allow(unsafe_code)]
+            return unsafe {
+                predict_leave_avx512::leave(numbers, predictions, limit, low_bits, left)
+            };
+        }
+        predict::leave_any(level, numbers, predictions, limit, low_bits, left)
+    }
+
+    fn blur(level: Level, spreads: &[Self], averages: &mut [Self]) {
+        #[cfg(target_arch = "x86_64")]
+        if is_narrow_faster(level) {
+            // SAFETY: `level` exists, so the CPU has the instructions.
+            #[allow(unsafe_code)]
+            unsafe {
+                predict_leave_avx512::blur(spreads, averages);
+            }
+            return;
+        }
+        predict::blur_any(level, spreads, averages);
     }
 }
 

@@ -130,7 +130,7 @@ pub(super) unsafe fn expect(e: &Expect<i16>, predictions: &mut [i32], bins: &mut
             found.add(load(e.base.as_ptr().add(at)), zero, one);
             store(found, predictions);
             let mut sums = weighted(spreads, e.spread_bias, at);
-            if spreads.is_empty() {
+            if e.spreads.is_empty() {
                 continue;
             }
             if root_weight != 0 {
