@@ -34,9 +34,9 @@ pub(crate) static CODEC: Codec = Codec {
 
 /// Where bit planes take more than this times a model of noise, `dictionary` is hardly better.
 const NOISE: f64 = 1.1;
-/// Unless the model takes more bits than these for every element that is neither like the one to the left nor like the
-/// one above: then there are regions of equal elements.
-const REGION_BITS: f64 = 24.0;
+/// Unless the model takes so many bits more for every element that is neither like the one to the left nor like the one
+/// above than its place alone does where such elements lie anywhere: then there are regions of equal elements.
+const REGION_BITS: f64 = 4.0;
 
 /// Only where a sample gets so many times smaller, a header weighs.
 const COMPRESSIBLE: f64 = 50.0;
@@ -226,7 +226,10 @@ fn weigh(
     }
     let layout = &sample.layout(chunk.layout);
     let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
-    let has_regions = |order: &[Weighed]| 8.0 * least_bytes(order) > REGION_BITS * novel;
+    let elements = (chunk.bytes.len() / layout.element.bytes) as f64;
+    let place_bits = (elements / novel.max(1.0)).log2();
+    let has_regions =
+        |order: &[Weighed]| 8.0 * least_bytes(order) > (place_bits + REGION_BITS) * novel;
     let of_sample = Chunk {
         spec: &candidates.predict,
         layout,

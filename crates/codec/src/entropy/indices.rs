@@ -2,9 +2,9 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction, 4 counts, 5 regions |
+//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction, 4 counts, 5 regions, 6 contours |
 //! | 1 | 1 | bit-packing: bits per index, 0–32; others: bytes per index, 1, 2 or 4 |
-//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), residuals (see `entropy/predict.rs`), counts (see `codecs/counts_indices.rs`), or a frame (see `entropy/indices_regions.rs`) |
+//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), residuals (see `entropy/predict.rs`), counts (see `codecs/counts_indices.rs`), a frame (see `entropy/indices_regions.rs`), or contours (see `entropy/indices_contours.rs`) |
 //!
 //! Indices are held in as few bytes as their maximum needs (1, 2 or 4, little-endian): that is what the kernels read.
 //! [`encode`] and [`decode`] serve callers that hold them as `u32`.
@@ -19,8 +19,10 @@
 
 use crate::codecs::{bitshuffle, counts_indices};
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
+use crate::entropy::indices_contours::worth_at;
 use crate::entropy::indices_predicted::Rivals;
-use crate::entropy::{indices_predicted, indices_regions, literals, zstd};
+use crate::entropy::indices_regions::Regions;
+use crate::entropy::{indices_contours, indices_predicted, indices_regions, literals, zstd};
 use crate::params::Speed;
 use crate::{Context, Error, Layout};
 
@@ -39,6 +41,8 @@ pub(crate) enum Backend {
     Predict,
     /// A frame of the indices themselves.
     Regions,
+    /// Which neighbour each index is like.
+    Contours,
 }
 
 /// What indices stand for.
@@ -87,6 +91,7 @@ const LITERALS: u8 = 2;
 const PREDICTED: u8 = 3;
 const COUNTS: u8 = 4;
 const REGIONS: u8 = 5;
+const CONTOURS: u8 = 6;
 const HEADER_BYTES: usize = 2;
 
 /// Packs `context.indices`, all of them ≤ `max`, into the front of `dst`; `None` where they do not fit.
@@ -122,8 +127,18 @@ pub(crate) fn encode(
 /// Unpacks `payload` into `context.indices`, exactly `elements` of them.
 pub(crate) fn decode(context: &mut Context, elements: usize, payload: &[u8]) -> Result<(), Error> {
     let width = match *payload {
-        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS, 1, ..] => 1,
-        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS, 2, ..] => 2,
+        [BITS, 0..=8, ..]
+        | [
+            BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS | CONTOURS,
+            1,
+            ..,
+        ] => 1,
+        [BITS, 9..=16, ..]
+        | [
+            BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS | CONTOURS,
+            2,
+            ..,
+        ] => 2,
         _ => 4,
     };
     let mut indices = std::mem::take(&mut context.indices);
@@ -191,6 +206,7 @@ pub(crate) fn encode_narrow(
             .and_then(|(plan, _)| encode_counts(context, plan, &all, dst))),
         Backend::Predict => encode_predicted(context, &all, dst),
         Backend::Regions => Ok(encode_frame(context, &all, dst)),
+        Backend::Contours => Ok(encode_contours(context, &all, dst)),
     }
 }
 
@@ -202,7 +218,8 @@ fn encode_shortest(
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let &Indices { width, bytes, .. } = indices;
-    if indices_regions::has_regions(indices) {
+    let regions = indices_regions::regions_of(indices);
+    if regions == Regions::Certain {
         return encode_regions(context, bits, indices, dst);
     }
     let Some(len) = encode_bits(width, bits, bytes, dst) else {
@@ -210,14 +227,23 @@ fn encode_shortest(
     };
     let packed = &dst[HEADER_BYTES..len];
     let (choice, bits_plain) = choose(context, width, bits, bytes, packed)?;
-    match choose_model(context, indices, bits_plain)? {
-        Some(model) => {
+    let model = choose_model(context, indices, bits_plain)?;
+    let least = model.map_or(bits_plain, |(_, bits)| bits);
+    if regions == Regions::Perhaps && indices_contours::is_worth(context, indices, least) {
+        let written = encode_contours(context, indices, dst);
+        if written.is_some() {
+            return Ok(written);
+        }
+    }
+    match model {
+        Some((model, _)) => {
             let written = encode_model(context, model, indices, (choice, bits_plain), dst)?;
             if written.is_some() {
                 return Ok(written);
             }
         }
-        None if choice == Choice::Bits => return Ok(Some(len)),
+        // What was packed may have been overwritten.
+        None if choice == Choice::Bits => return Ok(encode_bits(width, bits, bytes, dst)),
         None => {}
     }
     let shorter = match choice {
@@ -228,7 +254,7 @@ fn encode_shortest(
     Ok(shorter.or_else(|| encode_bits(width, bits, bytes, dst)))
 }
 
-/// Packs regions with the shortest of the back ends that decode fast.
+/// Packs regions with contours or, where these are not enough shorter, with a back end that decodes faster.
 fn encode_regions(
     context: &mut Context,
     bits: u32,
@@ -236,15 +262,39 @@ fn encode_regions(
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let &Indices { width, bytes, .. } = indices;
-    let framed = encode_frame(context, indices, dst);
+    let speed = indices.origin.speed;
     let packed = packed_len(indices.len(), bits).map_or(usize::MAX, |len| HEADER_BYTES + len);
-    let shortest = framed.unwrap_or(usize::MAX).min(packed);
-    let limit = shortest.saturating_sub(HEADER_BYTES + 1);
-    if let Some(len) = encode_bitshuffle(context, width, bytes, limit, dst)? {
-        return Ok(Some(len));
+    let contours = encode_contours(context, indices, dst).filter(|&len| len < packed);
+    let mut limit = contours.map_or(packed, |len| (len as f64 / worth_at(speed)) as usize);
+    limit = limit.saturating_sub(HEADER_BYTES + 1);
+    let mut best = encode_bitshuffle(context, width, bytes, limit, dst)?;
+    if speed != Speed::Balanced {
+        limit = best.map_or(limit, |len| len - HEADER_BYTES - 1);
+        let framed = frame_of(context, indices, limit, dst);
+        best = framed.or(best);
     }
-    let framed = framed.filter(|&len| len < packed);
-    Ok(framed.or_else(|| encode_bits(width, bits, bytes, dst)))
+    if best.is_some() {
+        return Ok(best);
+    }
+    Ok(contours.or_else(|| encode_bits(width, bits, bytes, dst)))
+}
+
+/// The back end of regions, where its frame is no longer than `limit`.
+fn frame_of(
+    context: &mut Context,
+    indices: &Indices,
+    limit: usize,
+    dst: &mut [u8],
+) -> Option<usize> {
+    let mut memory = std::mem::take(&mut context.stream);
+    grow(&mut memory, dst.len());
+    let room = HEADER_BYTES + limit.min(dst.len() - HEADER_BYTES);
+    let len = encode_frame(context, indices, &mut memory[..room]);
+    if let Some(len) = len {
+        dst[..len].copy_from_slice(&memory[..len]);
+    }
+    context.stream = memory;
+    len
 }
 
 /// The back end of regions, where the frame fits.
@@ -252,6 +302,14 @@ fn encode_frame(context: &mut Context, indices: &Indices, dst: &mut [u8]) -> Opt
     let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
     let len = indices_regions::encode(context, indices, room)?;
     *header = [REGIONS, indices.width as u8];
+    Some(HEADER_BYTES + len)
+}
+
+/// The back end of contours, where they fit.
+fn encode_contours(context: &mut Context, indices: &Indices, dst: &mut [u8]) -> Option<usize> {
+    let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
+    let len = indices_contours::encode(context, indices, room)?;
+    *header = [CONTOURS, indices.width as u8];
     Some(HEADER_BYTES + len)
 }
 
@@ -312,14 +370,14 @@ fn choose(
     })
 }
 
-/// The back end with a model of pixels, where one is enough better than `plain` bits for an index.
+/// The back end with a model of pixels, where one is enough better than `plain` bits for an index, and its bits.
 fn choose_model(
     context: &mut Context,
     indices: &Indices,
     plain: f64,
-) -> Result<Option<Model>, Error> {
+) -> Result<Option<(Model, f64)>, Error> {
     let counted = counts_indices::worth(context, indices, plain);
-    let model = counted.map(|(plan, _)| Model::Counts(plan));
+    let model = counted.map(|(plan, bits)| (Model::Counts(plan), bits));
     if counted.is_some_and(|(plan, _)| plan.is_plain) {
         return Ok(model);
     }
@@ -327,12 +385,8 @@ fn choose_model(
         plain,
         counts: counted.map(|(_, bits)| bits),
     };
-    let is_predicted = indices_predicted::worth(context, indices, rivals)?;
-    Ok(if is_predicted {
-        Some(Model::Predicted)
-    } else {
-        model
-    })
+    let predicted = indices_predicted::worth(context, indices, rivals)?;
+    Ok(predicted.map(|bits| (Model::Predicted, bits)).or(model))
 }
 
 /// Packs with a model of pixels, unless that turns out longer than the other choice was to be. A sample says too little
@@ -522,7 +576,11 @@ pub(crate) fn decode_narrow(
             context.narrow = indices;
             decoded.map_err(|error| error.at(HEADER_BYTES))
         }
-        LITERALS | PREDICTED | COUNTS | REGIONS => {
+        CONTOURS if usize::from(parameter) == width => {
+            let decoded = indices_contours::decode(context, width, elements, packed, consume);
+            decoded.map_err(|error| error.at(HEADER_BYTES))
+        }
+        LITERALS | PREDICTED | COUNTS | REGIONS | CONTOURS => {
             Err(damaged("indices of another width", payload))
         }
         _ => Err(damaged("unknown back end of indices", payload)),

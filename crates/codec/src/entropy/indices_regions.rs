@@ -13,6 +13,8 @@ use crate::{Context, Error};
 
 /// There is a region where so many indices are like the one to the left or the one above, for each that is like neither.
 const LIKE_NEIGHBOURS: usize = 100;
+/// There may be one from so many on.
+const SOME_LIKE_NEIGHBOURS: usize = 10;
 /// Rows that are looked at; the first and every other one have the next row below them.
 const MOST_ROWS: usize = 64;
 /// Columns that are looked at in a row, at most.
@@ -28,14 +30,22 @@ fn levels(speed: Speed) -> &'static [i32] {
     }
 }
 
+/// Whether indices lie in regions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Regions {
+    None,
+    Perhaps,
+    Certain,
+}
+
 /// Whether indices lie in regions, going by pairs of rows.
-pub(super) fn has_regions(indices: &Indices) -> bool {
+pub(super) fn regions_of(indices: &Indices) -> Regions {
     let &Indices { bytes, width, .. } = indices;
     let columns = indices.origin.shape.last().map_or(1, |&columns| columns);
     let pair = 2 * columns * width;
     let pairs = bytes.len().checked_div(pair).unwrap_or(0);
     if pairs == 0 || columns < 2 {
-        return false;
+        return Regions::None;
     }
     let step = pairs.div_ceil(MOST_ROWS / 2);
     let looked_at = columns.min(MOST_COLUMNS);
@@ -50,7 +60,13 @@ pub(super) fn has_regions(indices: &Indices) -> bool {
         };
         seen += looked_at - 1;
     }
-    novel * LIKE_NEIGHBOURS < seen
+    if novel * LIKE_NEIGHBOURS < seen {
+        Regions::Certain
+    } else if novel * SOME_LIKE_NEIGHBOURS < seen {
+        Regions::Perhaps
+    } else {
+        Regions::None
+    }
 }
 
 /// Indices of a row that are neither like the one to the left nor like the one above.
@@ -150,7 +166,7 @@ mod tests {
                     len.unwrap().unwrap()
                 };
                 let shuffled = encode(Backend::Bitshuffle);
-                let len = encode(Backend::Auto);
+                let len = encode(Backend::Regions);
                 assert!(dst[0] == 5 && len < shuffled, "{max}: {len}, {shuffled}");
                 let mut back: Vec<u8> = Vec::new();
                 let consume = |block: &[u8]| {
@@ -197,6 +213,6 @@ mod tests {
             max: 1,
             origin: origin(Speed::Balanced),
         };
-        assert!(!has_regions(&all));
+        assert_ne!(regions_of(&all), Regions::Certain);
     }
 }

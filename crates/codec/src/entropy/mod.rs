@@ -1,9 +1,12 @@
 //! Entropy coders and general compressors behind safe calls on slices.
 
 pub(crate) mod bernoulli;
+mod binary;
 pub(crate) mod bit_stream;
 pub(crate) mod bits;
+pub(crate) mod contours;
 pub(crate) mod indices;
+mod indices_contours;
 mod indices_predicted;
 mod indices_regions;
 pub(crate) mod literals;
