@@ -43,6 +43,9 @@ const COMPRESSIBLE: f64 = 50.0;
 /// What grows with the chunk is at least this part of a sample: its halves may be unlike.
 const LEAST_GROWTH: f64 = 0.5;
 
+/// Of payloads so short, estimates say little, and most codecs take little time: all are tried but `predict`.
+const TINY_BYTES: f64 = 512.0;
+
 /// At `small`, candidates are tried whose estimates are above the least by no more than this factor; where little is left
 /// of the sample, all are, because estimates of what a header weighs are wide of the mark.
 const DOUBT: f64 = 1.12;
@@ -116,6 +119,10 @@ pub(crate) fn encode(
     let mut order = order?;
     order.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     if speed == Speed::Small {
+        return smallest(context, &order, chunk, dst);
+    }
+    if speed == Speed::Balanced && least_bytes(&order) < TINY_BYTES {
+        order.retain(|(_, spec)| spec.codec().id != candidates.predict.codec().id);
         return smallest(context, &order, chunk, dst);
     }
     for (_, spec) in order {
@@ -245,7 +252,7 @@ fn weigh(
     for spec in [&candidates.bitshuffle, &candidates.dictionary] {
         if let Some(len) = trial(context, spec, chunk.layout, sample, dst)? {
             order.push((len, spec));
-            if len > NOISE * noise && !has_regions {
+            if len > NOISE * noise && !has_regions && !sample.is_stepped(layout) {
                 break;
             }
         }

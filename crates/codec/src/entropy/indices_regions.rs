@@ -44,6 +44,15 @@ pub(super) fn regions_of(indices: &Indices) -> Regions {
     let columns = indices.origin.shape.last().map_or(1, |&columns| columns);
     let pair = 2 * columns * width;
     let pairs = bytes.len().checked_div(pair).unwrap_or(0);
+    if pairs == 0 && columns == indices.len() && columns > 1 {
+        // A single row is its own row above: only what is to the left counts.
+        let novel = match width {
+            1 => steps_of::<1>(bytes),
+            2 => steps_of::<2>(bytes),
+            _ => steps_of::<4>(bytes),
+        };
+        return like(novel, columns - 1);
+    }
     if pairs == 0 || columns < 2 {
         return Regions::None;
     }
@@ -60,6 +69,10 @@ pub(super) fn regions_of(indices: &Indices) -> Regions {
         };
         seen += looked_at - 1;
     }
+    like(novel, seen)
+}
+
+fn like(novel: usize, seen: usize) -> Regions {
     if novel * LIKE_NEIGHBOURS < seen {
         Regions::Certain
     } else if novel * SOME_LIKE_NEIGHBOURS < seen {
@@ -67,6 +80,12 @@ pub(super) fn regions_of(indices: &Indices) -> Regions {
     } else {
         Regions::None
     }
+}
+
+/// Indices of a row that are not like the one to the left.
+fn steps_of<const WIDTH: usize>(row: &[u8]) -> usize {
+    let row = row.as_chunks::<WIDTH>().0;
+    row.windows(2).filter(|pair| pair[0] != pair[1]).count()
 }
 
 /// Indices of a row that are neither like the one to the left nor like the one above.

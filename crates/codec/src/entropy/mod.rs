@@ -26,5 +26,6 @@ mod predict_model;
 mod predict_special;
 pub(crate) mod rans;
 pub(crate) mod rans_tables;
+mod rans_tables_coarse;
 pub(crate) mod zstd;
 pub(crate) mod zstd_frame;

@@ -11,14 +11,14 @@ use super::predict_learn::{self, Choice};
 use super::predict_lines::{Extent, Lines};
 use super::predict_model::Model;
 use super::rans::{Encoder, lanes_for};
-use super::rans_tables::{normalise, write_table, written_bytes};
+use super::rans_tables::{write_table_of, written_bytes};
 use super::zstd::Zstd;
 use crate::Error;
 use crate::kernels::levels::Level;
 use crate::kernels::predict::{self as kernels, BINS, DIRECT};
 
 /// Numbers that pay for a context.
-const NUMBERS_PER_CONTEXT: usize = 2048;
+const NUMBERS_PER_CONTEXT: usize = 1024;
 /// Bytes of a payload besides model, contexts and streams: extents, lengths and the states of rANS.
 const FIXED_BYTES: usize = 8 + 1 + 4 + 1 + 128;
 
@@ -301,8 +301,7 @@ fn write_head(
     head.extend(found.iter().map(|context| context.first));
     memory.encode_tables.clear();
     for context in found {
-        let frequencies = normalise(&context.histogram);
-        write_table(&frequencies, DIRECT as usize, head);
+        let frequencies = write_table_of(&context.histogram, DIRECT as usize, head);
         memory.encode_tables.push(&frequencies);
     }
     memory.encode_tables.push(&SPECIAL_FREQUENCIES);

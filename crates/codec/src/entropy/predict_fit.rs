@@ -8,6 +8,11 @@ use crate::kernels::predict_fit::{WIDTH, accumulate};
 
 /// Relative ridge: keeps features that say the same apart.
 const RIDGE: f64 = 1e-6;
+/// Samples are far off where the mean square of residuals is so many times the median; of a normal distribution it is 2.2
+/// times as large.
+const HEAVY_TAIL: f32 = 5.0;
+/// Squares up to so many times the median are near.
+const NEAR: f32 = 4.0;
 
 /// Samples of up to `WIDTH − 2` features.
 #[derive(Default)]
@@ -58,6 +63,35 @@ impl Samples {
             &mut products,
         );
         solve(&mut products, count + 1)
+    }
+
+    /// Weights nearer to most samples than those found before, where some samples are far off: these count by the inverse
+    /// square of their residuals. `None` where there are none.
+    pub(crate) fn refit(&mut self, count: usize, weights: &[f64; WIDTH]) -> Option<[f64; WIDTH]> {
+        let residuals: Vec<f32> = self.residuals(count, weights).collect();
+        let pairs = residuals.iter().zip(&self.scales);
+        let squares: Vec<f32> = pairs.map(|(r, scale)| r * r * scale).collect();
+        let mut ordered = squares.clone();
+        let middle = ordered.len() / 2;
+        let (_, &mut median, _) = ordered.select_nth_unstable_by(middle, f32::total_cmp);
+        let mean = squares.iter().sum::<f32>() / squares.len() as f32;
+        if median == 0.0 || mean < HEAVY_TAIL * median {
+            return None;
+        }
+        let kept = self.scales.clone();
+        for (scale, square) in self.scales.iter_mut().zip(&squares) {
+            *scale /= (square / (NEAR * median)).max(1.0);
+        }
+        let mut products = [[0.0; WIDTH]; WIDTH];
+        accumulate(
+            Level::best(),
+            &self.rows,
+            &self.scales,
+            count + 2,
+            &mut products,
+        );
+        self.scales = kept;
+        Some(solve(&mut products, count + 1))
     }
 
     /// Targets and what weights make of their features.

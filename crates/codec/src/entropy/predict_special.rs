@@ -23,6 +23,33 @@ pub(super) const MOST: usize = 4;
 const LEAST_PART: f64 = 2e-4;
 const SAMPLED: usize = 1 << 14;
 
+/// A number that pixels of a region have, beside others that differ much, is special where so large a part of a sample
+/// has it, and so large a part of those have it on their left too.
+const REGION_PART: f64 = 0.02;
+const REGION_RUNS: f64 = 0.98;
+/// The median difference of others.
+const REGION_CONTRAST: u32 = 16;
+
+/// Whether pixels of one number make up regions beside pixels whose residuals have low bits, which those would have too.
+fn is_region(numbers: &[i32], step: usize, number: i32) -> bool {
+    let (mut have, mut runs) = (0, 0);
+    let mut differences = Vec::new();
+    for at in (step..numbers.len()).step_by(step) {
+        let (left, own) = (numbers[at - 1], numbers[at]);
+        if own == number {
+            have += 1;
+            runs += usize::from(left == number);
+        } else if left != number {
+            differences.push(own.abs_diff(left));
+        }
+    }
+    if (runs as f64) < REGION_RUNS * f64::from(have) || differences.is_empty() {
+        return false;
+    }
+    let middle = differences.len() / 2;
+    *differences.select_nth_unstable(middle).1 >= REGION_CONTRAST
+}
+
 /// Which pixels are special: 0 for those that are not, 1 and more for the listed numbers.
 #[derive(Default)]
 pub(crate) struct Specials {
@@ -98,6 +125,12 @@ impl Specials {
                 ends.high
             } else if ends.below >= least && is_far(second - low, high - second) {
                 ends.low
+            } else if let Some((end, _)) = [(ends.low, ends.below), (ends.high, ends.above)]
+                .into_iter()
+                .filter(|&(_, count)| count as f64 > REGION_PART * sample.len() as f64)
+                .find(|&(end, _)| is_region(numbers, step, end))
+            {
+                end
             } else {
                 break;
             };
