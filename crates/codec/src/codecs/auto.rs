@@ -43,8 +43,10 @@ const COMPRESSIBLE: f64 = 50.0;
 /// What grows with the chunk is at least this part of a sample: its halves may be unlike.
 const LEAST_GROWTH: f64 = 0.5;
 
-/// Of payloads so short, estimates say little, and most codecs take little time: all are tried but `predict`.
-const TINY_BYTES: f64 = 512.0;
+/// Of payloads so short, or shorter by such a factor than the chunk, estimates say little, and most codecs take little
+/// time: all are tried but `predict`, unless that has the least estimate.
+const TINY_BYTES: [f64; 2] = [512.0, 4096.0];
+const TINY_FACTOR: f64 = 32.0;
 
 /// At `small`, candidates are tried whose estimates are above the least by no more than this factor; where little is left
 /// of the sample, all are, because estimates of what a header weighs are wide of the mark.
@@ -121,9 +123,13 @@ pub(crate) fn encode(
     if speed == Speed::Small {
         return smallest(context, &order, chunk, dst);
     }
-    if speed == Speed::Balanced && least_bytes(&order) < TINY_BYTES {
-        order.retain(|(_, spec)| spec.codec().id != candidates.predict.codec().id);
-        return smallest(context, &order, chunk, dst);
+    if speed == Speed::Balanced && is_tiny(&order, chunk) {
+        // What is in front stays, the others but where they take long.
+        let slow = candidates.predict.codec().id;
+        let rivals = order.iter().skip(1);
+        let rivals = rivals.filter(|(_, spec)| spec.codec().id != slow);
+        let tried: Vec<Weighed> = order.iter().take(1).chain(rivals).copied().collect();
+        return smallest(context, &tried, chunk, dst);
     }
     for (_, spec) in order {
         let codec = spec.codec();
@@ -136,6 +142,13 @@ pub(crate) fn encode(
         }
     }
     Ok(None)
+}
+
+/// Whether estimates say too little.
+fn is_tiny(order: &[Weighed], chunk: &Chunk) -> bool {
+    let least = least_bytes(order);
+    let is_tiny_part = least * TINY_FACTOR < chunk.bytes.len() as f64;
+    least < TINY_BYTES[0] || (least < TINY_BYTES[1] && is_tiny_part)
 }
 
 /// Encodes with the candidates that may be smallest, and keeps what is.

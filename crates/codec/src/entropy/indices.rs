@@ -19,10 +19,10 @@
 
 use crate::codecs::{bitshuffle, counts_indices};
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
+use crate::entropy::indices_choice::{Choice, Model, choose, choose_model};
 use crate::entropy::indices_contours::worth_at;
-use crate::entropy::indices_predicted::Rivals;
 use crate::entropy::indices_regions::Regions;
-use crate::entropy::{indices_contours, indices_predicted, indices_regions, literals, zstd};
+use crate::entropy::{indices_contours, indices_predicted, indices_regions, literals};
 use crate::params::Speed;
 use crate::{Context, Error, Layout};
 
@@ -323,72 +323,6 @@ fn encode_bits(width: usize, bits: u32, indices: &[u8], dst: &mut [u8]) -> Optio
     Some(HEADER_BYTES + len)
 }
 
-/// A back end without a model of pixels, with the length from which on bits are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Choice {
-    Bits,
-    Bitshuffle(usize),
-    Literals(usize),
-}
-
-/// A back end with a model of pixels.
-#[derive(Debug, Clone, Copy)]
-enum Model {
-    Counts(counts_indices::Plan),
-    Predicted,
-}
-
-/// Fewer indices are not worth a code of their own.
-const FEWEST_LITERALS: usize = 4096;
-
-/// The best of the back ends without a model of pixels, and about how many bits it takes for an index.
-fn choose(
-    context: &mut Context,
-    width: usize,
-    bits: u32,
-    indices: &[u8],
-    packed: &[u8],
-) -> Result<(Choice, f64), Error> {
-    let limit = packed.len() - packed.len() / 7;
-    let bits = f64::from(bits);
-    let shuffled = bits * shrinkage(context, packed)?;
-    let coded = if indices.len() < FEWEST_LITERALS * width {
-        bits
-    } else {
-        let mut memory = std::mem::take(&mut context.stream);
-        grow(&mut memory, SAMPLE);
-        let coded = literals::estimated_bits(width, sample(indices, &mut memory));
-        context.stream = memory;
-        coded
-    };
-    Ok(if shuffled < 0.86 * bits && shuffled < 0.95 * coded {
-        (Choice::Bitshuffle(limit), shuffled)
-    } else if coded < 0.78 * bits {
-        (Choice::Literals(limit), coded)
-    } else {
-        (Choice::Bits, bits)
-    })
-}
-
-/// The back end with a model of pixels, where one is enough better than `plain` bits for an index, and its bits.
-fn choose_model(
-    context: &mut Context,
-    indices: &Indices,
-    plain: f64,
-) -> Result<Option<(Model, f64)>, Error> {
-    let counted = counts_indices::worth(context, indices, plain);
-    let model = counted.map(|(plan, bits)| (Model::Counts(plan), bits));
-    if counted.is_some_and(|(plan, _)| plan.is_plain) {
-        return Ok(model);
-    }
-    let rivals = Rivals {
-        plain,
-        counts: counted.map(|(_, bits)| bits),
-    };
-    let predicted = indices_predicted::worth(context, indices, rivals)?;
-    Ok(predicted.map(|bits| (Model::Predicted, bits)).or(model))
-}
-
 /// Packs with a model of pixels, unless that turns out longer than the other choice was to be. A sample says too little
 /// about long runs: where bitshuffle was the other choice, it is tried as well.
 fn encode_model(
@@ -414,37 +348,6 @@ fn encode_model(
         return Ok(shorter.or(written));
     }
     Ok(written)
-}
-
-/// Bytes of a piece of a [`sample`], and their number.
-const PIECE: usize = 4 << 10;
-const PIECES: usize = 8;
-const SAMPLE: usize = PIECE * PIECES;
-
-/// Eight pieces, spread evenly, in the front of `room`, which holds [`SAMPLE`] bytes.
-fn sample<'a>(bytes: &[u8], room: &'a mut [u8]) -> &'a [u8] {
-    let sample = &mut room[..bytes.len().min(SAMPLE)];
-    if sample.len() == bytes.len() {
-        sample.copy_from_slice(bytes);
-    } else {
-        let stride = (bytes.len() - PIECE) / (PIECES - 1) / PIECES * PIECES; // whole indices
-        for (piece, room) in sample.chunks_exact_mut(PIECE).enumerate() {
-            room.copy_from_slice(&bytes[piece * stride..][..PIECE]);
-        }
-    }
-    sample
-}
-
-/// The length that zstd makes of a sample of packed planes, as a fraction.
-fn shrinkage(context: &mut Context, packed: &[u8]) -> Result<f64, Error> {
-    let mut memory = std::mem::take(&mut context.stream);
-    grow(&mut memory, SAMPLE + zstd::bound(SAMPLE));
-    let (room, compressed) = memory.split_at_mut(SAMPLE);
-    let sample = sample(packed, room);
-    let len = context.zstd.compress(sample, compressed, 1);
-    let sample_len = sample.len().max(1);
-    context.stream = memory;
-    Ok(len? as f64 / sample_len as f64)
 }
 
 /// The back end of Huffman codes, where they are no longer than `limit` and fit.

@@ -6,6 +6,7 @@ pub(crate) mod bit_stream;
 pub(crate) mod bits;
 pub(crate) mod contours;
 pub(crate) mod indices;
+mod indices_choice;
 mod indices_contours;
 mod indices_predicted;
 mod indices_regions;

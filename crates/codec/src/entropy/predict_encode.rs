@@ -95,7 +95,7 @@ fn prepare(
     numbers.resize(extent.count(), last);
     memory.specials.mark(numbers);
     let model = predict_learn::learn(
-        numbers,
+        (numbers, memory.specials.kinds(numbers.len())),
         extent,
         choice,
         &mut memory.learner,

@@ -54,6 +54,8 @@ const WORTH: f64 = 0.008;
 /// Samples per weight set.
 const MOST_SAMPLES: usize = 4_000;
 const FEWEST_SAMPLES: usize = 800;
+/// Numbers that are drawn for a sample, at most: special ones are none.
+const MOST_DRAWN: usize = 4;
 /// A sample for so many numbers.
 const NUMBERS_PER_SAMPLE: usize = 128;
 /// Samples in a run, and columns between them: what they need from memory is near.
@@ -96,15 +98,19 @@ pub(crate) struct Memory {
     line: Vec<i32>,
 }
 
-/// The model for `numbers`, of which there are as many as `extent` says.
+/// The model for `numbers`, of which there are as many as `extent` says; those with a kind are special and not coded.
 pub(super) fn learn(
-    numbers: &[i32],
+    (numbers, kinds): (&[i32], Option<&[u8]>),
     extent: &Extent,
     choice: Choice,
     memory: &mut Memory,
     history: &mut History,
 ) -> Model {
-    let learner = Learner { numbers, extent };
+    let learner = Learner {
+        numbers,
+        kinds,
+        extent,
+    };
     let mut best: Option<(f64, Kind)> = None;
     for order in [Order::Flat, Order::Rows, Order::Diagonals] {
         if !choice.allows(order, extent) || !learner.suits(order) {
@@ -237,6 +243,7 @@ fn integer_weights(order: Order, later: bool, fit: &Fit, shift: u32) -> Option<W
 
 struct Learner<'a> {
     numbers: &'a [i32],
+    kinds: Option<&'a [u8]>,
     extent: &'a Extent,
 }
 
@@ -260,7 +267,8 @@ impl Learner<'_> {
         let mut random = 0x9E37_79B9_7F4A_7C15u64;
         let mut near = [0; MAX_TAPS];
         memory.samples.clear();
-        for _ in 0..wanted / RUN {
+        let mut drawn = 0;
+        while drawn < MOST_DRAWN * wanted && memory.samples.len() + RUN <= wanted {
             random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
             let draw = |end: usize, shift: u32| {
                 let bits = (random >> shift) & 0x1f_ffff;
@@ -270,9 +278,16 @@ impl Learner<'_> {
             let (y, start) = (draw(rows, 22), draw(columns, 1));
             for step in 0..RUN {
                 let x = (start + RUN_STEP * step) % columns;
+                let pixel = (frame * rows + y) * columns + x;
+                drawn += 1;
+                let is_special = self.kinds.is_some_and(|kinds| kinds[pixel] > 0);
+                // The last ones are taken as they are, so that there are some.
+                if is_special && drawn <= (MOST_DRAWN - 1) * wanted {
+                    continue;
+                }
                 self.neighbours(taps, frame, (y, x), &mut near);
                 let base = if count > 0 { near[base] } else { 0 };
-                let own = self.numbers[(frame * rows + y) * columns + x];
+                let own = self.numbers[pixel];
                 let difference = |x: i32| x.wrapping_sub(base) as f32;
                 memory.samples.push(
                     near[..count].iter().map(|&x| difference(x)),
@@ -480,7 +495,7 @@ impl Learner<'_> {
 /// are fitted to fewer samples.
 const REFITS: usize = 3;
 const REFIT_WORTH: f64 = 0.02;
-/// Where typical residuals are below, the median says less than the mean: most counts are 0.
+/// Where typical residuals are below, the median says less than the mean, because most counts are 0.
 const LEAST_TYPICAL: f32 = 3.0;
 
 /// The weights with which residuals take the fewest bits, and these bits: those by least squares, or those that samples
@@ -498,11 +513,11 @@ fn refined(
             .for_each(|residual| bits.add(residual));
         bits.sum()
     };
-    let first = bits_of(samples, &least_squares);
-    let mut best = (least_squares, first);
+    let first = (least_squares, bits_of(samples, &least_squares));
     if order == Order::Flat || typical < LEAST_TYPICAL {
-        return best;
+        return first;
     }
+    let mut best = first;
     let mut weights = least_squares;
     for _ in 0..REFITS {
         let Some(nearer) = samples.refit(count, &weights) else {
@@ -514,10 +529,8 @@ fn refined(
             best = (weights, bits);
         }
     }
-    if best.1 > (1.0 - REFIT_WORTH) * first {
-        best = (least_squares, first);
-    }
-    best
+    let is_worth = best.1 < (1.0 - REFIT_WORTH) * first.1;
+    if is_worth { best } else { first }
 }
 
 /// About the bits of residuals: the sum of the logarithms of twice their magnitudes and 1.

@@ -23,11 +23,13 @@ pub(super) const MOST: usize = 4;
 const LEAST_PART: f64 = 2e-4;
 const SAMPLED: usize = 1 << 14;
 
-/// A number that pixels of a region have, beside others that differ much, is special where so large a part of a sample
-/// has it, and so large a part of those have it on their left too.
+/// A number that pixels of a region have is special where so large a part of a sample has it, and where its pixels save more
+/// than their places cost: they have no low bits, and others have as many as
+/// their median difference has octaves above `LOW_BITS_CONTRAST`. A pixel that is the first of a run takes about so many bits.
 const REGION_PART: f64 = 0.02;
-const REGION_RUNS: f64 = 0.98;
-/// The median difference of others.
+const EDGE_BITS: f64 = 16.0;
+const LOW_BITS_CONTRAST: f64 = 10.0;
+/// The least median difference of others.
 const REGION_CONTRAST: u32 = 16;
 
 /// Whether pixels of one number make up regions beside pixels whose residuals have low bits, which those would have too.
@@ -43,11 +45,14 @@ fn is_region(numbers: &[i32], step: usize, number: i32) -> bool {
             differences.push(own.abs_diff(left));
         }
     }
-    if (runs as f64) < REGION_RUNS * f64::from(have) || differences.is_empty() {
+    let middle = differences.len() / 2;
+    if have == 0 || differences.is_empty() {
         return false;
     }
-    let middle = differences.len() / 2;
-    *differences.select_nth_unstable(middle).1 >= REGION_CONTRAST
+    let contrast = *differences.select_nth_unstable(middle).1;
+    let low_bits = (f64::from(contrast) / LOW_BITS_CONTRAST).log2();
+    let place_bits = EDGE_BITS * (have - runs) as f64 / have as f64;
+    contrast >= REGION_CONTRAST && low_bits > place_bits
 }
 
 /// Which pixels are special: 0 for those that are not, 1 and more for the listed numbers.

@@ -411,6 +411,25 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_few_symbols_are_coarse_and_of_many_exact() {
+        for (scale, is_coarse) in [(1, true), (100, true), (1_000_000, false)] {
+            let histogram: Vec<u32> = (1..60).map(|i| 700 * scale / (i * i) + 1).collect();
+            let mut bytes = Vec::new();
+            let frequencies = write_table_of(&histogram, 40, &mut bytes);
+            assert_eq!(bytes[0] == COARSE, is_coarse, "{scale}");
+            assert!(bytes.len() <= written_bytes(&histogram, 40) * 2);
+            let mut back = vec![0; frequencies.len()];
+            let mut at = 0;
+            read_table(&bytes, &mut at, 40, &mut back).unwrap();
+            assert_eq!((at, back), (bytes.len(), frequencies));
+            for len in 0..bytes.len() {
+                let mut back = vec![0; histogram.len()];
+                assert!(read_table(&bytes[..len], &mut 0, 40, &mut back).is_err());
+            }
+        }
+    }
+
+    #[test]
     fn tables_that_do_not_sum_to_the_whole_are_refused() {
         let mut tables = DecodeTables::default();
         for wrong in [&[4095u16][..], &[4097], &[], &[1; 4096], &[u16::MAX; 256]] {

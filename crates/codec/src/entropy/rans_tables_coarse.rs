@@ -179,3 +179,69 @@ impl Reader<'_> {
         Some(number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::rans_tables::normalise;
+
+    fn histograms() -> Vec<Vec<u32>> {
+        let mut histograms = Vec::new();
+        for (scale, decay) in [
+            (50.0, 0.5),
+            (900.0, 0.8),
+            (9e4, 0.95),
+            (3e6, 0.97),
+            (20.0, 0.99),
+        ] {
+            let bell = (0..128).map(|i| (scale * f64::powi(decay, i)) as u32);
+            histograms.push(bell.collect());
+        }
+        histograms.push((0..40).map(|i| i % 3 * 7).collect());
+        histograms.push(vec![1, 1]);
+        histograms
+    }
+
+    #[test]
+    fn frequencies_are_read_back_and_every_truncation_is_noticed() {
+        for histogram in histograms() {
+            let exact = normalise(&histogram);
+            let found = of(&histogram, &exact).unwrap();
+            let sum: u32 = found.frequencies.iter().map(|&f| u32::from(f)).sum();
+            assert_eq!(sum, TOTAL);
+            for (&count, &frequency) in histogram.iter().zip(&found.frequencies) {
+                assert_eq!(count > 0, frequency > 0);
+            }
+            let mut bytes = Vec::new();
+            write(&exact, found.kept, &mut bytes);
+            let mut back = vec![0; histogram.len()];
+            assert_eq!(read(&bytes, &mut back), Some(bytes.len()));
+            assert_eq!(back, found.frequencies);
+            for len in 0..bytes.len() {
+                back.fill(0);
+                assert_eq!(read(&bytes[..len], &mut back), None, "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_sum_to_the_whole() {
+        let mut state = 1u64;
+        let mut valid = 0;
+        for _ in 0..20_000 {
+            let bytes: Vec<u8> = (0..24)
+                .map(|_| {
+                    state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+                    (state >> 56) as u8 & (state >> 40) as u8
+                })
+                .collect();
+            let mut frequencies = vec![0; 128];
+            if read(&bytes, &mut frequencies).is_some() {
+                valid += 1;
+                let sum: u32 = frequencies.iter().map(|&f| u32::from(f)).sum();
+                assert_eq!(sum, TOTAL);
+            }
+        }
+        assert!(valid > 0);
+    }
+}
