@@ -9,7 +9,7 @@
 //! long the code of its symbols would be: most of what coding takes is left out, and so are tables, whose length does
 //! not grow with the chunk. The length is weighted with what decoding takes: at `fast` a slow codec has to save 6 % for
 //! every step of slowness, at `balanced` 1 %, at `small` nothing. At `small` all that come near the least estimate encode
-//! the chunk, and the smallest stays.
+//! the chunk, and the smallest stays; at `balanced`, those of which next to nothing would be left.
 
 use std::sync::LazyLock;
 
@@ -37,6 +37,9 @@ const NOISE: f64 = 1.1;
 /// Unless the model takes so many bits more for every element that is neither like the one to the left nor like the one
 /// above than its place alone does where such elements lie anywhere: then there are regions of equal elements.
 const REGION_BITS: f64 = 4.0;
+/// That holds where not more than one in so many is like that; of more, each has to take so many bits.
+const SOME_LIKE_NEIGHBOURS: f64 = 10.0;
+const MOST_REGION_BITS: f64 = 24.0;
 
 /// Only where a sample gets so many times smaller, a header weighs.
 const COMPRESSIBLE: f64 = 50.0;
@@ -247,9 +250,11 @@ fn weigh(
     let layout = &sample.layout(chunk.layout);
     let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
     let elements = (chunk.bytes.len() / layout.element.bytes) as f64;
-    let place_bits = (elements / novel.max(1.0)).log2();
-    let has_regions =
-        |order: &[Weighed]| 8.0 * least_bytes(order) > (place_bits + REGION_BITS) * novel;
+    let novel_bits = match novel * SOME_LIKE_NEIGHBOURS < elements {
+        true => (elements / novel.max(1.0)).log2() + REGION_BITS,
+        false => MOST_REGION_BITS,
+    };
+    let has_regions = |order: &[Weighed]| 8.0 * least_bytes(order) > novel_bits * novel;
     let of_sample = Chunk {
         spec: &candidates.predict,
         layout,

@@ -14,8 +14,9 @@
 //! Huffman codes by more than a fifth: equally frequent indices whose number is no power of two gain less than that, and
 //! unpack several times as fast from bits. Counts and residuals, which take several times as long as these, are chosen
 //! where a model learnt on a sample says that they save enough: see `codecs/counts_indices.rs` and
-//! `entropy/indices_predicted.rs`. Where nearly all indices are like a neighbour, models are not asked: bitshuffle and a
-//! frame of the indices themselves are tried on all of them.
+//! `entropy/indices_predicted.rs`. Where most indices are like a neighbour, contours are tried on a sample; where nearly all
+//! are, models are not asked: contours and bitshuffle are tried on all of them, and unless `speed=balanced` a frame of the
+//! indices themselves.
 
 use crate::codecs::{bitshuffle, counts_indices};
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
@@ -229,7 +230,11 @@ fn encode_shortest(
     let (choice, bits_plain) = choose(context, width, bits, bytes, packed)?;
     let model = choose_model(context, indices, bits_plain)?;
     let least = model.map_or(bits_plain, |(_, bits)| bits);
-    if regions == Regions::Perhaps && indices_contours::is_worth(context, indices, least) {
+    let mut is_packed = true;
+    if regions.may_be_worth(least, indices.origin.speed)
+        && indices_contours::is_worth(context, indices, least)
+    {
+        is_packed = false;
         let written = encode_contours(context, indices, dst);
         if written.is_some() {
             return Ok(written);
@@ -242,8 +247,7 @@ fn encode_shortest(
                 return Ok(written);
             }
         }
-        // What was packed may have been overwritten.
-        None if choice == Choice::Bits => return Ok(encode_bits(width, bits, bytes, dst)),
+        None if choice == Choice::Bits && is_packed => return Ok(Some(len)),
         None => {}
     }
     let shorter = match choice {
@@ -288,7 +292,7 @@ fn frame_of(
 ) -> Option<usize> {
     let mut memory = std::mem::take(&mut context.stream);
     grow(&mut memory, dst.len());
-    let room = HEADER_BYTES + limit.min(dst.len() - HEADER_BYTES);
+    let room = dst.len().min(limit.saturating_add(HEADER_BYTES));
     let len = encode_frame(context, indices, &mut memory[..room]);
     if let Some(len) = len {
         dst[..len].copy_from_slice(&memory[..len]);
@@ -563,11 +567,11 @@ mod tests {
     }
 
     #[test]
-    fn long_runs_go_to_bitshuffle_and_even_ones_to_bits() {
+    fn long_runs_go_to_contours_and_even_ones_to_bits() {
         let runs: Vec<u32> = (0..200_000).map(|i| i / 20_000 % 2).collect();
         let packed = round_trip(&runs, 1);
         assert!(
-            packed[0] == BITSHUFFLE && packed.len() < 500,
+            packed[0] == CONTOURS && packed.len() < 100,
             "{}",
             packed.len()
         );

@@ -171,7 +171,7 @@ pub(super) fn decode(
     let flags = reader.byte()?;
     let (rows, columns) = (rows as usize, columns as usize);
     let frame = rows.checked_mul(columns).filter(|&frame| frame > 0);
-    let frame = frame.filter(|frame| elements % frame == 0);
+    let frame = frame.filter(|&frame| frame <= elements && elements.is_multiple_of(frame));
     let Some(frame) = frame else {
         return Err(damaged("contours of another extent"));
     };

@@ -17,6 +17,8 @@ const LIKE_NEIGHBOURS: usize = 100;
 const SOME_LIKE_NEIGHBOURS: usize = 10;
 /// Rows that are looked at; the first and every other one have the next row below them.
 const MOST_ROWS: usize = 64;
+/// Columns of a single row, at least: of fewer, little is to be saved.
+const LEAST_COLUMNS: usize = 1024;
 /// Columns that are looked at in a row, at most.
 const MOST_COLUMNS: usize = 4096;
 
@@ -31,11 +33,29 @@ fn levels(speed: Speed) -> &'static [i32] {
 }
 
 /// Whether indices lie in regions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Regions {
     None,
-    Perhaps,
+    /// With this part of the indices like no neighbour.
+    Perhaps(f64),
     Certain,
+}
+
+/// Bits that a value takes that lies anywhere, about, besides its place.
+const VALUE_BITS: f64 = 4.0;
+
+impl Regions {
+    /// Whether contours may take less than `other` bits for an index: they do not where what is like no neighbour lies
+    /// anywhere and takes no more than that. Not where speed is asked for.
+    pub(super) fn may_be_worth(self, other: f64, speed: Speed) -> bool {
+        match self {
+            Self::Perhaps(part) => {
+                let bits = part * ((1.0 / part).log2() + VALUE_BITS);
+                speed != Speed::Fast && other > bits
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Whether indices lie in regions, going by pairs of rows.
@@ -44,7 +64,7 @@ pub(super) fn regions_of(indices: &Indices) -> Regions {
     let columns = indices.origin.shape.last().map_or(1, |&columns| columns);
     let pair = 2 * columns * width;
     let pairs = bytes.len().checked_div(pair).unwrap_or(0);
-    if pairs == 0 && columns == indices.len() && columns > 1 {
+    if pairs == 0 && columns == indices.len() && columns >= LEAST_COLUMNS {
         // A single row is its own row above: only what is to the left counts.
         let novel = match width {
             1 => steps_of::<1>(bytes),
@@ -76,7 +96,7 @@ fn like(novel: usize, seen: usize) -> Regions {
     if novel * LIKE_NEIGHBOURS < seen {
         Regions::Certain
     } else if novel * SOME_LIKE_NEIGHBOURS < seen {
-        Regions::Perhaps
+        Regions::Perhaps(novel as f64 / seen as f64)
     } else {
         Regions::None
     }

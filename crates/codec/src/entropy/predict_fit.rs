@@ -20,6 +20,9 @@ pub(crate) struct Samples {
     /// Per sample: features, 1, target, zeros.
     rows: Vec<[f32; WIDTH]>,
     scales: Vec<f32>,
+    /// Scratch.
+    squares: Vec<f32>,
+    ordered: Vec<f32>,
 }
 
 impl Samples {
@@ -54,44 +57,46 @@ impl Samples {
             let scale = sum / count.max(1) as f32 + least;
             self.scales.push(1.0 / (scale * scale));
         }
-        let mut products = [[0.0; WIDTH]; WIDTH];
-        accumulate(
-            Level::best(),
-            &self.rows,
-            &self.scales,
-            count + 2,
-            &mut products,
-        );
-        solve(&mut products, count + 1)
+        self.weights_by(&self.scales, count)
     }
 
     /// Weights nearer to most samples than those found before, where some samples are far off: these count by the inverse
     /// square of their residuals. `None` where there are none.
     pub(crate) fn refit(&mut self, count: usize, weights: &[f64; WIDTH]) -> Option<[f64; WIDTH]> {
-        let residuals: Vec<f32> = self.residuals(count, weights).collect();
-        let pairs = residuals.iter().zip(&self.scales);
-        let squares: Vec<f32> = pairs.map(|(r, scale)| r * r * scale).collect();
-        let mut ordered = squares.clone();
-        let middle = ordered.len() / 2;
-        let (_, &mut median, _) = ordered.select_nth_unstable_by(middle, f32::total_cmp);
-        let mean = squares.iter().sum::<f32>() / squares.len() as f32;
-        if median == 0.0 || mean < HEAVY_TAIL * median {
-            return None;
+        let mut squares = std::mem::take(&mut self.squares);
+        squares.clear();
+        let residuals = self.residuals(count, weights).zip(&self.scales);
+        squares.extend(residuals.map(|(residual, scale)| residual * residual * scale));
+        let near = NEAR * self.median_of(&squares);
+        let mean = squares.iter().sum::<f32>() / squares.len().max(1) as f32;
+        let is_heavy = near > 0.0 && NEAR * mean >= HEAVY_TAIL * near;
+        // What samples count for takes the place of their squares.
+        for (square, scale) in squares.iter_mut().zip(&self.scales) {
+            *square = scale / (*square / near).max(1.0);
         }
-        let kept = self.scales.clone();
-        for (scale, square) in self.scales.iter_mut().zip(&squares) {
-            *scale /= (square / (NEAR * median)).max(1.0);
+        let weights = is_heavy.then(|| self.weights_by(&squares, count));
+        self.squares = squares;
+        weights
+    }
+
+    fn median_of(&mut self, values: &[f32]) -> f32 {
+        self.ordered.clear();
+        self.ordered.extend(values);
+        let middle = values.len() / 2;
+        if values.is_empty() {
+            return 0.0;
         }
+        *self
+            .ordered
+            .select_nth_unstable_by(middle, f32::total_cmp)
+            .1
+    }
+
+    /// The weights where samples count for so much.
+    fn weights_by(&self, scales: &[f32], count: usize) -> [f64; WIDTH] {
         let mut products = [[0.0; WIDTH]; WIDTH];
-        accumulate(
-            Level::best(),
-            &self.rows,
-            &self.scales,
-            count + 2,
-            &mut products,
-        );
-        self.scales = kept;
-        Some(solve(&mut products, count + 1))
+        accumulate(Level::best(), &self.rows, scales, count + 2, &mut products);
+        solve(&mut products, count + 1)
     }
 
     /// Targets and what weights make of their features.

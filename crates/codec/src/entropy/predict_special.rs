@@ -33,9 +33,9 @@ const LOW_BITS_CONTRAST: f64 = 10.0;
 const REGION_CONTRAST: u32 = 16;
 
 /// Whether pixels of one number make up regions beside pixels whose residuals have low bits, which those would have too.
-fn is_region(numbers: &[i32], step: usize, number: i32) -> bool {
+fn is_region((numbers, step): (&[i32], usize), number: i32, differences: &mut Vec<u32>) -> bool {
     let (mut have, mut runs) = (0, 0);
-    let mut differences = Vec::new();
+    differences.clear();
     for at in (step..numbers.len()).step_by(step) {
         let (left, own) = (numbers[at - 1], numbers[at]);
         if own == number {
@@ -63,6 +63,7 @@ pub(crate) struct Specials {
     maps: Vec<u8>,
     compressed: Vec<u8>,
     sample: Vec<i32>,
+    differences: Vec<u32>,
 }
 
 /// The ends of the range of a sample.
@@ -133,7 +134,7 @@ impl Specials {
             } else if let Some((end, _)) = [(ends.low, ends.below), (ends.high, ends.above)]
                 .into_iter()
                 .filter(|&(_, count)| count as f64 > REGION_PART * sample.len() as f64)
-                .find(|&(end, _)| is_region(numbers, step, end))
+                .find(|&(end, _)| is_region((numbers, step), end, &mut self.differences))
             {
                 end
             } else {
