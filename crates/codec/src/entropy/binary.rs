@@ -33,7 +33,7 @@ impl Chance {
     pub(super) const HALF: Self = Self(1 << 31);
 
     pub(super) fn is_new(self) -> bool {
-        self.0 % (1 << COUNT_BITS) == 0
+        self.0.is_multiple_of(1 << COUNT_BITS)
     }
 
     fn share(self) -> u64 {
