@@ -4,7 +4,7 @@ use etalon_codec::codecs::bitshuffle;
 use etalon_codec::{ByteOrder, ElementClass, Error, Filter, Layout};
 
 /// What stores chunks, or their indices, where a codec leaves that to others.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "auto",
     "counts:model=bbp",
     "counts:model=fir",
@@ -12,6 +12,7 @@ const OTHERS: [&str; 7] = [
     "predict:model=up",
     "predict:model=full",
     "dictionary:backend=regions",
+    "dictionary:backend=contours",
 ];
 
 /// Complete cd_values of what else may store chunks of a filter; none for bitshuffle, which has no others.

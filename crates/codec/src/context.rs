@@ -44,6 +44,8 @@ pub struct Context {
     pub(crate) counts: crate::codecs::counts_bbp::Memory,
     /// Rows, bins and symbols of counts that are expected from rows above.
     pub(crate) counts_fir: crate::codecs::counts_fir::Memory,
+    /// Rows of labels and what is known of their edges.
+    pub(crate) contours: crate::entropy::contours::Memory,
     /// What the parts of a big chunk are worked on with.
     pub(crate) threads: crate::threads::Threads,
     /// Places of the pixels of a frame, which cost more to find than a frame to clip.

@@ -5,13 +5,14 @@ mod support;
 use etalon_codec::{ByteOrder, Chunk, Context, Element, ElementClass, Layout, Spec};
 use support::Random;
 
-const SMALLEST_OF: [&str; 6] = [
+const SMALLEST_OF: [&str; 7] = [
     "bitshuffle",
     "dictionary",
     "counts:model=bbp",
     "counts:model=fir",
     "counts:model=variance",
     "predict",
+    "dictionary:backend=contours",
 ];
 
 /// Poisson counts by multiplication of uniform numbers; large means are sums of smaller ones.
@@ -91,6 +92,71 @@ fn sets() -> Vec<Set> {
         cell.wrapping_mul(2_654_435_761) >> 20 & 0xfff
     });
     sets.push(("labels of cells".into(), labels));
+    sets.extend(sparse_sets(random));
+    sets.extend(detector_sets(random));
+    sets
+}
+
+/// Masks, maps and nearly empty frames.
+fn sparse_sets(random: &mut Random) -> Vec<Set> {
+    let shape = [1, 640, 600];
+    let mut sets: Vec<Set> = Vec::new();
+    let mask = frames(shape, |_, y, x| {
+        match (y as usize % 128, x as usize % 150) {
+            (0..8, _) | (_, 0..5) => 65535,
+            _ if random.below(900) == 0 => 65534,
+            _ => 0,
+        }
+    });
+    sets.push(("a mask of gaps and dead pixels".into(), mask));
+    let rings = frames(shape, |_, y, x| {
+        let sector = ((y - 310.0).atan2(x - 290.0) * 6.0) as i32 + 20;
+        ((y - 310.0).hypot(x - 290.0) / 9.0) as u32 * 40 + sector as u32
+    });
+    sets.push(("a map of rings and sectors".into(), rings));
+    let segments = frames([16, 128, 128], |frame, y, x| {
+        let depth = (y * 0.11).sin() + (x * 0.09 + frame as f64 * 0.1).cos();
+        (depth + 2.0) as u32
+    });
+    sets.push(("segments of a volume".into(), segments));
+    let empty = frames([2, 320, 600], |_, _, _| match random.below(30_000) {
+        0 => random.below(5000) as u32,
+        _ => 0,
+    });
+    sets.push(("empty frames with hot pixels".into(), empty));
+    let columns = frames(shape, |_, _, x| x as u32);
+    sets.push(("the columns of pixels".into(), columns));
+    sets
+}
+
+/// What detectors do to images.
+fn detector_sets(random: &mut Random) -> Vec<Set> {
+    let shape = [1, 640, 600];
+    let mut sets: Vec<Set> = Vec::new();
+    let hot = frames(shape, |_, _, x| {
+        let column = (x * 12.9898).sin() * 30.0;
+        match random.below(1000) {
+            0 => 3000 + random.below(60_000) as u32,
+            _ => (1000.0 + column) as u32 + poisson(9.0, random),
+        }
+    });
+    sets.push(("a dark frame with hot pixels".into(), hot));
+    for mean in [3.0, 30.0] {
+        let gain = frames(shape, |_, y, _| {
+            37 * poisson(mean * (1.0 + y / 640.0), random)
+        });
+        sets.push((format!("counts of mean {mean} times a gain"), gain));
+    }
+    let slice = frames(shape, |_, y, x| {
+        let grain = (x * 0.21).sin() * (y * 0.17).cos() * 400.0;
+        match (y - 320.0).hypot(x - 300.0) < 240.0 {
+            true => (20_000.0 + grain) as u32 + 8 * poisson(100.0, random),
+            false => 0,
+        }
+    });
+    sets.push(("a slice in a circle".into(), slice));
+    let small = frames([1, 96, 100], |_, y, _| poisson(2.0 + y / 8.0, random));
+    sets.push(("a small chunk".into(), small));
     sets
 }
 

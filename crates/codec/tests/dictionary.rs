@@ -89,7 +89,7 @@ fn a_mask_in_runs_beats_bit_packing_by_far() {
         let auto = round_trip("dictionary", &layout, &src);
         let bits = round_trip("dictionary:backend=bits", &layout, &src);
         let forced = round_trip("dictionary:backend=bitshuffle", &layout, &src);
-        assert_eq!(auto, forced);
+        assert!(auto.len() <= forced.len());
         assert!(
             auto.len() * 115 < src.len() && auto.len() * 10 < bits.len(),
             "{}",
@@ -163,7 +163,13 @@ proptest! {
         (class, element_bytes, order) in any_layout(),
         palette in prop::collection::vec(any::<u64>(), 1..400),
         runs in prop::collection::vec((any::<prop::sample::Index>(), 1usize..300), 0..200),
-        backend in prop_oneof![Just("auto"), Just("bits"), Just("bitshuffle"), Just("counts")],
+        backend in prop_oneof![
+            Just("auto"),
+            Just("bits"),
+            Just("bitshuffle"),
+            Just("counts"),
+            Just("contours")
+        ],
     ) {
         let mut src = Vec::new();
         for (index, length) in runs {

@@ -58,6 +58,9 @@ const CHUNKS: &[(&str, &str, usize, usize)] = &[
         1,
         4096,
     ),
+    // Their frequency tables are coarse.
+    ("frame1-predict-coarse-u2", "predict", 2, 4096),
+    ("frame1-counts-fir-coarse-u2", "counts:model=fir", 2, 4000),
 ];
 
 /// The same with the data `sparse(128, elements, element_bytes, 20)`, whose indices go to the back end of counts, and whose
@@ -72,6 +75,12 @@ const SPARSE_CHUNKS: &[(&str, &str, usize, usize)] = &[
     (
         "frame1-dictionary-regions-u2",
         "dictionary:backend=regions",
+        2,
+        4096,
+    ),
+    (
+        "frame1-dictionary-contours-u2",
+        "dictionary:backend=contours",
         2,
         4096,
     ),

@@ -9,7 +9,7 @@
 //! long the code of its symbols would be: most of what coding takes is left out, and so are tables, whose length does
 //! not grow with the chunk. The length is weighted with what decoding takes: at `fast` a slow codec has to save 6 % for
 //! every step of slowness, at `balanced` 1 %, at `small` nothing. At `small` all that come near the least estimate encode
-//! the chunk, and the smallest stays.
+//! the chunk, and the smallest stays; at `balanced`, those of which next to nothing would be left.
 
 use std::sync::LazyLock;
 
@@ -34,14 +34,22 @@ pub(crate) static CODEC: Codec = Codec {
 
 /// Where bit planes take more than this times a model of noise, `dictionary` is hardly better.
 const NOISE: f64 = 1.1;
-/// Unless the model takes more bits than these for every element that is neither like the one to the left nor like the
-/// one above: then there are regions of equal elements.
-const REGION_BITS: f64 = 24.0;
+/// Unless the model takes so many bits more for every element that is neither like the one to the left nor like the one
+/// above than its place alone does where such elements lie anywhere: then there are regions of equal elements.
+const REGION_BITS: f64 = 4.0;
+/// That holds where not more than one in so many is like that; of more, each has to take so many bits.
+const SOME_LIKE_NEIGHBOURS: f64 = 10.0;
+const MOST_REGION_BITS: f64 = 24.0;
 
 /// Only where a sample gets so many times smaller, a header weighs.
 const COMPRESSIBLE: f64 = 50.0;
 /// What grows with the chunk is at least this part of a sample: its halves may be unlike.
 const LEAST_GROWTH: f64 = 0.5;
+
+/// Of payloads so short, or shorter by such a factor than the chunk, estimates say little, and most codecs take little
+/// time: all are tried but `predict`, unless that has the least estimate.
+const TINY_BYTES: [f64; 2] = [512.0, 4096.0];
+const TINY_FACTOR: f64 = 32.0;
 
 /// At `small`, candidates are tried whose estimates are above the least by no more than this factor; where little is left
 /// of the sample, all are, because estimates of what a header weighs are wide of the mark.
@@ -118,6 +126,14 @@ pub(crate) fn encode(
     if speed == Speed::Small {
         return smallest(context, &order, chunk, dst);
     }
+    if speed == Speed::Balanced && is_tiny(&order, chunk) {
+        // What is in front stays, the others but where they take long.
+        let slow = candidates.predict.codec().id;
+        let rivals = order.iter().skip(1);
+        let rivals = rivals.filter(|(_, spec)| spec.codec().id != slow);
+        let tried: Vec<Weighed> = order.iter().take(1).chain(rivals).copied().collect();
+        return smallest(context, &tried, chunk, dst);
+    }
     for (_, spec) in order {
         let codec = spec.codec();
         let chunk = Chunk { spec, ..*chunk };
@@ -129,6 +145,13 @@ pub(crate) fn encode(
         }
     }
     Ok(None)
+}
+
+/// Whether estimates say too little.
+fn is_tiny(order: &[Weighed], chunk: &Chunk) -> bool {
+    let least = least_bytes(order);
+    let is_tiny_part = least * TINY_FACTOR < chunk.bytes.len() as f64;
+    least < TINY_BYTES[0] || (least < TINY_BYTES[1] && is_tiny_part)
 }
 
 /// Encodes with the candidates that may be smallest, and keeps what is.
@@ -227,7 +250,12 @@ fn weigh(
     }
     let layout = &sample.layout(chunk.layout);
     let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
-    let has_regions = |order: &[Weighed]| 8.0 * least_bytes(order) > REGION_BITS * novel;
+    let elements = (chunk.bytes.len() / layout.element.bytes) as f64;
+    let novel_bits = match novel * SOME_LIKE_NEIGHBOURS < elements {
+        true => (elements / novel.max(1.0)).log2() + REGION_BITS,
+        false => MOST_REGION_BITS,
+    };
+    let has_regions = |order: &[Weighed]| 8.0 * least_bytes(order) > novel_bits * novel;
     let of_sample = Chunk {
         spec: &candidates.predict,
         layout,
@@ -243,7 +271,7 @@ fn weigh(
     for spec in [&candidates.bitshuffle, &candidates.dictionary] {
         if let Some(len) = trial(context, spec, chunk.layout, sample, dst)? {
             order.push((len, spec));
-            if len > NOISE * noise && !has_regions {
+            if len > NOISE * noise && !has_regions && !sample.is_stepped(layout) {
                 break;
             }
         }

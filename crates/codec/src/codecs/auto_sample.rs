@@ -3,7 +3,7 @@
 //! Bands of whole rows at the same places of a few frames in succession, so that a pixel keeps most of its neighbours in
 //! space and in time. The bands are spread over the frame, and the frames lie in the middle of the chunk.
 
-use crate::Layout;
+use crate::{ByteOrder, ElementClass, Layout};
 
 /// How large a sample is.
 pub(crate) struct Size {
@@ -44,6 +44,10 @@ const FRAMES: std::ops::RangeInclusive<usize> = 3..=8;
 const FRAME_ROWS: usize = 16;
 /// Bands of rows in a frame, at most.
 const BANDS: usize = 4;
+/// Elements that are looked at to see whether values are far apart, about; those of so many of them are frequent.
+const STEPS_SEEN: usize = 2048;
+const FREQUENT: usize = 4;
+const FEWEST_FREQUENT: usize = 4;
 /// Rows of a chunk. Its memory is used again.
 #[derive(Default)]
 pub(crate) struct Sample {
@@ -135,6 +139,31 @@ impl Sample {
             8 => novel(self.bytes.as_chunks::<8>().0, columns),
             _ => self.bytes.len(),
         }
+    }
+
+    /// Whether frequent values are far apart: multiples of a gain, or the values of a palette.
+    pub(super) fn is_stepped(&self, layout: &Layout) -> bool {
+        let element = layout.element;
+        let number = |bytes: &[u8]| {
+            let mut number = [0; 8];
+            number[..bytes.len()].copy_from_slice(bytes);
+            if element.order == ByteOrder::Big {
+                number[..bytes.len()].reverse();
+            }
+            u64::from_le_bytes(number)
+        };
+        if element.bytes > 8 || element.class == ElementClass::Float {
+            return false;
+        }
+        let step = (self.bytes.len() / element.bytes / STEPS_SEEN).max(1) | 1;
+        let elements = self.bytes.chunks_exact(element.bytes).step_by(step);
+        let mut numbers: Vec<u64> = elements.map(number).collect();
+        numbers.sort_unstable();
+        let frequent = numbers.chunk_by(|a, b| a == b);
+        let frequent = frequent.filter(|equal| equal.len() >= FREQUENT);
+        let frequent: Vec<u64> = frequent.map(|equal| equal[0]).collect();
+        let gaps = frequent.windows(2).filter(|pair| pair[1] - pair[0] > 1);
+        frequent.len() >= FEWEST_FREQUENT && gaps.count() * 4 > 3 * (frequent.len() - 1)
     }
 
     /// The layout of the sample of a chunk with this layout.

@@ -13,7 +13,7 @@ use crate::entropy::bernoulli::{ESCAPE, TABLES};
 use crate::entropy::bit_stream::BitWriter;
 use crate::entropy::rans::{Encoder, lanes_for};
 use crate::entropy::rans_tables::{
-    EncodeTables, PRECISION_BITS, TOTAL, normalise, write_table, written_bytes,
+    EncodeTables, PRECISION_BITS, TOTAL, write_table_of, written_bytes,
 };
 use crate::kernels::counts::fill_masked;
 use crate::kernels::counts_fir::{self as kernel, BINS, SPECIAL_BIN};
@@ -280,8 +280,7 @@ fn make_tables(own: &mut Memory, merged: &Merged, learnt: &Learnt, head: &mut Ve
         if has_low_bits {
             head.push(low_bits);
         }
-        let frequencies = normalise(histogram);
-        write_table(&frequencies, learnt.direct, head);
+        let frequencies = write_table_of(histogram, learnt.direct, head);
         tables.push(&frequencies);
     }
     tables.push(&[TOTAL as u16]);

@@ -34,7 +34,15 @@ pub(super) static CODEC: Codec = Codec {
     params: &[
         Param {
             name: "backend",
-            kind: Kind::Choice(&["auto", "bits", "bitshuffle", "counts", "predict", "regions"]),
+            kind: Kind::Choice(&[
+                "auto",
+                "bits",
+                "bitshuffle",
+                "counts",
+                "predict",
+                "regions",
+                "contours",
+            ]),
             default: "auto",
             about: "what packs the indices",
         },
@@ -59,6 +67,7 @@ fn encode(context: &mut Context, chunk: &Chunk, dst: &mut [u8]) -> Result<Option
         "counts" => Backend::Counts,
         "predict" => Backend::Predict,
         "regions" => Backend::Regions,
+        "contours" => Backend::Contours,
         _ => Backend::Auto,
     };
     let mut narrow = std::mem::take(&mut context.narrow);

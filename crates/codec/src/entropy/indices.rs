@@ -2,9 +2,9 @@
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
-//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction, 4 counts, 5 regions |
+//! | 0 | 1 | back end: 0 bit-packing, 1 bitshuffle with zstd, 2 Huffman codes, 3 residuals of a prediction, 4 counts, 5 regions, 6 contours |
 //! | 1 | 1 | bit-packing: bits per index, 0–32; others: bytes per index, 1, 2 or 4 |
-//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), residuals (see `entropy/predict.rs`), counts (see `codecs/counts_indices.rs`), or a frame (see `entropy/indices_regions.rs`) |
+//! | 2 | | bit planes (see `entropy/bits.rs`), a stream (see `codecs/bitshuffle.rs`), frames (see `entropy/literals.rs`), residuals (see `entropy/predict.rs`), counts (see `codecs/counts_indices.rs`), a frame (see `entropy/indices_regions.rs`), or contours (see `entropy/indices_contours.rs`) |
 //!
 //! Indices are held in as few bytes as their maximum needs (1, 2 or 4, little-endian): that is what the kernels read.
 //! [`encode`] and [`decode`] serve callers that hold them as `u32`.
@@ -14,13 +14,16 @@
 //! Huffman codes by more than a fifth: equally frequent indices whose number is no power of two gain less than that, and
 //! unpack several times as fast from bits. Counts and residuals, which take several times as long as these, are chosen
 //! where a model learnt on a sample says that they save enough: see `codecs/counts_indices.rs` and
-//! `entropy/indices_predicted.rs`. Where nearly all indices are like a neighbour, models are not asked: bitshuffle and a
-//! frame of the indices themselves are tried on all of them.
+//! `entropy/indices_predicted.rs`. Where most indices are like a neighbour, contours are tried on a sample; where nearly all
+//! are, models are not asked: contours and bitshuffle are tried on all of them, and unless `speed=balanced` a frame of the
+//! indices themselves.
 
 use crate::codecs::{bitshuffle, counts_indices};
 use crate::entropy::bits::{BLOCK, bits_for, pack, packed_len, unpack};
-use crate::entropy::indices_predicted::Rivals;
-use crate::entropy::{indices_predicted, indices_regions, literals, zstd};
+use crate::entropy::indices_choice::{Choice, Model, choose, choose_model};
+use crate::entropy::indices_contours::worth_at;
+use crate::entropy::indices_regions::Regions;
+use crate::entropy::{indices_contours, indices_predicted, indices_regions, literals};
 use crate::params::Speed;
 use crate::{Context, Error, Layout};
 
@@ -39,6 +42,8 @@ pub(crate) enum Backend {
     Predict,
     /// A frame of the indices themselves.
     Regions,
+    /// Which neighbour each index is like.
+    Contours,
 }
 
 /// What indices stand for.
@@ -87,6 +92,7 @@ const LITERALS: u8 = 2;
 const PREDICTED: u8 = 3;
 const COUNTS: u8 = 4;
 const REGIONS: u8 = 5;
+const CONTOURS: u8 = 6;
 const HEADER_BYTES: usize = 2;
 
 /// Packs `context.indices`, all of them ≤ `max`, into the front of `dst`; `None` where they do not fit.
@@ -122,8 +128,18 @@ pub(crate) fn encode(
 /// Unpacks `payload` into `context.indices`, exactly `elements` of them.
 pub(crate) fn decode(context: &mut Context, elements: usize, payload: &[u8]) -> Result<(), Error> {
     let width = match *payload {
-        [BITS, 0..=8, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS, 1, ..] => 1,
-        [BITS, 9..=16, ..] | [BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS, 2, ..] => 2,
+        [BITS, 0..=8, ..]
+        | [
+            BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS | CONTOURS,
+            1,
+            ..,
+        ] => 1,
+        [BITS, 9..=16, ..]
+        | [
+            BITSHUFFLE | LITERALS | PREDICTED | COUNTS | REGIONS | CONTOURS,
+            2,
+            ..,
+        ] => 2,
         _ => 4,
     };
     let mut indices = std::mem::take(&mut context.indices);
@@ -191,6 +207,7 @@ pub(crate) fn encode_narrow(
             .and_then(|(plan, _)| encode_counts(context, plan, &all, dst))),
         Backend::Predict => encode_predicted(context, &all, dst),
         Backend::Regions => Ok(encode_frame(context, &all, dst)),
+        Backend::Contours => Ok(encode_contours(context, &all, dst)),
     }
 }
 
@@ -202,7 +219,8 @@ fn encode_shortest(
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let &Indices { width, bytes, .. } = indices;
-    if indices_regions::has_regions(indices) {
+    let regions = indices_regions::regions_of(indices);
+    if regions == Regions::Certain {
         return encode_regions(context, bits, indices, dst);
     }
     let Some(len) = encode_bits(width, bits, bytes, dst) else {
@@ -210,14 +228,26 @@ fn encode_shortest(
     };
     let packed = &dst[HEADER_BYTES..len];
     let (choice, bits_plain) = choose(context, width, bits, bytes, packed)?;
-    match choose_model(context, indices, bits_plain)? {
-        Some(model) => {
+    let model = choose_model(context, indices, bits_plain)?;
+    let least = model.map_or(bits_plain, |(_, bits)| bits);
+    let mut is_packed = true;
+    if regions.may_be_worth(least, indices.origin.speed)
+        && indices_contours::is_worth(context, indices, least)
+    {
+        is_packed = false;
+        let written = encode_contours(context, indices, dst);
+        if written.is_some() {
+            return Ok(written);
+        }
+    }
+    match model {
+        Some((model, _)) => {
             let written = encode_model(context, model, indices, (choice, bits_plain), dst)?;
             if written.is_some() {
                 return Ok(written);
             }
         }
-        None if choice == Choice::Bits => return Ok(Some(len)),
+        None if choice == Choice::Bits && is_packed => return Ok(Some(len)),
         None => {}
     }
     let shorter = match choice {
@@ -228,7 +258,7 @@ fn encode_shortest(
     Ok(shorter.or_else(|| encode_bits(width, bits, bytes, dst)))
 }
 
-/// Packs regions with the shortest of the back ends that decode fast.
+/// Packs regions with contours or, where these are not enough shorter, with a back end that decodes faster.
 fn encode_regions(
     context: &mut Context,
     bits: u32,
@@ -236,15 +266,39 @@ fn encode_regions(
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
     let &Indices { width, bytes, .. } = indices;
-    let framed = encode_frame(context, indices, dst);
+    let speed = indices.origin.speed;
     let packed = packed_len(indices.len(), bits).map_or(usize::MAX, |len| HEADER_BYTES + len);
-    let shortest = framed.unwrap_or(usize::MAX).min(packed);
-    let limit = shortest.saturating_sub(HEADER_BYTES + 1);
-    if let Some(len) = encode_bitshuffle(context, width, bytes, limit, dst)? {
-        return Ok(Some(len));
+    let contours = encode_contours(context, indices, dst).filter(|&len| len < packed);
+    let mut limit = contours.map_or(packed, |len| (len as f64 / worth_at(speed)) as usize);
+    limit = limit.saturating_sub(HEADER_BYTES + 1);
+    let mut best = encode_bitshuffle(context, width, bytes, limit, dst)?;
+    if speed != Speed::Balanced {
+        limit = best.map_or(limit, |len| len - HEADER_BYTES - 1);
+        let framed = frame_of(context, indices, limit, dst);
+        best = framed.or(best);
     }
-    let framed = framed.filter(|&len| len < packed);
-    Ok(framed.or_else(|| encode_bits(width, bits, bytes, dst)))
+    if best.is_some() {
+        return Ok(best);
+    }
+    Ok(contours.or_else(|| encode_bits(width, bits, bytes, dst)))
+}
+
+/// The back end of regions, where its frame is no longer than `limit`.
+fn frame_of(
+    context: &mut Context,
+    indices: &Indices,
+    limit: usize,
+    dst: &mut [u8],
+) -> Option<usize> {
+    let mut memory = std::mem::take(&mut context.stream);
+    grow(&mut memory, dst.len());
+    let room = dst.len().min(limit.saturating_add(HEADER_BYTES));
+    let len = encode_frame(context, indices, &mut memory[..room]);
+    if let Some(len) = len {
+        dst[..len].copy_from_slice(&memory[..len]);
+    }
+    context.stream = memory;
+    len
 }
 
 /// The back end of regions, where the frame fits.
@@ -252,6 +306,14 @@ fn encode_frame(context: &mut Context, indices: &Indices, dst: &mut [u8]) -> Opt
     let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
     let len = indices_regions::encode(context, indices, room)?;
     *header = [REGIONS, indices.width as u8];
+    Some(HEADER_BYTES + len)
+}
+
+/// The back end of contours, where they fit.
+fn encode_contours(context: &mut Context, indices: &Indices, dst: &mut [u8]) -> Option<usize> {
+    let (header, room) = dst.split_first_chunk_mut::<HEADER_BYTES>()?;
+    let len = indices_contours::encode(context, indices, room)?;
+    *header = [CONTOURS, indices.width as u8];
     Some(HEADER_BYTES + len)
 }
 
@@ -263,77 +325,6 @@ fn encode_bits(width: usize, bits: u32, indices: &[u8], dst: &mut [u8]) -> Optio
     *header = [BITS, bits as u8];
     pack(width, indices, bits, planes);
     Some(HEADER_BYTES + len)
-}
-
-/// A back end without a model of pixels, with the length from which on bits are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Choice {
-    Bits,
-    Bitshuffle(usize),
-    Literals(usize),
-}
-
-/// A back end with a model of pixels.
-#[derive(Debug, Clone, Copy)]
-enum Model {
-    Counts(counts_indices::Plan),
-    Predicted,
-}
-
-/// Fewer indices are not worth a code of their own.
-const FEWEST_LITERALS: usize = 4096;
-
-/// The best of the back ends without a model of pixels, and about how many bits it takes for an index.
-fn choose(
-    context: &mut Context,
-    width: usize,
-    bits: u32,
-    indices: &[u8],
-    packed: &[u8],
-) -> Result<(Choice, f64), Error> {
-    let limit = packed.len() - packed.len() / 7;
-    let shrinkage = shrinkage(context, bits, packed)?;
-    let bits = f64::from(bits);
-    let shuffled = bits * shrinkage;
-    let coded = if indices.len() < FEWEST_LITERALS * width {
-        bits
-    } else {
-        let mut memory = std::mem::take(&mut context.stream);
-        grow(&mut memory, SAMPLE);
-        let coded = literals::estimated_bits(width, sample(indices, width, &mut memory));
-        context.stream = memory;
-        coded
-    };
-    Ok(if shuffled < 0.86 * bits && shuffled < 0.95 * coded {
-        (Choice::Bitshuffle(limit), shuffled)
-    } else if coded < 0.78 * bits {
-        (Choice::Literals(limit), coded)
-    } else {
-        (Choice::Bits, bits)
-    })
-}
-
-/// The back end with a model of pixels, where one is enough better than `plain` bits for an index.
-fn choose_model(
-    context: &mut Context,
-    indices: &Indices,
-    plain: f64,
-) -> Result<Option<Model>, Error> {
-    let counted = counts_indices::worth(context, indices, plain);
-    let model = counted.map(|(plan, _)| Model::Counts(plan));
-    if counted.is_some_and(|(plan, _)| plan.is_plain) {
-        return Ok(model);
-    }
-    let rivals = Rivals {
-        plain,
-        counts: counted.map(|(_, bits)| bits),
-    };
-    let is_predicted = indices_predicted::worth(context, indices, rivals)?;
-    Ok(if is_predicted {
-        Some(Model::Predicted)
-    } else {
-        model
-    })
 }
 
 /// Where a model of pixels takes less than this part of what a sample says of bitshuffle, that is not tried.
@@ -364,43 +355,6 @@ fn encode_model(
         return Ok(shorter.or(written));
     }
     Ok(written)
-}
-
-/// Bytes of a piece of a [`sample`], about, and of a sample.
-const PIECE: usize = 4 << 10;
-const SAMPLE: usize = 8 * PIECE;
-
-/// At least two pieces of whole units, spread evenly, in the front of `room`, which holds [`SAMPLE`] bytes. A unit has half
-/// as many at most.
-fn sample<'a>(bytes: &[u8], unit: usize, room: &'a mut [u8]) -> &'a [u8] {
-    if bytes.len() <= SAMPLE {
-        room[..bytes.len()].copy_from_slice(bytes);
-        return &room[..bytes.len()];
-    }
-    let piece = unit * (PIECE / unit).max(1);
-    let pieces = SAMPLE / piece;
-    let last = (bytes.len() - piece) / unit;
-    let sample = &mut room[..pieces * piece];
-    for (at, room) in sample.chunks_exact_mut(piece).enumerate() {
-        // In the middles of equal parts: where images begin and end, there is less in them.
-        let start = last * (2 * at + 1) / (2 * pieces) * unit;
-        room.copy_from_slice(&bytes[start..][..piece]);
-    }
-    sample
-}
-
-/// The length that zstd makes of a sample of packed planes, as a fraction. The sample has as much of every plane: the
-/// high ones shrink more than the low ones.
-fn shrinkage(context: &mut Context, bits: u32, packed: &[u8]) -> Result<f64, Error> {
-    let mut memory = std::mem::take(&mut context.stream);
-    grow(&mut memory, SAMPLE + zstd::bound(SAMPLE));
-    let (room, compressed) = memory.split_at_mut(SAMPLE);
-    let block = (packed_len(BLOCK, bits).unwrap_or(0)).max(1);
-    let sample = sample(packed, block, room);
-    let len = context.zstd.compress(sample, compressed, 1);
-    let sample_len = sample.len().max(1);
-    context.stream = memory;
-    Ok(len? as f64 / sample_len as f64)
 }
 
 /// The back end of Huffman codes, where they are no longer than `limit` and fit.
@@ -532,7 +486,11 @@ pub(crate) fn decode_narrow(
             context.narrow = indices;
             decoded.map_err(|error| error.at(HEADER_BYTES))
         }
-        LITERALS | PREDICTED | COUNTS | REGIONS => {
+        CONTOURS if usize::from(parameter) == width => {
+            let decoded = indices_contours::decode(context, width, elements, packed, consume);
+            decoded.map_err(|error| error.at(HEADER_BYTES))
+        }
+        LITERALS | PREDICTED | COUNTS | REGIONS | CONTOURS => {
             Err(damaged("indices of another width", payload))
         }
         _ => Err(damaged("unknown back end of indices", payload)),
@@ -612,11 +570,11 @@ mod tests {
     }
 
     #[test]
-    fn long_runs_go_to_bitshuffle_and_even_ones_to_bits() {
+    fn long_runs_go_to_contours_and_even_ones_to_bits() {
         let runs: Vec<u32> = (0..200_000).map(|i| i / 20_000 % 2).collect();
         let packed = round_trip(&runs, 1);
         assert!(
-            packed[0] == BITSHUFFLE && packed.len() < 500,
+            packed[0] == CONTOURS && packed.len() < 100,
             "{}",
             packed.len()
         );

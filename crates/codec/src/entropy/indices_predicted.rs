@@ -63,20 +63,20 @@ const MOST_CODES: usize = 8;
 /// Indices given away at once.
 const BLOCK: usize = super::bits::BLOCK;
 
-/// Whether residuals are enough better than another back end.
+/// About how many bits an index takes, where residuals are enough better than another back end.
 pub(super) fn worth(
     context: &mut Context,
     indices: &Indices,
     rivals: Rivals,
-) -> Result<bool, Error> {
+) -> Result<Option<f64>, Error> {
     let &Indices { width, origin, .. } = indices;
     let count = indices.len();
     let Some((worth, saving)) = worth_at(origin.speed) else {
-        return Ok(false);
+        return Ok(None);
     };
     let other = rivals.plain;
     if count < FEWEST || other <= saving {
-        return Ok(false);
+        return Ok(None);
     }
     let mut sample = std::mem::take(&mut context.sample);
     let layout = indices.layout();
@@ -106,7 +106,8 @@ pub(super) fn worth(
     context.predicted_numbers = numbers;
     context.sample = sample;
     let is_worth = bits < (worth * other).min(other - saving);
-    Ok(is_worth && rivals.counts.is_none_or(|counts| bits < counts))
+    let is_worth = is_worth && rivals.counts.is_none_or(|counts| bits < counts);
+    Ok(is_worth.then_some(bits))
 }
 
 /// Bits for a number that a prediction might take; of each piece apart, because frames differ.

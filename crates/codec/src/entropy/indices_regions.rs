@@ -13,8 +13,12 @@ use crate::{Context, Error};
 
 /// There is a region where so many indices are like the one to the left or the one above, for each that is like neither.
 const LIKE_NEIGHBOURS: usize = 100;
+/// There may be one from so many on.
+const SOME_LIKE_NEIGHBOURS: usize = 10;
 /// Rows that are looked at; the first and every other one have the next row below them.
 const MOST_ROWS: usize = 64;
+/// Columns of a single row, at least: of fewer, little is to be saved.
+const LEAST_COLUMNS: usize = 1024;
 /// Columns that are looked at in a row, at most.
 const MOST_COLUMNS: usize = 4096;
 
@@ -28,14 +32,49 @@ fn levels(speed: Speed) -> &'static [i32] {
     }
 }
 
+/// Whether indices lie in regions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Regions {
+    None,
+    /// With this part of the indices like no neighbour.
+    Perhaps(f64),
+    Certain,
+}
+
+/// Bits that a value takes that lies anywhere, about, besides its place.
+const VALUE_BITS: f64 = 4.0;
+
+impl Regions {
+    /// Whether contours may take less than `other` bits for an index: they do not where what is like no neighbour lies
+    /// anywhere and takes no more than that. Not where speed is asked for.
+    pub(super) fn may_be_worth(self, other: f64, speed: Speed) -> bool {
+        match self {
+            Self::Perhaps(part) => {
+                let bits = part * ((1.0 / part).log2() + VALUE_BITS);
+                speed != Speed::Fast && other > bits
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Whether indices lie in regions, going by pairs of rows.
-pub(super) fn has_regions(indices: &Indices) -> bool {
+pub(super) fn regions_of(indices: &Indices) -> Regions {
     let &Indices { bytes, width, .. } = indices;
     let columns = indices.origin.shape.last().map_or(1, |&columns| columns);
     let pair = 2 * columns * width;
     let pairs = bytes.len().checked_div(pair).unwrap_or(0);
+    if pairs == 0 && columns == indices.len() && columns >= LEAST_COLUMNS {
+        // A single row is its own row above: only what is to the left counts.
+        let novel = match width {
+            1 => steps_of::<1>(bytes),
+            2 => steps_of::<2>(bytes),
+            _ => steps_of::<4>(bytes),
+        };
+        return like(novel, columns - 1);
+    }
     if pairs == 0 || columns < 2 {
-        return false;
+        return Regions::None;
     }
     let step = pairs.div_ceil(MOST_ROWS / 2);
     let looked_at = columns.min(MOST_COLUMNS);
@@ -50,7 +89,23 @@ pub(super) fn has_regions(indices: &Indices) -> bool {
         };
         seen += looked_at - 1;
     }
-    novel * LIKE_NEIGHBOURS < seen
+    like(novel, seen)
+}
+
+fn like(novel: usize, seen: usize) -> Regions {
+    if novel * LIKE_NEIGHBOURS < seen {
+        Regions::Certain
+    } else if novel * SOME_LIKE_NEIGHBOURS < seen {
+        Regions::Perhaps(novel as f64 / seen as f64)
+    } else {
+        Regions::None
+    }
+}
+
+/// Indices of a row that are not like the one to the left.
+fn steps_of<const WIDTH: usize>(row: &[u8]) -> usize {
+    let row = row.as_chunks::<WIDTH>().0;
+    row.windows(2).filter(|pair| pair[0] != pair[1]).count()
 }
 
 /// Indices of a row that are neither like the one to the left nor like the one above.
@@ -150,7 +205,7 @@ mod tests {
                     len.unwrap().unwrap()
                 };
                 let shuffled = encode(Backend::Bitshuffle);
-                let len = encode(Backend::Auto);
+                let len = encode(Backend::Regions);
                 assert!(dst[0] == 5 && len < shuffled, "{max}: {len}, {shuffled}");
                 let mut back: Vec<u8> = Vec::new();
                 let consume = |block: &[u8]| {
@@ -197,6 +252,6 @@ mod tests {
             max: 1,
             origin: origin(Speed::Balanced),
         };
-        assert!(!has_regions(&all));
+        assert_ne!(regions_of(&all), Regions::Certain);
     }
 }

@@ -1,9 +1,13 @@
 //! Entropy coders and general compressors behind safe calls on slices.
 
 pub(crate) mod bernoulli;
+mod binary;
 pub(crate) mod bit_stream;
 pub(crate) mod bits;
+pub(crate) mod contours;
 pub(crate) mod indices;
+mod indices_choice;
+mod indices_contours;
 mod indices_predicted;
 mod indices_regions;
 pub(crate) mod literals;
@@ -25,5 +29,6 @@ mod predict_special;
 mod predict_walk;
 pub(crate) mod rans;
 pub(crate) mod rans_tables;
+mod rans_tables_coarse;
 pub(crate) mod zstd;
 pub(crate) mod zstd_frame;

@@ -11,8 +11,8 @@ pub(super) const SYMBOLS: usize = DIRECT as usize + 32;
 pub(super) const MAX_CONTEXTS: usize = 24;
 /// A bin with fewer numbers joins its neighbour unseen.
 const FEWEST_NUMBERS: u32 = 48;
-/// Bits that a symbol takes in a table.
-const SYMBOL_BITS: f64 = 12.0;
+/// Bits that a symbol takes in a table, about.
+const SYMBOL_BITS: f64 = 6.0;
 
 pub(super) type Histogram = [u32; SYMBOLS];
 

@@ -13,14 +13,14 @@ use super::predict_lines::{Extent, Lines};
 use super::predict_model::Model;
 use super::predict_walk::Predictor;
 use super::rans::{Encoder, lanes_for};
-use super::rans_tables::{normalise, write_table, written_bytes};
+use super::rans_tables::{write_table_of, written_bytes};
 use super::zstd::Zstd;
 use crate::Error;
 use crate::kernels::levels::Level;
 use crate::kernels::predict::{self as kernels, BINS, DIRECT};
 
 /// Numbers that pay for a context.
-const NUMBERS_PER_CONTEXT: usize = 2048;
+const NUMBERS_PER_CONTEXT: usize = 1024;
 /// Bytes of a payload besides model, contexts and streams: extents, lengths and the states of rANS.
 const FIXED_BYTES: usize = 8 + 1 + 4 + 1 + 128;
 
@@ -97,7 +97,7 @@ fn prepare(
     numbers.resize(extent.count(), last);
     memory.specials.mark(numbers);
     let model = predict_learn::learn(
-        numbers,
+        (numbers, memory.specials.kinds(numbers.len())),
         extent,
         choice,
         &mut memory.learner,
@@ -322,8 +322,7 @@ fn write_head(
     head.extend(found.iter().map(|context| context.first));
     memory.encode_tables.clear();
     for context in found {
-        let frequencies = normalise(&context.histogram);
-        write_table(&frequencies, DIRECT as usize, head);
+        let frequencies = write_table_of(&context.histogram, DIRECT as usize, head);
         memory.encode_tables.push(&frequencies);
     }
     memory.encode_tables.push(&SPECIAL_FREQUENCIES);

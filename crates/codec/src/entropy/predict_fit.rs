@@ -8,6 +8,11 @@ use crate::kernels::predict_fit::{WIDTH, accumulate, products};
 
 /// Relative ridge: keeps features that say the same apart.
 const RIDGE: f64 = 1e-6;
+/// Samples are far off where the mean square of residuals is so many times the median; of a normal distribution it is 2.2
+/// times as large.
+const HEAVY_TAIL: f32 = 5.0;
+/// Squares up to so many times the median are near.
+const NEAR: f32 = 4.0;
 
 /// Samples of up to `WIDTH − 2` features.
 #[derive(Default)]
@@ -15,6 +20,9 @@ pub(crate) struct Samples {
     /// Per sample: features, 1, target, zeros.
     rows: Vec<[f32; WIDTH]>,
     scales: Vec<f32>,
+    /// Scratch.
+    squares: Vec<f32>,
+    ordered: Vec<f32>,
 }
 
 impl Samples {
@@ -49,14 +57,46 @@ impl Samples {
             let scale = sum / count.max(1) as f32 + least;
             self.scales.push(1.0 / (scale * scale));
         }
+        self.weights_by(&self.scales, count)
+    }
+
+    /// Weights nearer to most samples than those found before, where some samples are far off: these count by the inverse
+    /// square of their residuals. `None` where there are none.
+    pub(crate) fn refit(&mut self, count: usize, weights: &[f64; WIDTH]) -> Option<[f64; WIDTH]> {
+        let mut squares = std::mem::take(&mut self.squares);
+        self.residuals(count, weights, &mut squares);
+        for (residual, scale) in squares.iter_mut().zip(&self.scales) {
+            *residual = residual.powi(2) * scale;
+        }
+        let near = NEAR * self.median_of(&squares);
+        let mean = squares.iter().sum::<f32>() / squares.len().max(1) as f32;
+        let is_heavy = near > 0.0 && NEAR * mean >= HEAVY_TAIL * near;
+        // What samples count for takes the place of their squares.
+        for (square, scale) in squares.iter_mut().zip(&self.scales) {
+            *square = scale / (*square / near).max(1.0);
+        }
+        let weights = is_heavy.then(|| self.weights_by(&squares, count));
+        self.squares = squares;
+        weights
+    }
+
+    fn median_of(&mut self, values: &[f32]) -> f32 {
+        self.ordered.clear();
+        self.ordered.extend(values);
+        let middle = values.len() / 2;
+        if values.is_empty() {
+            return 0.0;
+        }
+        *self
+            .ordered
+            .select_nth_unstable_by(middle, f32::total_cmp)
+            .1
+    }
+
+    /// The weights where samples count for so much.
+    fn weights_by(&self, scales: &[f32], count: usize) -> [f64; WIDTH] {
         let mut products = [[0.0; WIDTH]; WIDTH];
-        accumulate(
-            Level::best(),
-            &self.rows,
-            &self.scales,
-            count + 2,
-            &mut products,
-        );
+        accumulate(Level::best(), &self.rows, scales, count + 2, &mut products);
         solve(&mut products, count + 1)
     }
 

@@ -85,6 +85,8 @@ const WORTH_OF_CONTEXTS: f64 = 0.01;
 /// Samples per weight set.
 const MOST_SAMPLES: usize = 4_000;
 const FEWEST_SAMPLES: usize = 800;
+/// Numbers that are drawn for a sample, at most: special ones are none.
+const MOST_DRAWN: usize = 4;
 /// A sample for so many numbers.
 const NUMBERS_PER_SAMPLE: usize = 128;
 /// Samples in a run, and columns between them: what they need from memory is near.
@@ -147,15 +149,19 @@ struct Drawn {
     near: [f32; MAX_TAPS],
 }
 
-/// The model for `numbers`, of which there are as many as `extent` says.
+/// The model for `numbers`, of which there are as many as `extent` says; those with a kind are special and not coded.
 pub(super) fn learn(
-    numbers: &[i32],
+    (numbers, kinds): (&[i32], Option<&[u8]>),
     extent: &Extent,
     choice: Choice,
     memory: &mut Memory,
     histories: &mut Histories,
 ) -> Model {
-    let learner = Learner { numbers, extent };
+    let learner = Learner {
+        numbers,
+        kinds,
+        extent,
+    };
     let orders = [Order::Flat, Order::Rows, Order::Diagonals];
     let is_considered = |order: &Order| choice.allows(*order, extent) && learner.suits(*order);
     let widest = orders.into_iter().rfind(is_considered);
@@ -292,6 +298,7 @@ fn integer_weights(order: Order, later: bool, fit: &Fit, shift: u32) -> Option<W
 
 struct Learner<'a> {
     numbers: &'a [i32],
+    kinds: Option<&'a [u8]>,
     extent: &'a Extent,
 }
 
@@ -313,7 +320,8 @@ impl Learner<'_> {
         let mut random = 0x9E37_79B9_7F4A_7C15u64;
         let mut near = [0; MAX_TAPS];
         drawn.clear();
-        for _ in 0..wanted / RUN {
+        let mut tried = 0;
+        while tried < MOST_DRAWN * wanted && drawn.len() + RUN <= wanted {
             random = random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
             let draw = |end: usize, shift: u32| {
                 let bits = (random >> shift) & 0x1f_ffff;
@@ -323,8 +331,15 @@ impl Learner<'_> {
             let (y, start) = (draw(rows, 22), draw(columns, 1));
             for step in 0..RUN {
                 let x = (start + RUN_STEP * step) % columns;
+                let pixel = (frame * rows + y) * columns + x;
+                tried += 1;
+                let is_special = self.kinds.is_some_and(|kinds| kinds[pixel] > 0);
+                // The last ones are taken as they are, so that there are some.
+                if is_special && tried <= (MOST_DRAWN - 1) * wanted {
+                    continue;
+                }
                 self.neighbours(taps, frame, (y, x), &mut near);
-                let own = self.numbers[(frame * rows + y) * columns + x];
+                let own = self.numbers[pixel];
                 let difference = |x: i32| x.wrapping_sub(near[0]) as f32;
                 drawn.push(Drawn {
                     own: own as f32,
@@ -368,6 +383,13 @@ impl Learner<'_> {
             samples.fit(count, 0.5 * typical + 0.5)
         };
         samples.residuals(count, &weights, &mut memory.residuals);
+        let magnitudes = memory.residuals.iter().map(|residual| residual.abs());
+        let typical = median(magnitudes, &mut memory.magnitudes);
+        let is_refined = order != Order::Flat && typical >= LEAST_TYPICAL;
+        let weights = match is_refined {
+            true => refined(samples, count, weights, &mut memory.residuals),
+            false => weights,
+        };
         let residuals = memory.residuals.iter();
         Fit {
             weights,
@@ -562,6 +584,39 @@ fn fit_spreads(integers: &mut Weights, count: usize, samples: &mut Samples) {
         *integer = whole(weight);
     }
     integers.spread_bias = (weights[count] * SPREAD_ONE).round() as i32;
+}
+
+/// How often weights are looked for that are nearer to most samples, and the part of the bits that they have to save: they
+/// are fitted to fewer samples.
+const REFITS: usize = 3;
+const REFIT_WORTH: f64 = 0.02;
+/// Where typical residuals are below, the median says less than the mean, because most counts are 0.
+const LEAST_TYPICAL: f32 = 3.0;
+
+/// The weights with which residuals take the fewest bits, and those residuals: the weights of least squares, whose
+/// residuals are given, or those that samples far off have less to say about.
+fn refined(
+    samples: &mut Samples,
+    count: usize,
+    least_squares: [f64; WIDTH],
+    residuals: &mut Vec<f32>,
+) -> [f64; WIDTH] {
+    let bits = bits_of(residuals.iter().copied());
+    let mut best = (least_squares, (1.0 - REFIT_WORTH) * bits);
+    let mut weights = least_squares;
+    for _ in 0..REFITS {
+        let Some(nearer) = samples.refit(count, &weights) else {
+            break;
+        };
+        weights = nearer;
+        samples.residuals(count, &weights, residuals);
+        let bits = bits_of(residuals.iter().copied());
+        if bits < best.1 {
+            best = (weights, bits);
+        }
+    }
+    samples.residuals(count, &best.0, residuals);
+    best.0
 }
 
 /// About the bits of residuals: the sum of the logarithms of twice their magnitudes and 1.

@@ -23,6 +23,38 @@ pub(super) const MOST: usize = 4;
 const LEAST_PART: f64 = 2e-4;
 const SAMPLED: usize = 1 << 14;
 
+/// A number that pixels of a region have is special where so large a part of a sample has it, and where its pixels save more
+/// than their places cost: they have no low bits, and others have as many as
+/// their median difference has octaves above `LOW_BITS_CONTRAST`. A pixel that is the first of a run takes about so many bits.
+const REGION_PART: f64 = 0.02;
+const EDGE_BITS: f64 = 16.0;
+const LOW_BITS_CONTRAST: f64 = 10.0;
+/// The least median difference of others.
+const REGION_CONTRAST: u32 = 16;
+
+/// Whether pixels of one number make up regions beside pixels whose residuals have low bits, which those would have too.
+fn is_region((numbers, step): (&[i32], usize), number: i32, differences: &mut Vec<u32>) -> bool {
+    let (mut have, mut runs) = (0, 0);
+    differences.clear();
+    for at in (step..numbers.len()).step_by(step) {
+        let (left, own) = (numbers[at - 1], numbers[at]);
+        if own == number {
+            have += 1;
+            runs += usize::from(left == number);
+        } else if left != number {
+            differences.push(own.abs_diff(left));
+        }
+    }
+    let middle = differences.len() / 2;
+    if have == 0 || differences.is_empty() {
+        return false;
+    }
+    let contrast = *differences.select_nth_unstable(middle).1;
+    let low_bits = (f64::from(contrast) / LOW_BITS_CONTRAST).log2();
+    let place_bits = EDGE_BITS * (have - runs) as f64 / have as f64;
+    contrast >= REGION_CONTRAST && low_bits > place_bits
+}
+
 /// Which pixels are special: 0 for those that are not, 1 and more for the listed numbers.
 #[derive(Default)]
 pub(crate) struct Specials {
@@ -31,6 +63,7 @@ pub(crate) struct Specials {
     maps: Vec<u8>,
     compressed: Vec<u8>,
     sample: Vec<i32>,
+    differences: Vec<u32>,
 }
 
 /// The ends of the range of a sample.
@@ -98,6 +131,12 @@ impl Specials {
                 ends.high
             } else if ends.below >= least && is_far(second - low, high - second) {
                 ends.low
+            } else if let Some((end, _)) = [(ends.low, ends.below), (ends.high, ends.above)]
+                .into_iter()
+                .filter(|&(_, count)| count as f64 > REGION_PART * sample.len() as f64)
+                .find(|&(end, _)| is_region((numbers, step), end, &mut self.differences))
+            {
+                end
             } else {
                 break;
             };

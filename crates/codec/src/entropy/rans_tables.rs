@@ -8,10 +8,11 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 1 | the largest direct symbol of frequency above 0 (0 if there is none); 255: the table has one symbol, the next byte, and ends there |
+//! | 1 | the largest direct symbol of frequency above 0 (0 if there is none); 255: the table has one symbol, the next byte, and ends there; 254: the frequencies of all symbols follow in few bits, see `entropy/rans_tables_coarse.rs`, and no other field |
 //! | 1 or more | LEB128 number: bit i set if special symbol `direct` + i has a frequency above 0 |
 //! | | frequencies of the direct symbols up to the largest and of the specials named, 12 bits each from the lowest bit on, padded with zeros to a whole byte |
 
+use super::rans_tables_coarse as coarse;
 use crate::Error;
 use crate::kernels::rans::{DecodeEntries, EncodeEntries, FEW_CONTEXTS, NEARLY_CERTAIN};
 
@@ -27,6 +28,8 @@ const MAX_CONTEXTS: usize = 256;
 const CACHED_CONTEXTS: usize = 32;
 /// First byte of a written table that has one symbol.
 const SINGLE: u8 = 0xff;
+/// First byte of a written table with coarse frequencies.
+const COARSE: u8 = 0xfe;
 static NO_FIRSTS: [u16; FEW_CONTEXTS] = [0; FEW_CONTEXTS];
 
 /// Frequencies of a histogram, a whole number of `TOTAL`ths each, at least one where the histogram is not zero.
@@ -69,6 +72,27 @@ fn first_largest<T: Ord + Copy>(values: &[T]) -> usize {
     largest
 }
 
+/// Appends a table for a histogram, coarse where that saves more bytes than it loses; returns the frequencies. The first
+/// `direct` symbols are the direct ones.
+pub(crate) fn write_table_of(histogram: &[u32], direct: usize, bytes: &mut Vec<u8>) -> Vec<u16> {
+    let exact = normalise(histogram);
+    let start = bytes.len();
+    write_table(&exact, direct, bytes);
+    if bytes[start] == SINGLE || direct > usize::from(COARSE) {
+        return exact;
+    }
+    let exact_bits = 8.0 * (bytes.len() - start - 1) as f64;
+    match coarse::of(histogram, &exact) {
+        Some(found) if found.bits < exact_bits => {
+            bytes.truncate(start);
+            bytes.push(COARSE);
+            coarse::write(&exact, found.kept, bytes);
+            found.frequencies
+        }
+        _ => exact,
+    }
+}
+
 /// Appends a table whose first `direct` symbols, at most 255, are the direct ones.
 pub(crate) fn write_table(frequencies: &[u16], direct: usize, bytes: &mut Vec<u8>) {
     let present = |symbols: &[u16]| symbols.iter().rposition(|&f| f > 0);
@@ -104,12 +128,15 @@ pub(crate) fn write_table(frequencies: &[u16], direct: usize, bytes: &mut Vec<u8
     }
 }
 
-/// About how many bytes [`write_table`] takes for the frequencies of a histogram.
+/// About the bits of a coarse frequency.
+const COARSE_BITS: usize = 6;
+
+/// About how many bytes [`write_table_of`] takes for a histogram.
 pub(crate) fn written_bytes(histogram: &[u32], direct: usize) -> usize {
     let (direct, special) = histogram.split_at(direct.min(histogram.len()));
     let last = direct.iter().rposition(|&count| count > 0).unwrap_or(0);
     let special = special.iter().filter(|&&count| count > 0).count();
-    4 + (last + 1 + special) * PRECISION_BITS as usize / 8
+    4 + (last + 1 + special) * COARSE_BITS / 8
 }
 
 /// Reads a table at `at` of `bytes`, which moves behind it, into `frequencies`, as long as the alphabet. The sum is not
@@ -144,6 +171,11 @@ pub(crate) fn read_table(
         *frequencies
             .get_mut(symbol)
             .ok_or(damaged("a symbol beyond its alphabet"))? = TOTAL as u16;
+        return Ok(());
+    }
+    if last == COARSE && direct <= usize::from(COARSE) {
+        let len = coarse::read(&bytes[*at..], frequencies);
+        *at += len.ok_or(damaged("coarse frequencies are not valid"))?;
         return Ok(());
     }
     let last = usize::from(last);
@@ -382,6 +414,25 @@ mod tests {
                         assert!(matches!(cut, Err(Error::Truncated { .. })), "{len}");
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn tables_of_few_symbols_are_coarse_and_of_many_exact() {
+        for (scale, is_coarse) in [(1, true), (100, true), (1_000_000, false)] {
+            let histogram: Vec<u32> = (1..60).map(|i| 700 * scale / (i * i) + 1).collect();
+            let mut bytes = Vec::new();
+            let frequencies = write_table_of(&histogram, 40, &mut bytes);
+            assert_eq!(bytes[0] == COARSE, is_coarse, "{scale}");
+            assert!(bytes.len() <= written_bytes(&histogram, 40) * 2);
+            let mut back = vec![0; frequencies.len()];
+            let mut at = 0;
+            read_table(&bytes, &mut at, 40, &mut back).unwrap();
+            assert_eq!((at, back), (bytes.len(), frequencies));
+            for len in 0..bytes.len() {
+                let mut back = vec![0; histogram.len()];
+                assert!(read_table(&bytes[..len], &mut 0, 40, &mut back).is_err());
             }
         }
     }
