@@ -277,9 +277,9 @@ fn a_chunk_of_one_frame_has_no_earlier_frames() {
 
 #[test]
 fn long_streams_have_64_lanes_and_truncated_ones_are_errors() {
-    let layout = layout(ElementClass::Unsigned, 2, ByteOrder::Little, &[1, 400, 401]);
+    let layout = layout(ElementClass::Unsigned, 2, ByteOrder::Little, &[1, 600, 401]);
     let mut random = Random(64);
-    let values: Vec<i64> = (0..400 * 401).map(|_| random.below(120) as i64).collect();
+    let values: Vec<i64> = (0..600 * 401).map(|_| random.below(120) as i64).collect();
     let bytes = stored(&values, &layout);
     // Before the number of lanes: the model, the flag of NaN, what models have in front, the bits of a frequency.
     for (spec, at) in [
