@@ -19,14 +19,14 @@ const ELEMENTS: usize = SHAPE[0] * SHAPE[1] * SHAPE[2];
 /// Decoding a frame allocates the shape in its header, as often as the header is read. Encoding `quantise` takes samples
 /// of a fixed number of elements; `noise` lists the values that are masks, and measures the loss in memory of its own; `dictionary` clears a table of 2¹⁶ entries;
 /// `counts` counts ones by level, and writes or reads its header; where indices may go there, it looks at a sample of 2¹⁵
-/// of them.
+/// of them. Where they go to residuals, each frequency table is made in memory of its own.
 /// `sigma-clip` estimates the background of each frame anew, in memory of its own.
 const CEILINGS: &[(&str, &str, usize, usize)] = &[
     ("bitshuffle", "bitshuffle", 0, 0),
     ("bitshuffle", "bitshuffle:compressor=zstd", 0, 0),
     ("bitshuffle", "bitshuffle:compressor=none", 0, 0),
     ("etalon", "quantise:abs=2", 80 << 10, 1 << 10),
-    ("etalon", "quantise:levels=64", 104 << 10, 1 << 10),
+    ("etalon", "quantise:levels=64", 120 << 10, 1 << 10),
     ("etalon", "noise:sigma=1", 80 << 10, 3 << 10),
     ("etalon", "noise:sigma=1,mode=unbiased", 80 << 10, 3 << 10),
     ("etalon", "dictionary", 136 << 10, 4 << 10),
