@@ -14,7 +14,7 @@
 use super::counts_choice::Estimate;
 use super::predict_numbers::{Elements, number_of, to_numbers};
 use crate::entropy::predict::{self, Memory};
-use crate::entropy::predict_learn::{Choice, Orders};
+use crate::entropy::predict_choice::{Choice, Orders};
 use crate::entropy::predict_lines::{Extent, Order};
 use crate::params::{self, MASK, SPEED, Speed, TEMPORAL};
 use crate::{Chunk, Codec, Context, Encoded, Error, Kind, Layout, Param, Spec, etalon_filter};

@@ -11,7 +11,7 @@
 use crate::codecs::counts_indices::sample_for;
 use crate::entropy::indices::{Indices, Origin, grow};
 use crate::entropy::predict::{self, Sink};
-use crate::entropy::predict_learn::{Choice, Orders};
+use crate::entropy::predict_choice::{Choice, Orders};
 use crate::entropy::predict_lines::Extent;
 use crate::params::Speed;
 use crate::{Context, Error};

@@ -5,10 +5,11 @@ use super::bits::{pack, packed_len};
 use super::indices::grow;
 use super::predict::{ContextOf, Memory, SPECIAL, SPECIAL_FREQUENCIES, leave_out, low_width};
 use super::predict_bits::write_line;
+use super::predict_choice::Choice;
 use super::predict_contexts::{
     ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, cost, find_contexts, join_all,
 };
-use super::predict_learn::{self, Choice};
+use super::predict_learn;
 use super::predict_lines::{Extent, Lines};
 use super::predict_model::Model;
 use super::predict_walk::Predictor;

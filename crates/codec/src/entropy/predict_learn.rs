@@ -1,9 +1,10 @@
 //! What the encoder learns from a chunk: what to look at, and the weights of a [`Model`].
 //!
 //! Weights of neighbours are fitted at pixels drawn from the whole chunk, the same ones for each kind of model; the kind
-//! with the smallest residuals is taken, and a simpler kind unless the other one gains [`WORTH`]. Weights of spreads are
+//! with the smallest residuals is taken, and a simpler kind unless the other one gains enough ([`Choice`]). Weights of spreads are
 //! then fitted on residuals of a few small parts of the chunk, over which the predictor walks as it will over the whole.
 
+use super::predict_choice::Choice;
 use super::predict_fit::Samples;
 use super::predict_lines::{Extent, FEWEST_COLUMNS, Order};
 use super::predict_model::{
@@ -13,75 +14,6 @@ use super::predict_walk::{Histories, Predictor};
 use crate::kernels::predict::SIDE_BITS;
 use crate::kernels::predict_fit::WIDTH;
 
-/// What may be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Choice {
-    pub(crate) orders: Orders,
-    /// Whether to look at earlier frames; `None` for where they help.
-    pub(crate) temporal: Option<bool>,
-}
-
-impl Choice {
-    /// How much better than a simpler model one of an order has to be.
-    fn worth(&self, order: Order) -> f64 {
-        match (order, self.orders) {
-            (Order::Diagonals, Orders::Any) => WORTH_OF_TIME,
-            _ => WORTH,
-        }
-    }
-
-    /// Which part of all bits contexts have to save: a decoder that needs none is a third faster.
-    pub(super) fn worth_of_contexts(&self) -> f64 {
-        match self.orders {
-            Orders::Smallest => 0.0,
-            _ => WORTH_OF_CONTEXTS,
-        }
-    }
-
-    /// The bits per number of a model, and what the time is worth that it takes.
-    fn priced(&self, (bits, fine_bits): (f64, f64), order: Order, temporal: bool) -> f64 {
-        match (self.orders, order, temporal) {
-            (Orders::Timely, Order::Diagonals, true) => fine_bits * (1.0 + PRICE_OF_BOTH) - 1.0,
-            (Orders::Timely, ..) => fine_bits - 1.0,
-            _ => bits,
-        }
-    }
-
-    fn allows(&self, order: Order, extent: &Extent) -> bool {
-        match self.orders {
-            Orders::Only(only) => only == order,
-            // Nothing is predicted by nothing, earlier frames least of all.
-            _ if order == Order::Flat => self.temporal != Some(true) || extent.frames == 1,
-            Orders::Quick => order != Order::Diagonals,
-            Orders::Any | Orders::Timely | Orders::Smallest => true,
-        }
-    }
-}
-
-/// Which pixels of the same frame may be looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Orders {
-    /// Whatever is smallest, but for little gain none that takes longer.
-    Any,
-    /// Whatever is small for its time.
-    Timely,
-    /// Whatever is smallest.
-    Smallest,
-    /// The same without pixels to the left, which take longer.
-    Quick,
-    /// Those of one order.
-    Only(Order),
-}
-
-/// Bits per number by which a model has to be better than a simpler one, as a fraction.
-const WORTH: f64 = 0.008;
-/// The same where the better one takes twice as long.
-const WORTH_OF_TIME: f64 = 0.025;
-/// The same, beside [`WORTH`], where pixels to the left and earlier frames are looked at, which takes four times as long as
-/// without either.
-const PRICE_OF_BOTH: f64 = 0.03;
-/// A fraction of all bits.
-const WORTH_OF_CONTEXTS: f64 = 0.01;
 /// Samples per weight set.
 const MOST_SAMPLES: usize = 4_000;
 const FEWEST_SAMPLES: usize = 800;
