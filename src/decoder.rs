@@ -50,6 +50,7 @@ impl Decoder {
         let Ok(bound) = (self.filter.bound)(&self.cd_values, self.chunk_bytes) else {
             return;
         };
+        self.context.prepare_literals();
         let mut encoding = Context::new();
         let (mut stored, mut back) = (vec![0; bound], vec![0; self.chunk_bytes]);
         // Small bytes are small numbers of any type; which it is, the settings know.

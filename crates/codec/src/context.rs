@@ -58,9 +58,9 @@ impl Context {
         Self::default()
     }
 
-    /// Makes the state for Huffman codes, which is otherwise made when indices first go to them.
+    /// Makes the state and memory for Huffman codes, which are otherwise made when indices first go to them.
     pub fn prepare_literals(&mut self) {
-        literals::prepare(&mut self.zstd);
+        literals::prepare(self);
     }
 
     /// A context with which a chunk whose values a lossy codec refuses is [`Error::Refused`], where

@@ -20,12 +20,16 @@ const LENGTH_BYTES: usize = 4;
 /// Bytes in an index, at most.
 const MAX_WIDTH: usize = 4;
 
-/// Makes the state that pieces are compressed with.
-pub(crate) fn prepare(zstd: &mut Zstd) {
-    let piece = vec![0; PIECE];
+/// Makes the state and the memory that pieces are compressed and decompressed with.
+pub(crate) fn prepare(context: &mut Context) {
+    let Context { zstd, block, .. } = context;
+    let planes = block.bytes(MAX_WIDTH * PIECE);
+    let (piece, others) = planes.split_at_mut(PIECE);
     let mut room = vec![0; PIECE];
-    // What it says of a piece of zeros is of no use.
-    let _ = zstd.compress_literals(&piece, &mut room);
+    // What comes out, and whether anything does, is of no use.
+    if let Some(len) = zstd.compress_literals(piece, &mut room) {
+        zstd.decompress(&room[..len], &mut others[..PIECE]);
+    }
 }
 
 /// Writes indices of `width` bytes to the front of `dst`; `None` where they do not fit.
