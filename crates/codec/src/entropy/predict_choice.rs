@@ -11,12 +11,14 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// How much better than a simpler model one of an order has to be.
-    pub(super) fn worth(&self, order: Order) -> f64 {
-        match (order, self.orders) {
+    /// The bits per number below which a model of an order has to be, to be better than a simpler one of `least`. What
+    /// takes longer has to save a part of the bits that there are: of masks, nearly all may go to a few edges.
+    pub(super) fn least_bits(&self, order: Order, least: f64) -> f64 {
+        let worth = match (order, self.orders) {
             (Order::Diagonals, Orders::Any) => WORTH_OF_TIME,
             _ => WORTH,
-        }
+        };
+        least - WORTH - worth * least
     }
 
     /// Which part of all bits contexts have to save: a decoder that needs none is a third faster.

@@ -106,9 +106,8 @@ pub(super) fn learn(
     for order in orders.into_iter().filter(is_considered) {
         let first = learner.fit((order, widest), false, memory);
         let is_alone = !has_later || order == Order::Flat;
-        let worth = choice.worth(order);
         let mut consider = |bits: f64, later: Option<Fit>| {
-            if best.is_none_or(|(least, _)| bits < least - worth * (1.0 + least)) {
+            if best.is_none_or(|(least, _)| bits < choice.least_bits(order, least)) {
                 let kind = Kind {
                     order,
                     first,
