@@ -287,6 +287,9 @@ mod tests {
         };
         let (mut predictions, mut bins) = (vec![0; len], vec![0xcc; len]);
         expect(level, &e, &mut predictions, &mut bins);
+        let mut alone = vec![0xcc; len];
+        expected_bins(level, &e, &predictions, &mut alone);
+        assert!(alone == bins, "bins alone, {level:?} {len} {count}");
         (predictions, bins)
     }
 
