@@ -14,12 +14,14 @@
 //!
 //! Numbers are remembered as cells of 32 bits, or of 16 bits without a center that all are near to.
 
+use super::predict_bounds::{self, Bounds};
 use super::predict_fit::Samples;
 use super::predict_lines::{Extent, Lines};
 use super::predict_model::{self, MAX_SPREADS, MAX_TAPS, Model, Source, base, spread_taps, taps};
 use crate::entropy::indices::grow;
 use crate::kernels::levels::Level;
 use crate::kernels::predict::{self as kernels, BLOCK, Left, padded};
+use crate::kernels::predict_bounds::{MOST_BOUNDS, Within, bound, set_flat_apart};
 use crate::kernels::predict_expect::{Cell, Expect, expect, expected_bins};
 
 /// Lines of the current frame that are remembered: three rows above and a column to the left are 13 diagonals back.
@@ -41,6 +43,8 @@ pub(crate) struct History<C> {
     /// Where the model has them: −1 for predictions that were rounded down, otherwise 0.
     sides: Vec<i32>,
     distances: Vec<C>,
+    /// Where the model has bounds: spreads of how far they are from each other.
+    ranges: Vec<C>,
     bins: Vec<u8>,
     /// The first line of the frame before: values, then spreads.
     first_line: Vec<C>,
@@ -91,6 +95,7 @@ impl<'a, C: Cell> Walker<'a, C> {
         grow(&mut history.predictions, line);
         grow(&mut history.sides, line);
         grow(&mut history.distances, line);
+        grow(&mut history.ranges, line);
         grow(&mut history.bins, line);
         grow(&mut history.first_line, 2 * pitch);
         if model.temporal {
@@ -231,6 +236,10 @@ impl<'a, C: Cell> Walker<'a, C> {
             slices[near.len() + 2] = &self.history.spread_means[at..];
         }
         let count = predict_model::spreads(self.model, self.set());
+        let sides = usize::from(self.model.sides);
+        if self.model.bounds != Bounds::None {
+            slices[count - 1 - sides] = &self.history.ranges;
+        }
         if self.model.sides {
             slices[count - 1] = &self.history.distances;
         }
@@ -244,8 +253,8 @@ impl<'a, C: Cell> Walker<'a, C> {
 
     /// Predicts a line and the spread of its residuals.
     pub(crate) fn predict(&mut self, line: usize) {
-        if self.model.sides {
-            return self.predict_with_sides(line);
+        if self.model.sides || self.model.bounds != Bounds::None {
+            return self.predict_in_steps(line);
         }
         let len = padded(self.lines.len(line));
         let mut predictions = std::mem::take(&mut self.history.predictions);
@@ -274,22 +283,27 @@ impl<'a, C: Cell> Walker<'a, C> {
         self.history.bins = bins;
     }
 
-    /// The same where the model has sides: sums keep fraction bits until these are known, and spreads come after.
-    fn predict_with_sides(&mut self, line: usize) {
+    /// The same where the model has sides or bounds: sums keep fraction bits until sides are known, and spreads come after.
+    fn predict_in_steps(&mut self, line: usize) {
         let len = padded(self.lines.len(line));
         let mut predictions = std::mem::take(&mut self.history.predictions);
         let mut sides = std::mem::take(&mut self.history.sides);
         let mut distances = std::mem::take(&mut self.history.distances);
+        let mut ranges = std::mem::take(&mut self.history.ranges);
         let mut bins = std::mem::take(&mut self.history.bins);
         let weights = &self.model.weights[self.set()];
         let neighbours = self.neighbours(line);
         let count = taps(self.model.order, self.later()).len();
+        let (fraction_bits, base) = match self.model.sides {
+            true => (kernels::SIDE_BITS, &self.history.zeros[..]),
+            false => (0, self.base(line)),
+        };
         let e = Expect {
             taps: &neighbours[..count],
             weights: &weights.taps[..count],
             bias: self.bias,
-            shift: self.model.shift - kernels::SIDE_BITS,
-            base: &self.history.zeros,
+            shift: self.model.shift - fraction_bits,
+            base,
             center: self.center,
             spreads: &[],
             spread_weights: &[],
@@ -297,15 +311,21 @@ impl<'a, C: Cell> Walker<'a, C> {
             root: self.root(),
         };
         expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
-        kernels::sides(
-            self.level,
-            self.base(line),
-            self.center,
-            &mut predictions[..len],
-            &mut sides[..len],
-            &mut distances[..len],
-        );
+        if self.model.bounds != Bounds::None {
+            self.bound(line, &mut predictions[..len], &mut ranges[..len]);
+        }
+        if self.model.sides {
+            kernels::sides(
+                self.level,
+                self.base(line),
+                self.center,
+                &mut predictions[..len],
+                &mut sides[..len],
+                &mut distances[..len],
+            );
+        }
         self.history.distances = distances;
+        self.history.ranges = ranges;
         if self.has_spreads {
             let (spreads, count) = self.spreads(line);
             let e = Expect {
@@ -321,10 +341,42 @@ impl<'a, C: Cell> Walker<'a, C> {
                 root: self.root(),
             };
             expected_bins(self.level, &e, &predictions[..len], &mut bins[..len]);
+            if self.model.bounds != Bounds::None {
+                set_flat_apart(self.level, &self.history.ranges[..len], &mut bins[..len]);
+            }
         }
         self.history.predictions = predictions;
         self.history.sides = sides;
         self.history.bins = bins;
+    }
+
+    /// Bounds the predictions of a line, or where there are sides the sums they are made of.
+    fn bound(&self, line: usize, predictions: &mut [i32], ranges: &mut [C]) {
+        let Model {
+            order,
+            bounds,
+            low_bits,
+            sides,
+            ..
+        } = *self.model;
+        let first = self.lines.first(line) as isize;
+        let mut near: [&[C]; MOST_BOUNDS] = [&[]; MOST_BOUNDS];
+        let taps = predict_bounds::taps(order, bounds, self.later());
+        for (slice, tap) in near.iter_mut().zip(taps) {
+            let offset = self.lines.neighbour(tap.above.into(), tap.left.into());
+            *slice = self.neighbour(tap.source, line as isize, first, offset);
+        }
+        let (base, fraction_bits) = match sides {
+            true => (self.base(line), kernels::SIDE_BITS),
+            false => (&self.history.zeros[..], 0),
+        };
+        let within = Within {
+            near: &near[..taps.len()],
+            base,
+            fraction_bits,
+            low_bits,
+        };
+        bound(self.level, &within, predictions, ranges);
     }
 
     /// Mirrors numbers of the line that was predicted last, or mirrors them back: what is likelier, one more or one less
@@ -501,6 +553,7 @@ impl<'a> Walker<'a, i16> {
         spreads(&history.spreads, &mut wide.spreads);
         spreads(&history.averages, &mut wide.averages);
         spreads(&history.distances, &mut wide.distances);
+        spreads(&history.ranges, &mut wide.ranges);
         spreads(&history.spread_means, &mut wide.spread_means);
         wide.fine_means.clear();
         let center_of_means = center << MEAN_BITS;

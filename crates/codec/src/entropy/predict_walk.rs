@@ -151,11 +151,12 @@ impl<'a> Predictor<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::predict_bounds::Bounds;
     use super::super::predict_lines::Order;
     use super::super::predict_model::{MAX_SPREADS, Weights, taps};
     use super::*;
 
-    fn model(order: Order, temporal: bool, sides: bool, limit: i32) -> Model {
+    fn model(order: Order, temporal: bool, (sides, bounds): (bool, Bounds), limit: i32) -> Model {
         let mut weights = [Weights::NONE; 2];
         for (set, weights) in weights.iter_mut().enumerate() {
             for i in 0..taps(order, set == 1).len() {
@@ -170,6 +171,7 @@ mod tests {
             order,
             temporal,
             sides,
+            bounds,
             low_bits: if sides { 0 } else { 2 },
             shift: 14,
             start: 1000,
@@ -221,13 +223,18 @@ mod tests {
     #[test]
     fn cells_of_16_bits_predict_what_those_of_32_bits_do_and_become_them() {
         let orders = [Order::Flat, Order::Rows, Order::Diagonals];
-        let sides = [false, true];
-        for (order, sides) in orders
+        let kinds = [
+            (false, Bounds::None),
+            (true, Bounds::None),
+            (false, Bounds::Frame),
+            (true, Bounds::Frames),
+        ];
+        for (order, kind) in orders
             .iter()
-            .flat_map(|&order| sides.map(|sides| (order, sides)))
+            .flat_map(|&order| kinds.map(|kind| (order, kind)))
         {
             for (temporal, limit) in [(false, i32::MAX), (true, i32::MAX), (true, 900)] {
-                let model = model(order, temporal, sides, limit);
+                let model = model(order, temporal, kind, limit);
                 let (predictions, bins) = walk(&model, None, true);
                 for center in [0, 24 << 10, 30_000] {
                     let narrow = walk(&model, Some(center), true);

@@ -29,6 +29,7 @@ pub(crate) mod palette;
 pub(crate) mod palette_avx512;
 pub(crate) mod pixels;
 pub(crate) mod predict;
+pub(crate) mod predict_bounds;
 pub(crate) mod predict_contexts;
 pub(crate) mod predict_expect;
 #[cfg(target_arch = "x86_64")]
