@@ -26,6 +26,7 @@ mod predict_learn;
 pub(crate) mod predict_lines;
 mod predict_lows;
 mod predict_model;
+mod predict_single;
 mod predict_special;
 mod predict_walk;
 pub(crate) mod rans;

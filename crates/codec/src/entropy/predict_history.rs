@@ -33,7 +33,11 @@ const MEAN_BITS: u32 = 4;
 /// Memory of a walker, kept from chunk to chunk.
 #[derive(Default)]
 pub(crate) struct History<C> {
-    values: Vec<C>,
+    pub(super) values: Vec<C>,
+    /// A line of residuals, of its numbers and of what is remembered of them, where there are no spreads.
+    pub(super) residuals: Vec<C>,
+    pub(super) numbers: Vec<C>,
+    pub(super) remembered: Vec<C>,
     spreads: Vec<C>,
     averages: Vec<C>,
     zeros: Vec<C>,
@@ -57,10 +61,10 @@ pub(crate) struct History<C> {
 pub(super) struct Walker<'a, C> {
     pub(crate) model: &'a Model,
     pub(crate) lines: Lines,
-    level: Level,
-    history: &'a mut History<C>,
+    pub(super) level: Level,
+    pub(super) history: &'a mut History<C>,
     /// What cells leave out of numbers.
-    center: i32,
+    pub(super) center: i32,
     pitch: usize,
     /// Where position 0 of each line in the ring is, or would be.
     starts: [isize; RING],
@@ -88,6 +92,9 @@ impl<'a, C: Cell> Walker<'a, C> {
         grow(&mut history.spreads, RING * pitch);
         grow(&mut history.averages, lines.positions() + BLOCK);
         grow(&mut history.zeros, line);
+        grow(&mut history.residuals, line);
+        grow(&mut history.numbers, line);
+        grow(&mut history.remembered, line);
         grow(&mut history.predictions, line);
         grow(&mut history.sides, line);
         grow(&mut history.distances, line);
@@ -188,7 +195,7 @@ impl<'a, C: Cell> Walker<'a, C> {
     }
 
     /// The neighbours of a line, in their order.
-    fn neighbours(&self, line: usize) -> [&[C]; MAX_TAPS] {
+    pub(super) fn neighbours(&self, line: usize) -> [&[C]; MAX_TAPS] {
         let mut slices: [&[C]; MAX_TAPS] = [&[]; MAX_TAPS];
         let first = self.lines.first(line) as isize;
         let taps = taps(self.model.order, self.later());
@@ -242,6 +249,28 @@ impl<'a, C: Cell> Walker<'a, C> {
         spread_taps(self.model.order).len() + 1
     }
 
+    /// What the predictions of a line are sums of, where its neighbours are these; no spreads.
+    pub(super) fn sums<'b>(
+        &'b self,
+        line: usize,
+        neighbours: &'b [&'b [C]; MAX_TAPS],
+    ) -> Expect<'b, C> {
+        let weights = &self.model.weights[self.set()];
+        let count = taps(self.model.order, self.later()).len();
+        Expect {
+            taps: &neighbours[..count],
+            weights: &weights.taps[..count],
+            bias: self.bias,
+            shift: self.model.shift,
+            base: self.base(line),
+            center: self.center,
+            spreads: &[],
+            spread_weights: &[],
+            spread_bias: weights.spread_bias,
+            root: self.root(),
+        }
+    }
+
     /// Predicts a line and the spread of its residuals.
     pub(crate) fn predict(&mut self, line: usize) {
         if self.model.sides {
@@ -252,22 +281,14 @@ impl<'a, C: Cell> Walker<'a, C> {
         let mut bins = std::mem::take(&mut self.history.bins);
         let weights = &self.model.weights[self.set()];
         let neighbours = self.neighbours(line);
-        let count = taps(self.model.order, self.later()).len();
         let (spreads, mut spread_count) = self.spreads(line);
         if !self.has_spreads {
             spread_count = 0;
         }
         let e = Expect {
-            taps: &neighbours[..count],
-            weights: &weights.taps[..count],
-            bias: self.bias,
-            shift: self.model.shift,
-            base: self.base(line),
-            center: self.center,
             spreads: &spreads[..spread_count],
             spread_weights: &weights.spreads[..spread_count],
-            spread_bias: weights.spread_bias,
-            root: self.root(),
+            ..self.sums(line, &neighbours)
         };
         expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
         self.history.predictions = predictions;
@@ -283,18 +304,10 @@ impl<'a, C: Cell> Walker<'a, C> {
         let mut bins = std::mem::take(&mut self.history.bins);
         let weights = &self.model.weights[self.set()];
         let neighbours = self.neighbours(line);
-        let count = taps(self.model.order, self.later()).len();
         let e = Expect {
-            taps: &neighbours[..count],
-            weights: &weights.taps[..count],
-            bias: self.bias,
             shift: self.model.shift - kernels::SIDE_BITS,
             base: &self.history.zeros,
-            center: self.center,
-            spreads: &[],
-            spread_weights: &[],
-            spread_bias: weights.spread_bias,
-            root: self.root(),
+            ..self.sums(line, &neighbours)
         };
         expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
         kernels::sides(
@@ -308,17 +321,11 @@ impl<'a, C: Cell> Walker<'a, C> {
         self.history.distances = distances;
         if self.has_spreads {
             let (spreads, count) = self.spreads(line);
+            let neighbours = self.neighbours(line);
             let e = Expect {
-                taps: &[],
-                weights: &[],
-                bias: 0,
-                shift: 0,
-                base: &self.history.zeros,
-                center: self.center,
                 spreads: &spreads[..count],
                 spread_weights: &weights.spreads[..count],
-                spread_bias: weights.spread_bias,
-                root: self.root(),
+                ..self.sums(line, &neighbours)
             };
             expected_bins(self.level, &e, &predictions[..len], &mut bins[..len]);
         }
@@ -399,9 +406,7 @@ impl<'a, C: Cell> Walker<'a, C> {
     pub(crate) fn leave(&mut self, line: usize, numbers: &[i32]) -> bool {
         let len = numbers.len();
         let first = self.lines.first(line);
-        let slot = line % RING;
-        self.starts[slot] = (slot * self.pitch + PAD) as isize - first as isize;
-        let at = self.in_ring(line as isize, first as isize);
+        let at = self.begin_line(line);
         let history = &mut *self.history;
         let spreads = if self.has_spreads { len } else { 0 };
         let are_cells = kernels::leave(
@@ -419,7 +424,6 @@ impl<'a, C: Cell> Walker<'a, C> {
         if !are_cells {
             return false;
         }
-        repeat_ends(&mut history.values[at - PAD..at + len + PAD]);
         if self.has_spreads {
             repeat_ends(&mut history.spreads[at - PAD..at + len + PAD]);
             kernels::blur(
@@ -428,6 +432,22 @@ impl<'a, C: Cell> Walker<'a, C> {
                 &mut history.averages[first..first + len],
             );
         }
+        self.keep(line, at, len);
+        true
+    }
+
+    /// Puts a line in its place in the ring and returns where its first number goes.
+    pub(super) fn begin_line(&mut self, line: usize) -> usize {
+        let first = self.lines.first(line);
+        let slot = line % RING;
+        self.starts[slot] = (slot * self.pitch + PAD) as isize - first as isize;
+        self.in_ring(line as isize, first as isize)
+    }
+
+    /// Keeps the numbers of a line, which the ring has at `at`, for what comes after.
+    pub(super) fn keep(&mut self, line: usize, at: usize, len: usize) {
+        let history = &mut *self.history;
+        repeat_ends(&mut history.values[at - PAD..at + len + PAD]);
         if line == 0 {
             let numbers = at - PAD..at - PAD + self.pitch;
             let (values, spreads) = history.first_line.split_at_mut(self.pitch);
@@ -439,7 +459,6 @@ impl<'a, C: Cell> Walker<'a, C> {
         if self.model.temporal {
             self.remember(line, at, len);
         }
-        true
     }
 
     /// Keeps a line, which the ring has at `at`, for the frames after this one.
