@@ -50,8 +50,8 @@ const NUMBERS_PER_PART: usize = 1 << 18;
 /// Lines of a part whose neighbours are partly outside.
 const LINES_SKIPPED: usize = 16;
 const ROWS_SKIPPED: usize = 3;
-/// A symbol stands for so much that the typical residual is below this.
-const TYPICAL_SYMBOL: f32 = 10.0;
+/// One of so many residuals is far.
+const FAR: usize = 256;
 /// Sides are of use where typical residuals are below this: of larger ones they save less than a hundredth.
 const MOST_OF_SIDES: f32 = 2.5;
 const SPREAD_ONE: f64 = 1024.0;
@@ -142,7 +142,7 @@ pub(super) fn learn(
         },
         |(_, kind)| kind,
     );
-    let mut model = kind.model(numbers.first().copied().unwrap_or(0));
+    let mut model = kind.model(choice, numbers.first().copied().unwrap_or(0));
     learner.refine(&mut model, kind.typical(), memory, histories);
     model
 }
@@ -158,6 +158,8 @@ struct Fit {
     fine_bits: f64,
     /// The median magnitude of residuals.
     typical: f32,
+    /// The magnitude that few are above, one in [`FAR`].
+    far: f32,
     bounds: Bounds,
 }
 
@@ -177,7 +179,7 @@ impl Kind {
 
     /// The model with weights as integers: of the finest step at which all fit, and so that they sum to zero over the
     /// neighbours and the base itself.
-    fn model(&self, start: i32) -> Model {
+    fn model(&self, choice: Choice, start: i32) -> Model {
         let fits = [Some(self.first), self.later];
         let integers = |shift: u32| {
             let mut sets = [Weights::NONE; 2];
@@ -192,13 +194,12 @@ impl Kind {
             .find_map(integers)
             .unwrap_or((0, [Weights::NONE; 2]));
         let typical = self.typical();
-        let low_bits = (typical / TYPICAL_SYMBOL).max(1.0).log2().ceil() as u32;
         Model {
             order: self.order,
             temporal: self.later.is_some(),
             bounds: self.later.unwrap_or(self.first).bounds,
             sides: self.order != Order::Flat && typical < MOST_OF_SIDES && shift >= SIDE_BITS,
-            low_bits: low_bits.min(31),
+            low_bits: choice.low_bits(typical, self.later.unwrap_or(self.first).far),
             shift,
             start,
             limit: i32::MAX,
@@ -337,13 +338,19 @@ impl Learner<'_> {
         let targets = memory.samples.targets(count);
         let bounds = pixels.bound(order, targets, residuals, bounded);
         let residuals = memory.residuals.iter();
-        let count = memory.samples.len() as f64;
+        let count = memory.samples.len();
+        let typical = median(residuals.clone().map(|x| x.abs()), &mut memory.magnitudes);
+        let rank = count - 1 - count / FAR;
+        let far = memory
+            .magnitudes
+            .select_nth_unstable_by(rank, f32::total_cmp);
         Fit {
             bounds,
             weights,
-            bits: bits_of(residuals.clone().copied()) / count,
-            fine_bits: bits_of(residuals.clone().map(|residual| 4.0 * residual)) / count,
-            typical: median(residuals.map(|x| x.abs()), &mut memory.magnitudes),
+            bits: bits_of(residuals.clone().copied()) / count as f64,
+            fine_bits: bits_of(residuals.clone().map(|residual| 4.0 * residual)) / count as f64,
+            typical,
+            far: *far.1,
         }
     }
 

@@ -1,10 +1,13 @@
 //! The predictor: a [`Walker`] with cells of 16 bits for as long as all numbers are near to each other, then one with
 //! cells of 32 bits. The predictions of both are the same.
 
+use super::bit_stream::BitReader;
 use super::predict_fit::Samples;
 use super::predict_history::{History, Walker};
 use super::predict_lines::{Extent, Lines};
 use super::predict_model::Model;
+use super::predict_single::Cells;
+use crate::Error;
 use crate::kernels::levels::Level;
 use crate::kernels::predict_expect::is_narrow_faster;
 
@@ -135,6 +138,21 @@ impl<'a> Predictor<'a> {
         samples: &mut Samples,
     ) {
         walker!(&self.walk, walker => walker.sample_spreads(line, step, numbers, samples));
+    }
+
+    /// Without spreads: the numbers of a line of known symbols and low bits, which is remembered; `None` where it has to be
+    /// predicted and left.
+    pub(crate) fn correct(
+        &mut self,
+        line: usize,
+        symbols: &[u8],
+        lows: &[u8],
+        large: &mut BitReader,
+    ) -> Result<Option<Cells<'_>>, Error> {
+        match &mut self.walk {
+            Walk::Narrow(walker) => walker.correct(line, symbols, lows, large),
+            Walk::Wide(_) => Ok(None),
+        }
     }
 
     /// Takes the numbers of the line that was predicted last.
