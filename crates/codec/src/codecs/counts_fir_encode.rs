@@ -95,7 +95,8 @@ pub(super) fn estimate(
     }?;
     let mut masks = Vec::new();
     memory.masks.write(pixels.word_bytes, &mut masks);
-    let bits = merged.bits + memory.masks.residual_bits();
+    let bits = merged.bits * pixels.bands.rows_per_counted(pixels.rows);
+    let bits = bits + memory.masks.residual_bits();
     let table_bytes = |histogram: &Vec<u32>| written_bytes(histogram, model.direct);
     let tables: usize = merged.histograms.iter().map(table_bytes).sum();
     Some(Estimate {
@@ -202,7 +203,7 @@ fn prepare<W: Word>(
     memory.encoder.begin(pixels, &learnt);
     let low_bits = expect_rows(memory, pixels, bytes, &learnt, words)?;
     if has_differences {
-        make_symbols(&mut memory.encoder, &mut memory.places, &learnt, &low_bits);
+        make_symbols(memory, pixels, &learnt, &low_bits);
     }
     let own = &mut memory.encoder;
     add_counts(&mut own.counts, own.counted);
@@ -332,7 +333,9 @@ fn expect_rows<W: Word>(
                 &mut memory.places,
                 &mut own.extra,
             );
-            count(own.width, bins, symbols, &mut own.counts);
+            if pixels.bands.has_row(row % pixels.rows) {
+                count(own.width, bins, symbols, &mut own.counts);
+            }
         } else {
             let numbers = &mut own.numbers[all];
             memory.rows.differences(level, words, numbers);
@@ -410,7 +413,13 @@ impl Memory {
 }
 
 /// Makes and counts the symbols of differences, and writes their extra bits.
-fn make_symbols(own: &mut Memory, places: &mut [u32], learnt: &Learnt, low_bits: &[u8; BINS]) {
+fn make_symbols(
+    memory: &mut model::Memory,
+    pixels: &Pixels,
+    learnt: &Learnt,
+    low_bits: &[u8; BINS],
+) {
+    let (own, places) = (&mut memory.encoder, &mut memory.places[..]);
     let columns = places.len();
     let level = Level::best();
     let direct = learnt.direct as u8;
@@ -437,7 +446,9 @@ fn make_symbols(own: &mut Memory, places: &mut [u32], learnt: &Learnt, low_bits:
             let bits = low_bits[usize::from(bins[x])];
             made[x] = put_long(numbers[x], bits, learnt.direct, &mut own.extra);
         }
-        count(own.width, bins, made, &mut own.counts);
+        if pixels.bands.has_row(row % pixels.rows) {
+            count(own.width, bins, made, &mut own.counts);
+        }
     }
 }
 

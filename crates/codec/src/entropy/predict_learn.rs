@@ -4,6 +4,7 @@
 //! with the smallest residuals is taken, and a simpler kind unless the other one gains enough ([`Choice`]). Weights of spreads are
 //! then fitted on residuals of a few small parts of the chunk, over which the predictor walks as it will over the whole.
 
+use super::bands::Bands;
 use super::predict_bounds::{Bounds, Pixels};
 use super::predict_choice::Choice;
 use super::predict_fit::Samples;
@@ -88,7 +89,7 @@ pub(super) struct Drawn {
 pub(super) fn learn(
     (numbers, kinds): (&[i32], Option<&[u8]>),
     extent: &Extent,
-    choice: Choice,
+    (choice, bands): (Choice, Bands),
     memory: &mut Memory,
     histories: &mut Histories,
 ) -> Model {
@@ -96,6 +97,7 @@ pub(super) fn learn(
         numbers,
         kinds,
         extent,
+        bands,
     };
     let orders = [Order::Flat, Order::Rows, Order::Diagonals];
     let is_considered = |order: &Order| choice.allows(*order, extent) && learner.suits(*order);
@@ -237,6 +239,7 @@ struct Learner<'a> {
     numbers: &'a [i32],
     kinds: Option<&'a [u8]>,
     extent: &'a Extent,
+    bands: Bands,
 }
 
 impl Learner<'_> {
@@ -265,7 +268,7 @@ impl Learner<'_> {
                 (bits as usize * end) >> 21
             };
             let frame = usize::from(later) + draw(frames - usize::from(later), 43);
-            let (y, start) = (draw(rows, 22), draw(columns, 1));
+            let (y, start) = (self.bands.within(draw(rows, 22)), draw(columns, 1));
             for step in 0..RUN {
                 let x = (start + RUN_STEP * step) % columns;
                 let pixel = (frame * rows + y) * columns + x;
