@@ -60,18 +60,45 @@ fn quantile(sorted: &mut [u32], part: f64) -> u32 {
     }
 }
 
-/// Learns how pixels are expected; `None` where an element has no word.
-pub(super) fn learn<W: Word>(
+/// What a look at values says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    origin: u32,
+    /// Symbols that stand for a value each.
+    direct: usize,
+    /// Values beyond are rare.
+    limit: i32,
+}
+
+impl Seen {
+    /// Pixels of which none is expected.
+    pub(super) fn alike(self) -> Learnt {
+        Learnt {
+            model: Model {
+                scale: Scale::Roots,
+                origin: self.origin,
+                weights: Weights::default(),
+            },
+            direct: self.direct,
+        }
+    }
+}
+
+/// The frames that are looked at, and one row in so many.
+fn places(pixels: &Pixels) -> (usize, usize) {
+    let frame = pixels.rows * pixels.columns;
+    let frames = pixels.frames.min(1 + WORDS / frame);
+    (frames, (pixels.rows / BANDS).max(BAND))
+}
+
+/// Looks at the values of a chunk; `None` where an element has no word.
+pub(super) fn look<W: Word>(
     memory: &mut Memory,
-    state: &mut State,
-    (has_differences, pixels, bytes): (bool, &Pixels, &[u8]),
+    (pixels, bytes): (&Pixels, &[u8]),
     specials: &[u32],
     words: &mut [W],
-) -> Option<Learnt> {
-    let frames = pixels
-        .frames
-        .min(1 + WORDS / (pixels.rows * pixels.columns));
-    let every = (pixels.rows / BANDS).max(BAND);
+) -> Option<Seen> {
+    let (frames, every) = places(pixels);
     memory.sorted.clear();
     for frame in 0..frames {
         for start in (0..pixels.rows).step_by(every) {
@@ -94,11 +121,32 @@ pub(super) fn learn<W: Word>(
         .saturating_mul(LIMIT_FACTOR)
         .saturating_add(16)
         .min(MAX_LIMIT as u32) as i32;
+    Some(Seen {
+        origin,
+        direct: direct.clamp(4, 104) as usize,
+        limit,
+    })
+}
+
+/// Learns how pixels are expected; `None` where an element has no word.
+pub(super) fn learn<W: Word>(
+    memory: &mut Memory,
+    state: &mut State,
+    (has_differences, pixels, bytes): (bool, &Pixels, &[u8]),
+    specials: &[u32],
+    words: &mut [W],
+) -> Option<Learnt> {
+    let Seen {
+        origin,
+        direct,
+        limit,
+    } = look(memory, (pixels, bytes), specials, words)?;
     let scale = if has_differences {
         Scale::Values { limit }
     } else {
         Scale::Roots
     };
+    let (frames, every) = places(pixels);
     let mut sums = [[0.0; FEATURES + 2]; FEATURES + 1];
     let bands = frames * pixels.rows.div_ceil(every);
     let wanted = (pixels.len() / PIXELS_PER_EQUATION).clamp(1, EQUATIONS);
@@ -130,11 +178,7 @@ pub(super) fn learn<W: Word>(
             origin,
             weights: solve(sums, one),
         },
-        direct: if has_differences {
-            96
-        } else {
-            direct.clamp(4, 104) as usize
-        },
+        direct: if has_differences { 96 } else { direct },
     })
 }
 
