@@ -86,6 +86,8 @@ const FEW: f64 = 0.01;
 const MANY: f64 = 0.5;
 /// Part of a payload that neighbours might save and are not worth a try.
 const LITTLE: f64 = 0.004;
+/// Bits of a pixel from which on a sample tells how many contexts there are.
+const DENSE_BITS: f64 = 0.25;
 /// Part that they might save of what is no noise.
 const MUCH: f64 = 0.05;
 
@@ -129,7 +131,9 @@ pub(super) fn choose(
         }
         // In order of decreasing speed.
         if best.is_none_or(|best| bytes < best.bytes * (1.0 - price_of(speed))) {
+            let is_dense = 8.0 * estimate.growing > DENSE_BITS * pixels.len() as f64;
             let is_even = model == Model::Fir
+                && is_dense
                 && counts_fir_encode::gain_of_contexts(&context.counts_fir) < least_gain;
             best = Some(Choice {
                 model,

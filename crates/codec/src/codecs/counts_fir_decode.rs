@@ -50,7 +50,8 @@ pub(super) fn decode_rows<W: Word>(
         put_words(memory, &mut header, &mut words)?;
         pixels.prefetch(row * columns, columns, dst);
         if !are_alike {
-            memory.rows.learn(level, &words, &memory.special);
+            let values = &memory.symbols[..columns];
+            memory.rows.learn(level, (&words, values), &memory.special);
         }
         memory.masks.apply(row, &mut words[..columns]);
         pixels.store(&words[..columns], row * columns, dst);
@@ -96,7 +97,7 @@ fn decode_masks(
     Ok(())
 }
 
-/// Turns the symbols of a row into words.
+/// Turns the symbols of a row into words, and of `fir` into values up to 255.
 fn put_words<W: Word>(
     memory: &mut Memory,
     header: &mut Header,
@@ -104,7 +105,7 @@ fn put_words<W: Word>(
 ) -> Result<(), Error> {
     let level = Level::best();
     let origin = W::new(header.model.origin);
-    let symbols = &memory.symbols;
+    let symbols = &mut memory.symbols;
     memory.rows.words_of_symbols(level, symbols, words);
     memory.places.resize(symbols.len(), 0);
     let places = &mut memory.places;
@@ -126,7 +127,9 @@ fn put_words<W: Word>(
         let low_bits = header.low_bits[usize::from(memory.contexts[x])];
         let base = memory.rows.base(x);
         let value = header.value(symbols[x], low_bits, base)?;
-        words[x] = W::new(value).plus(origin);
+        let value = W::new(value);
+        words[x] = value.plus(origin);
+        symbols[x] = value.saturated();
     }
     Ok(())
 }

@@ -298,6 +298,8 @@ fn expect_rows<W: Word>(
             let origin = W::new(model.origin);
             let symbols = &mut own.symbols[all];
             kernel::symbols_of_words(level, &words[..columns], origin, symbols);
+            let all = (words.as_slice(), &*symbols);
+            memory.rows.learn(level, all, special);
             fill_masked(special, 0, symbols);
             let value = |x: usize| words[x].minus(origin).value();
             put_large(
@@ -314,8 +316,8 @@ fn expect_rows<W: Word>(
             if row % SPREAD_ROWS == 0 {
                 add_spreads(bins, numbers, &mut sums);
             }
+            memory.rows.learn(level, (words, &[]), special);
         }
-        memory.rows.learn(level, words, special);
     }
     Some(low_bits(&sums))
 }

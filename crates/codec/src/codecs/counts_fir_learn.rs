@@ -1,7 +1,7 @@
 //! Learning the weights of a chunk: least squares on bands of rows. Floats may differ between machines here: a decoder
 //! reads the weights.
 
-use super::counts_fir::{MAX_LIMIT, Model, Scale};
+use super::counts_fir::{MAX_DIRECT, MAX_LIMIT, Model, Scale};
 use super::counts_fir_state::State;
 use super::counts_pixels::Pixels;
 use crate::kernels::counts::{GROUP, planes_of_bytes, take_equal};
@@ -123,7 +123,7 @@ pub(super) fn look<W: Word>(
         .min(MAX_LIMIT as u32) as i32;
     Some(Seen {
         origin,
-        direct: direct.clamp(4, 104) as usize,
+        direct: direct.clamp(4, MAX_DIRECT as u32) as usize,
         limit,
     })
 }

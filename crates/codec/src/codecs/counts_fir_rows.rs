@@ -29,8 +29,6 @@ struct Narrow {
     /// Of the row: what special pixels are taken for; of `variance` the base.
     expected: Vec<i16>,
     bins: Vec<u8>,
-    /// Values up to 255.
-    bytes: Vec<u8>,
 }
 
 impl Rows {
@@ -140,8 +138,14 @@ impl Rows {
         }
     }
 
-    /// Takes the row that was expected, filled up; its special pixels have a bit in `special`.
-    pub(super) fn learn<W: Word>(&mut self, level: Level, words: &[W], special: &[u8]) {
+    /// Takes the row that was expected, filled up; its special pixels have a bit in `special`. Of `fir`, `values` are those
+    /// of the row up to 255.
+    pub(super) fn learn<W: Word>(
+        &mut self,
+        level: Level,
+        (words, values): (&[W], &[u8]),
+        special: &[u8],
+    ) {
         let (scale, origin) = (self.scale(), self.origin::<W>());
         let Some(kind) = self.kind else {
             let words = &words[..self.columns];
@@ -152,28 +156,15 @@ impl Rows {
         let own = &mut self.narrow;
         own.rows.rotate_right(1);
         let row = &mut own.rows[0];
-        let inner = &mut row[HALO..HALO + words.len()];
-        let gain = match kind {
-            Kind::Roots => {
-                own.bytes.resize(words.len(), 0);
-                wide::symbols_of_words(level, words, origin, &mut own.bytes);
-                narrow::roots(level, &own.bytes, inner);
-                3
-            }
-            Kind::Values { limit } => {
-                narrow::values(level, words, origin, limit, inner);
-                6
-            }
+        let Kind::Values { limit } = kind else {
+            let both = (row.as_mut_slice(), own.columns.as_mut_slice());
+            narrow::learn_roots(level, (values, special), &own.expected, both);
+            return;
         };
+        let inner = &mut row[HALO..HALO + words.len()];
+        narrow::values(level, words, origin, limit, inner);
         narrow::select(special, &own.expected, inner);
-        repeat_ends(row, self.columns);
-        narrow::follow(level, row, gain, &mut own.columns);
+        narrow::repeat_ends(row, self.columns);
+        narrow::follow(level, row, 6, &mut own.columns);
     }
-}
-
-/// Makes the cells around a row of so many pixels its first and its last.
-fn repeat_ends(row: &mut [i16], columns: usize) {
-    let (first, last) = (row[HALO], row[HALO + columns - 1]);
-    row[..HALO].fill(first);
-    row[HALO + columns..].fill(last);
 }
