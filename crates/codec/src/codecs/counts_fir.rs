@@ -58,7 +58,9 @@ use crate::Error;
 use crate::entropy::bit_stream::BitReader;
 use crate::entropy::rans::{Decoder, LANES};
 use crate::entropy::rans_tables::{DecodeTables, PRECISION_BITS, read_table};
+use crate::kernels::counts::GROUP;
 use crate::kernels::counts_fir::{BINS, FEATURES, Weights};
+use crate::kernels::counts_fir_narrow::BLOCK;
 
 /// Bins that have a context.
 pub(super) const MAPPED_BINS: usize = 192;
@@ -291,7 +293,7 @@ impl Memory {
         self.mask_levels.len() / groups.max(1)
     }
 
-    /// The special pixels of a row, whatever their value.
+    /// The special pixels of a row, whatever their value, in whole blocks.
     pub(super) fn gather_special(&mut self, row: usize) {
         self.special.clear();
         for plane in 0..self.masks.len() {
@@ -304,6 +306,8 @@ impl Memory {
                 *special |= byte;
             }
         }
+        let blocks = self.special.len().next_multiple_of(BLOCK / GROUP);
+        self.special.resize(blocks, 0);
     }
 }
 

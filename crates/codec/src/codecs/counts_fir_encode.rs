@@ -12,6 +12,7 @@ use super::counts_pixels::Pixels;
 use super::counts_sample::{Choice, Sample};
 use crate::entropy::bernoulli::{ESCAPE, TABLES};
 use crate::entropy::bit_stream::BitWriter;
+use crate::entropy::indices::grow;
 use crate::entropy::rans::{Encoder, lanes_for};
 use crate::entropy::rans_tables::{
     EncodeTables, PRECISION_BITS, TOTAL, write_table_of, written_bytes,
@@ -162,7 +163,8 @@ fn prepare<W: Word>(
     own.begin(pixels, &learnt);
     let low_bits = expect_rows(memory, pixels, bytes, &learnt, words)?;
     if has_differences {
-        make_symbols(&mut memory.encoder, &mut memory.places, &learnt, &low_bits);
+        let places = (pixels.len(), memory.places.as_mut_slice());
+        make_symbols(&mut memory.encoder, places, &learnt, &low_bits);
     }
     let own = &mut memory.encoder;
     add_counts(&mut own.counts, own.counted);
@@ -371,10 +373,10 @@ fn put_range(number: u32, direct: u32, extra: &mut BitWriter) -> u8 {
 
 impl Memory {
     fn begin(&mut self, pixels: &Pixels, learnt: &Learnt) {
-        self.bins.resize(pixels.len(), 0);
-        self.symbols.resize(pixels.len(), 0);
+        grow(&mut self.bins, pixels.len());
+        grow(&mut self.symbols, pixels.len());
         if learnt.model.scale != Scale::Roots {
-            self.numbers.resize(pixels.len(), 0);
+            grow(&mut self.numbers, pixels.len());
         }
         self.extra.clear();
         self.width = learnt.direct + RANGES;
@@ -387,7 +389,12 @@ impl Memory {
 }
 
 /// Makes and counts the symbols of differences, and writes their extra bits.
-fn make_symbols(own: &mut Memory, places: &mut [u32], learnt: &Learnt, low_bits: &[u8; BINS]) {
+fn make_symbols(
+    own: &mut Memory,
+    (len, places): (usize, &mut [u32]),
+    learnt: &Learnt,
+    low_bits: &[u8; BINS],
+) {
     let columns = places.len();
     let level = Level::best();
     let direct = learnt.direct as u8;
@@ -395,10 +402,8 @@ fn make_symbols(own: &mut Memory, places: &mut [u32], learnt: &Learnt, low_bits:
     let long = model::marks_of(low_bits);
     own.scratch.clear();
     own.scratch.resize(columns, 0);
-    let rows = own
-        .bins
-        .chunks(columns)
-        .zip(own.symbols.chunks_mut(columns));
+    let symbols = own.symbols[..len].chunks_mut(columns);
+    let rows = own.bins[..len].chunks(columns).zip(symbols);
     for (row, (bins, made)) in rows.enumerate() {
         let numbers = &own.numbers[row * columns..][..columns];
         kernel::symbols_of_differences(level, numbers, bins, made);

@@ -18,7 +18,7 @@ const BANDS: usize = 8;
 const WORDS: usize = 1 << 18;
 /// Equations that suffice; of a sample, one for so many pixels does.
 const EQUATIONS: usize = 4096;
-const PIXELS_PER_EQUATION: usize = 16;
+const PIXELS_PER_EQUATION: usize = 32;
 /// Weights are this of the feature's scale: Q8 for roots of 1/64, and the fraction of values.
 const ROOT_ONE: f64 = 256.0;
 const LARGEST_WEIGHT: f64 = 30_000.0;
@@ -230,16 +230,16 @@ fn add_band<W: Word>(
             {
                 continue;
             }
-            let features = kernel::features(state.above(), x, state.estimates[x]);
+            let mut equation = Equation::of(state.above(), x, state.estimates[x]);
             let value = f64::from(words[x].minus(W::new(origin)).value());
             let (target, weight) = match scale {
                 Scale::Roots => (64.0 * value.min(255.0).sqrt(), 1.0),
                 Scale::Values { limit } => {
-                    let mean = features[..15].iter().sum::<f64>() / 15.0;
+                    let mean = equation.terms[..15].iter().sum::<f64>() / 15.0;
                     (value.min(f64::from(limit)), 1.0 / (1.0 + mean))
                 }
             };
-            let equation = Equation::new(&features, target, weight);
+            equation.set_target(target, weight);
             memory.equations.push(equation);
         }
         kernel::add_equations(level, &memory.equations, sums);

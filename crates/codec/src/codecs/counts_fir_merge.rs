@@ -103,10 +103,16 @@ impl Group {
         }
     }
 
-    fn with(&self, other: &Self) -> Self {
+    /// Both together, which costs so many bits.
+    fn with(&self, other: &Self, loss: f64) -> Self {
         let sum = |(a, b): (&u32, &u32)| a + b;
         let histogram = self.histogram.iter().zip(&other.histogram).map(sum);
-        Self::new(histogram.collect(), self.low_bits)
+        Self {
+            histogram: histogram.collect(),
+            total: self.total + other.total,
+            bits: self.bits + other.bits + loss,
+            low_bits: self.low_bits,
+        }
     }
 
     /// Bits that coding two groups together costs.
@@ -154,7 +160,7 @@ pub(super) fn merge(histograms: &Histograms, low_bits: &[u8; BINS], is_grid: boo
         let (Some(a), Some(b)) = (&groups[kept], &groups[gone]) else {
             break;
         };
-        groups[kept] = Some(a.with(b));
+        groups[kept] = Some(a.with(b, loss));
         groups[gone] = None;
         left -= 1;
         for group in group_of.iter_mut().filter(|group| **group == gone) {

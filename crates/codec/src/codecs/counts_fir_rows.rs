@@ -4,7 +4,9 @@
 use super::counts_fir::{Model, Scale};
 use super::counts_fir_state::State;
 use crate::kernels::counts_fir::{self as wide, Weights};
-use crate::kernels::counts_fir_narrow::{self as narrow, Above, HALO, Kind, MAX_LIMIT, padded};
+use crate::kernels::counts_fir_narrow::{
+    self as narrow, Above, HALO, Kind, MAX_LIMIT, Row, padded,
+};
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
@@ -23,11 +25,11 @@ pub(crate) struct Rows {
 #[derive(Default)]
 struct Narrow {
     /// V₁, V₂ and V₃, each with its halo.
-    rows: [Vec<i16>; 3],
+    rows: [Row; 3],
     /// C with its halo.
-    columns: Vec<i16>,
+    columns: Row,
     /// Of the row: what special pixels are taken for; of `variance` the base.
-    expected: Vec<i16>,
+    expected: Row,
     bins: Vec<u8>,
 }
 
@@ -42,7 +44,7 @@ impl Rows {
             Scale::Values { .. } => None,
         };
         self.columns = columns;
-        self.narrow.expected.resize(padded(columns), 0);
+        self.narrow.expected.clear(padded(columns));
         self.narrow.bins.resize(padded(columns), 0);
     }
 
@@ -54,8 +56,7 @@ impl Rows {
         }
         let rows = &mut self.narrow.rows;
         for row in rows.iter_mut().chain([&mut self.narrow.columns]) {
-            row.clear();
-            row.resize(padded(self.columns) + 2 * HALO, 0);
+            row.clear(padded(self.columns) + 2 * HALO);
         }
     }
 
@@ -157,7 +158,7 @@ impl Rows {
         own.rows.rotate_right(1);
         let row = &mut own.rows[0];
         let Kind::Values { limit } = kind else {
-            let both = (row.as_mut_slice(), own.columns.as_mut_slice());
+            let both = (&mut **row, &mut *own.columns);
             narrow::learn_roots(level, (values, special), &own.expected, both);
             return;
         };

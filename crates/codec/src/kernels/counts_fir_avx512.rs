@@ -118,12 +118,13 @@ unsafe fn estimates(above: Above, start: usize, pairs: &Pairs<__m512i>) -> (__m5
         let first = Moved::load(above.rows[0].as_ptr().add(start + HALO - 3));
         let second = Moved::load(above.rows[1].as_ptr().add(start + HALO - 2));
         let third = Moved::load(above.rows[2].as_ptr().add(start + HALO - 1));
-        let even = with_products(pairs.bias, around, pairs.around[0]);
-        let odd = with_products(pairs.bias, around, pairs.around[1]);
+        // What is around takes longest to be known, so it comes last.
         let rows = [first, second, third];
+        let even = with_taps(pairs.bias, rows, &pairs.even);
+        let odd = with_taps(pairs.bias, rows, &pairs.odd);
         (
-            with_taps(even, rows, &pairs.even),
-            with_taps(odd, rows, &pairs.odd),
+            with_products(even, around, pairs.around[0]),
+            with_products(odd, around, pairs.around[1]),
         )
     }
 }
@@ -235,7 +236,8 @@ fn float_bits(e: __m512i, offset: i32) -> __m512i {
     _mm512_castps_si512(_mm512_cvtepu32_ps(z))
 }
 
-/// Makes the next row of roots of bytes, or of what is expected of special pixels, and moves averages towards them.
+/// Makes the next row of roots of bytes, or of what is expected of special pixels, and moves averages towards them. Of
+/// `special`, whole blocks count.
 ///
 /// # Safety
 /// The CPU has the instructions. There are as many expected numbers, roots and averages as there are in the blocks of
@@ -250,7 +252,8 @@ pub(super) unsafe fn learn_roots(
     let half = _mm512_set1_epi16(4);
     for at in (0..bytes.len()).step_by(BLOCK) {
         let active = u32::MAX >> (BLOCK - (bytes.len() - at).min(BLOCK));
-        let is_special = special_of_block(special, at / BLOCK);
+        let is_special = special.as_chunks().0.get(at / BLOCK);
+        let is_special = is_special.map_or(0, |bits| u32::from_le_bytes(*bits));
         // SAFETY: as many bytes as are active are left, and a block of all others.
         unsafe {
             let index = _mm256_maskz_loadu_epi8(active, bytes.as_ptr().add(at).cast());
@@ -265,19 +268,6 @@ pub(super) unsafe fn learn_roots(
             _mm512_storeu_si512(average, _mm512_add_epi16(before, way));
         }
     }
-}
-
-/// Bits of a block; of what `special` does not have, none.
-#[inline]
-fn special_of_block(special: &[u8], block: usize) -> u32 {
-    let start = (block * BLOCK / 8).min(special.len());
-    let bits = &special[start..];
-    let whole = bits.first_chunk().copied().unwrap_or_else(|| {
-        let mut bytes = [0; BLOCK / 8];
-        bytes[..bits.len()].copy_from_slice(bits);
-        bytes
-    });
-    u32::from_le_bytes(whole)
 }
 
 /// Entries of a table of 256; most are of its first 64.

@@ -4,6 +4,8 @@
 //! Rows have whole blocks of [`BLOCK`] pixels; what is behind the last pixel of a row is made of whatever is there and
 //! never looked at.
 
+use std::ops::{Deref, DerefMut};
+
 use super::counts::for_each_run;
 use super::counts_fir::{FEATURES, FRACTION_BITS, Weights};
 use super::levels::{InstructionSet, Level, levels};
@@ -14,7 +16,9 @@ use super::{counts_fir_avx2, counts_fir_avx512};
 /// Pixels that are estimated at once.
 pub(crate) const BLOCK: usize = 32;
 /// Cells in front of the first pixel of a row and behind its last block.
-pub(crate) const HALO: usize = 16;
+pub(crate) const HALO: usize = 32;
+/// Numbers that a cache line holds: most loads and stores begin with one.
+const LINE: usize = 32;
 /// The largest value whose averages, 64 times as large, have 16 bits.
 pub(crate) const MAX_LIMIT: i32 = i16::MAX as i32 >> 6;
 
@@ -28,6 +32,38 @@ pub(crate) fn is_faster(level: Level) -> bool {
     match level.instruction_set() {
         InstructionSet::Scalar | InstructionSet::Baseline => false,
         InstructionSet::Avx2 | InstructionSet::Avx512 | InstructionSet::Avx512Gfni => true,
+    }
+}
+
+/// A row with its halo, whose first pixel begins a cache line.
+#[derive(Default)]
+pub(crate) struct Row {
+    numbers: Vec<i16>,
+    start: usize,
+    len: usize,
+}
+
+impl Row {
+    /// Makes it so many zeros.
+    pub(crate) fn clear(&mut self, len: usize) {
+        self.numbers.clear();
+        self.numbers.resize(len + LINE, 0);
+        self.start = self.numbers.as_ptr().align_offset(2 * LINE).min(LINE);
+        self.len = len;
+    }
+}
+
+impl Deref for Row {
+    type Target = [i16];
+
+    fn deref(&self) -> &[i16] {
+        &self.numbers[self.start..][..self.len]
+    }
+}
+
+impl DerefMut for Row {
+    fn deref_mut(&mut self) -> &mut [i16] {
+        &mut self.numbers[self.start..][..self.len]
     }
 }
 
@@ -173,7 +209,8 @@ fn roots_kernel(bytes: &[u8], roots: &mut [i16]) {
 levels!(fn roots(bytes: &[u8], roots: &mut [i16]) = roots_kernel);
 
 /// Makes the next row of roots of bytes, or of what is expected where `special` has a bit, and moves averages an eighth
-/// towards 8 times them. Both have a halo on both sides, which becomes the first pixel and the last.
+/// towards 8 times them. Both have a halo on both sides, which becomes the first pixel and the last. `special` has whole
+/// blocks, or nothing.
 pub(crate) fn learn_roots(
     level: Level,
     (bytes, special): (&[u8], &[u8]),
@@ -362,9 +399,9 @@ mod tests {
     #[test]
     fn rows_of_roots_are_those_of_integer_arithmetic_at_every_level() {
         let bytes: Vec<u8> = (0..=255).chain(0..70).collect();
-        let mask: Vec<u8> = (0..41).map(|i| [0, 255, 0x81, 0x7e, 0][i % 5]).collect();
+        let mask: Vec<u8> = (0..44).map(|i| [0, 255, 0x81, 0x7e, 0][i % 5]).collect();
         for level in Level::available() {
-            for (len, groups) in [(1, 1), (31, 4), (32, 0), (100, 13), (326, 41), (326, 0)] {
+            for (len, groups) in [(1, 4), (31, 4), (32, 0), (100, 16), (326, 44), (326, 0)] {
                 let (bytes, special) = (&bytes[..len], &mask[..groups]);
                 let expected = drawn(padded(len), 3, 1025);
                 let mut averages = drawn(padded(len) + 2 * HALO, 4, 8193);
