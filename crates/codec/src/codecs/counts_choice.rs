@@ -18,7 +18,7 @@ use crate::{Context, Layout};
 fn price_of(speed: Speed) -> f64 {
     match speed {
         Speed::Fast => 0.06,
-        Speed::Balanced => 0.015,
+        Speed::Balanced => 0.02,
         Speed::Small => 0.0,
     }
 }

@@ -45,10 +45,11 @@ pub(super) fn decode_rows<W: Word>(
             let special_context = header.map[usize::from(SPECIAL_BIN)];
             fill_masked(&memory.special, special_context, contexts);
         }
+        // In time for the cache lines to come while symbols are decoded.
+        pixels.prefetch(row * columns, columns, dst);
         let symbols = &mut memory.symbols[..columns];
         decoder.decode(&memory.tables, &contexts[..columns], symbols)?;
         put_words(memory, &mut header, &mut words)?;
-        pixels.prefetch(row * columns, columns, dst);
         if !are_alike {
             let values = &memory.symbols[..columns];
             memory.rows.learn(level, (&words, values), &memory.special);

@@ -18,7 +18,7 @@ const BANDS: usize = 8;
 const WORDS: usize = 1 << 18;
 /// Equations that suffice; of a sample, one for so many pixels does.
 const EQUATIONS: usize = 4096;
-const PIXELS_PER_EQUATION: usize = 32;
+const PIXELS_PER_EQUATION: usize = 16;
 /// Weights are this of the feature's scale: Q8 for roots of 1/64, and the fraction of values.
 const ROOT_ONE: f64 = 256.0;
 const LARGEST_WEIGHT: f64 = 30_000.0;
@@ -319,10 +319,11 @@ mod tests {
         };
         let mut sums = [[0.0; FEATURES + 2]; FEATURES + 1];
         for _ in 0..2000 {
-            let mut features = [1.0; FEATURES + 1];
-            features[..FEATURES].fill_with(&mut draw);
-            let target = 0.5 * features[3] - 0.25 * features[15] + 7.0;
-            let equation = Equation::new(&features, target, 1.0);
+            let mut terms = [0.0; 24];
+            terms[..FEATURES].fill_with(&mut draw);
+            terms[FEATURES] = 1.0;
+            let mut equation = Equation { terms, weight: 0.0 };
+            equation.set_target(0.5 * terms[3] - 0.25 * terms[15] + 7.0, 1.0);
             kernel::add_equations(Level::best(), &[equation], &mut sums);
         }
         let weights = solve(sums, 256.0);
