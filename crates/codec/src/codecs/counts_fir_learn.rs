@@ -24,6 +24,10 @@ const ROOT_ONE: f64 = 256.0;
 const LARGEST_WEIGHT: f64 = 30_000.0;
 /// The feature right above the pixel.
 const ABOVE: usize = 3;
+/// Symbols that stand for a value each, at most where few values are large: a table says how frequent each is.
+const MOST_DIRECT: u32 = 104;
+/// Half of the pixels have this value, or more, where many are.
+const LARGE_MEDIAN: u32 = 64;
 /// Values beyond this multiple of what all but one in a thousand are below are clamped.
 const LIMIT_FACTOR: u32 = 4;
 
@@ -117,13 +121,17 @@ pub(super) fn look<W: Word>(
         *value = W::new(*value).minus(W::new(origin)).value();
     }
     let direct = quantile(&mut memory.sorted, 0.998).saturating_add(2);
+    let most = match quantile(&mut memory.sorted, 0.5) {
+        LARGE_MEDIAN.. => MAX_DIRECT as u32,
+        _ => MOST_DIRECT,
+    };
     let limit = quantile(&mut memory.sorted, 0.999)
         .saturating_mul(LIMIT_FACTOR)
         .saturating_add(16)
         .min(MAX_LIMIT as u32) as i32;
     Some(Seen {
         origin,
-        direct: direct.clamp(4, MAX_DIRECT as u32) as usize,
+        direct: direct.clamp(4, most) as usize,
         limit,
     })
 }
