@@ -188,6 +188,7 @@ fn of_sparse(
     let is_plain = structure.beside < LITTLE * bits;
     (structure.below < LITTLE_ABOVE * bits).then_some(Choice {
         model: Model::Bbp,
+        contexts: Contexts::One,
         bytes,
         is_plain,
         is_scattered: is_plain,
