@@ -247,6 +247,9 @@ fn weigh(
         is_plain = choice.is_plain;
         let spec = &candidates.counts[choice.model as usize - 1];
         order.push((choice.bytes * candidates.step, spec));
+        if choice.is_scattered && choice.bytes > TINY_BYTES[1] {
+            return Ok(order);
+        }
     }
     let layout = &sample.layout(chunk.layout);
     let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;

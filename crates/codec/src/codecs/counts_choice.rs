@@ -78,10 +78,14 @@ pub(super) struct Choice {
     pub(super) bytes: f64,
     /// Whether pixels that `counts` does not look at say little about others: then `predict` is no better.
     pub(super) is_plain: bool,
+    /// Whether photons are few and lie anywhere: then nothing is repeated either.
+    pub(super) is_scattered: bool,
 }
 
 /// Part of the pixels from which on large ones are worth a look at the model for them.
 const FEW: f64 = 0.01;
+/// Part of the pixels that are not 0, for the same where these are few: with more of them, planes are too far from being independent.
+const FEW_OF_PHOTONS: f64 = 0.015;
 /// Part of the pixels from which on large ones are too many for the models of small ones.
 const MANY: f64 = 0.5;
 /// Part of a payload that neighbours might save and are not worth a try.
@@ -90,6 +94,12 @@ const LITTLE: f64 = 0.004;
 const DENSE_BITS: f64 = 0.25;
 /// Part that they might save of what is no noise.
 const MUCH: f64 = 0.05;
+
+/// Part of a payload that pixels above might save, by what they have in common with those below, and that does not pay
+/// for a look at models that expect pixels from rows above.
+const LITTLE_ABOVE: f64 = 0.003;
+/// Bytes of a sample that say enough about that.
+const TELLING_BYTES: f64 = 64.0;
 
 /// Takes a sample of a chunk and chooses the model; `temporal` as in [`encode`]. `None` where the sample has an element
 /// without a word. The sample is `large`, or small where most pixels are alike; `translate` makes of what was taken the elements that would be coded.
@@ -103,11 +113,13 @@ pub(super) fn choose(
 ) -> Option<Choice> {
     sample.take(layout, bytes, &SMALL);
     translate(&mut sample.bytes);
-    if look_at(context, layout, sample).is_none_or(|(_, seen)| seen.from_4 > FEW) {
+    let mut looked = look_at(context, layout, sample);
+    if looked.as_ref().is_none_or(|(_, seen)| seen.from_4 > FEW) {
         sample.take(layout, bytes, large);
         translate(&mut sample.bytes);
+        looked = look_at(context, layout, sample);
     }
-    let (pixels, seen) = look_at(context, layout, sample)?;
+    let (pixels, seen) = looked?;
     let mut best: Option<Choice> = None;
     let mut gain = f64::INFINITY;
     let least_gain = least_gain_of_contexts(speed);
@@ -125,6 +137,12 @@ pub(super) fn choose(
             continue;
         };
         let bytes = estimate.of_chunk(sample.part);
+        if model == Model::Bbp && speed != Speed::Small {
+            let choice = of_sparse(context, bytes, &estimate, &pixels, &seen);
+            if choice.is_some() {
+                return choice;
+            }
+        }
         if model == Model::Fir && seen.from_16 <= FEW {
             let bits = counts_fir_neighbours::gain_of_neighbours(&mut context.counts_fir, &pixels);
             gain = bits / (8.0 * estimate.growing).max(1.0);
@@ -143,12 +161,37 @@ pub(super) fn choose(
                 },
                 bytes,
                 is_plain: false,
+                is_scattered: false,
             });
         }
     }
     best.map(|best| Choice {
         is_plain: speed != Speed::Small && gain < LITTLE,
         ..best
+    })
+}
+
+/// The choice where photons are few and do not say much about those of other rows; `bytes` and `estimate` are those of
+/// the model of planes, whose planes of the sample were made last.
+fn of_sparse(
+    context: &Context,
+    bytes: f64,
+    estimate: &Estimate,
+    pixels: &Pixels,
+    seen: &counts_sample::Choice,
+) -> Option<Choice> {
+    if estimate.growing < TELLING_BYTES || seen.from_4 > FEW.min(FEW_OF_PHOTONS * seen.from_1) {
+        return None;
+    }
+    let bits = 8.0 * estimate.growing;
+    let structure = counts_bbp_encode::structure(&context.counts, pixels, seen.planes);
+    let is_plain = structure.beside < LITTLE * bits;
+    (structure.below < LITTLE_ABOVE * bits).then_some(Choice {
+        model: Model::Bbp,
+        contexts: Contexts::One,
+        bytes,
+        is_plain,
+        is_scattered: is_plain,
     })
 }
 

@@ -18,6 +18,10 @@ mod counts_fir_avx512;
 pub(crate) mod counts_fir_narrow;
 #[cfg(target_arch = "x86_64")]
 mod counts_fir_pairs;
+pub(crate) mod counts_rows;
+#[cfg(target_arch = "x86_64")]
+mod counts_rows_avx512;
+pub(crate) mod counts_seen;
 pub(crate) mod crc32c;
 pub(crate) mod indices;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -29,7 +33,11 @@ pub(crate) mod palette;
 pub(crate) mod palette_avx512;
 pub(crate) mod pixels;
 pub(crate) mod predict;
+pub(crate) mod predict_bounds;
 pub(crate) mod predict_contexts;
+pub(crate) mod predict_correct;
+#[cfg(target_arch = "x86_64")]
+mod predict_correct_avx512;
 pub(crate) mod predict_expect;
 #[cfg(target_arch = "x86_64")]
 mod predict_expect_avx512;
