@@ -24,6 +24,8 @@
 //!     C += ((r << g) - C + 4) >> 3
 //! ```
 //!
+//! Where all bins of `fir` have one context, estimates change nothing, and there is no need to make any.
+//!
 //! The context map gives each bin a context, and each context has a table of frequencies and a number k of low bits
 //! (zero for `fir`). With d = v − base, u is v for `fir` and the zigzag of d >> k for `variance` (0, −1, 1, −2 are 0, 1,
 //! 2, 3). The symbol is u where u < D; beyond, with w = u − D + 1, it is D + j with j = ⌊log₂ w⌋, and the j bits of w

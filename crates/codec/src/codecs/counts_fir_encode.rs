@@ -1,5 +1,6 @@
 //! Encoding of models 2 and 3 of `counts`: rows are expected in order, symbols counted by bin, bins merged to contexts,
-//! and rows encoded in reverse, because rANS encodes backwards.
+//! and rows encoded in reverse, because rANS encodes backwards. With one context that is known beforehand, nothing is expected
+//! (`counts_fir_even.rs`).
 
 use super::counts_choice::Estimate;
 use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, Scale};
