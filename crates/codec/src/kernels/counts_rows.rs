@@ -53,8 +53,8 @@ pub(crate) fn expect(
 }
 
 /// Learns from the planes of a row: with a = the sum of the values of a group, 255 at most, averages move towards 128 a
-/// by the 2^`shift`th part of the way, rounded to nearest, and those over frames as they follow. `activity` is memory
-/// for a number of each group.
+/// by the 2^`shift`th part of the way, rounded to nearest, and those over frames as they follow. Averages, of both kinds,
+/// have their first and last number twice. `activity` is memory for a number of each group.
 pub(crate) fn learn(
     level: Level,
     planes: &[u8],
@@ -63,10 +63,10 @@ pub(crate) fn learn(
     over_frames: Option<(Following, &[u16], &mut [u16])>,
     activity: &mut [u16],
 ) {
-    let groups = averages.len();
-    assert!(groups > 0 && planes.len().is_multiple_of(groups) && activity.len() == groups);
+    let groups = activity.len();
+    assert!(groups > 0 && planes.len().is_multiple_of(groups) && averages.len() == groups + 2);
     if let Some((_, expected, history)) = &over_frames {
-        assert!(expected.len() == groups && history.len() == groups);
+        assert!(expected.len() == groups && history.len() == groups + 2);
     }
     #[cfg(target_arch = "x86_64")]
     if is_wide(level) {
@@ -75,16 +75,23 @@ pub(crate) fn learn(
         return unsafe { avx512::learn(planes, shift, averages, over_frames) };
     }
     parts::activity(level, planes, activity);
-    parts::follow(level, activity, shift, averages);
-    match over_frames {
-        Some((Following::First, expected, history)) => {
-            parts::first_average(level, activity, expected, history);
+    parts::follow(level, activity, shift, &mut averages[1..=groups]);
+    repeat_ends(averages);
+    if let Some((following, expected, history)) = over_frames {
+        let inner = &mut history[1..=groups];
+        match following {
+            Following::First => parts::first_average(level, activity, expected, inner),
+            Following::By(shift) => parts::follow_down(level, activity, shift, inner),
         }
-        Some((Following::By(shift), _, history)) => {
-            parts::follow_down(level, activity, shift, history);
-        }
-        None => {}
+        repeat_ends(history);
     }
+}
+
+/// Makes the outer two the same as their neighbours.
+fn repeat_ends(padded: &mut [u16]) {
+    let last = padded.len() - 1;
+    padded[0] = padded[1];
+    padded[last] = padded[last - 1];
 }
 
 /// Writes the words, little-endian, of `count` planes; returns false where no pixel has a bit in all of them. Planes have
@@ -276,11 +283,11 @@ mod tests {
         for groups in (1..=70usize).chain([134]) {
             for count in 1..=15usize {
                 let planes = planes(count, groups);
-                let before: Vec<u16> = draws(groups)
+                let before: Vec<u16> = draws(groups + 2)
                     .iter()
                     .map(|d| (d >> 9) as u16 % 32641)
                     .collect();
-                let expected: Vec<u16> = draws(groups)
+                let expected: Vec<u16> = draws(groups + 2)
                     .iter()
                     .map(|d| (d >> 7) as u16 % 32641)
                     .collect();
@@ -297,7 +304,7 @@ mod tests {
                     );
                     let histories = following.map(|following| {
                         let mut history = expected.clone();
-                        let over_frames = Some((following, &before[..], &mut history[..]));
+                        let over_frames = Some((following, &before[..groups], &mut history[..]));
                         learn(level, &planes, 2, &mut averages, over_frames, &mut activity);
                         history
                     });
