@@ -100,13 +100,26 @@ const SPARSE_CHUNKS: &[(&str, &str, usize, usize)] = &[
     ),
 ];
 
+/// The same with the data `disc(64, elements, element_bytes)`, whose predictions have bounds.
+const DISC_CHUNKS: &[(&str, &str, usize, usize)] = &[
+    ("frame1-predict-bounds-u2", "predict:model=full", 2, 4096),
+    (
+        "frame1-predict-bounds-frames-u1",
+        "predict:model=up",
+        1,
+        12_288,
+    ),
+];
+
 #[test]
 fn golden_chunks_of_every_release_decode() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let dense = CHUNKS.iter().map(|row| (row, counts(row.3, row.2, 2026)));
     let sparse = SPARSE_CHUNKS.iter();
     let sparse = sparse.map(|row| (row, support::sparse(128, row.3, row.2, 20)));
-    for (&(name, spec, element_bytes, elements), src) in dense.chain(sparse) {
+    let discs = DISC_CHUNKS.iter();
+    let discs = discs.map(|row| (row, support::disc(64, row.3, row.2)));
+    for (&(name, spec, element_bytes, elements), src) in dense.chain(sparse).chain(discs) {
         let path = folder.join(format!("{name}.chunk"));
         let layout = layout(element_bytes, elements);
         let spec: Spec = spec.parse().unwrap();

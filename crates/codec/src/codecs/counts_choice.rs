@@ -5,9 +5,11 @@
 
 use super::auto_sample::{SMALL, Sample, Size};
 use super::counts::Model;
+use super::counts_fir_encode::Way;
+use super::counts_fir_merge::Contexts;
 use super::counts_pixels::Pixels;
 use super::counts_sample;
-use super::{counts_bbp_encode, counts_fir_encode};
+use super::{counts_bbp_encode, counts_fir_encode, counts_fir_neighbours};
 use crate::kernels::pixels::Word;
 use crate::params::Speed;
 use crate::{Context, Layout};
@@ -16,28 +18,39 @@ use crate::{Context, Layout};
 fn price_of(speed: Speed) -> f64 {
     match speed {
         Speed::Fast => 0.06,
-        Speed::Balanced => 0.02,
+        Speed::Balanced => 0.015,
         Speed::Small => 0.0,
     }
 }
 
-/// Encodes with one model. Only [`Model::Bbp`] looks at earlier frames; whether it is to, `temporal` says.
+/// The part of the bits that several contexts of `fir` have to save: with one, decoding takes half the time.
+pub(super) fn least_gain_of_contexts(speed: Speed) -> f64 {
+    match speed {
+        Speed::Fast => 0.015,
+        Speed::Balanced => 0.003,
+        Speed::Small => 0.0,
+    }
+}
+
+/// Encodes with one model. Only [`Model::Bbp`] looks at earlier frames; whether it is to, `temporal` says. Only
+/// [`Model::Fir`] may have one context.
 pub(super) fn encode(
     context: &mut Context,
-    model: Model,
+    (model, contexts): (Model, Contexts),
     pixels: &Pixels,
     bytes: &[u8],
     temporal: Option<bool>,
     dst: &mut [u8],
 ) -> Option<usize> {
-    let has_differences = model == Model::Variance;
-    match model {
-        Model::Bbp => counts_bbp_encode::encode(&mut context.counts, pixels, bytes, temporal, dst),
-        _ => {
-            let memory = &mut context.counts_fir;
-            counts_fir_encode::encode(memory, has_differences, pixels, bytes, dst)
+    let way = match model {
+        Model::Bbp => {
+            let memory = &mut context.counts;
+            return counts_bbp_encode::encode(memory, pixels, bytes, temporal, dst);
         }
-    }
+        Model::Fir => Way::Roots(contexts),
+        Model::Variance => Way::Values,
+    };
+    counts_fir_encode::encode(&mut context.counts_fir, way, pixels, bytes, dst)
 }
 
 /// About how many bytes a sample takes.
@@ -60,6 +73,8 @@ impl Estimate {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice {
     pub(super) model: Model,
+    /// Those of [`Model::Fir`].
+    pub(super) contexts: Contexts,
     pub(super) bytes: f64,
     /// Whether pixels that `counts` does not look at say little about others: then `predict` is no better.
     pub(super) is_plain: bool,
@@ -78,6 +93,8 @@ const FEW_OF_PHOTONS: f64 = 0.015;
 const MANY: f64 = 0.5;
 /// Part of a payload that neighbours might save and are not worth a try.
 const LITTLE: f64 = 0.004;
+/// Bits of a pixel from which on a sample tells how many contexts there are.
+const DENSE_BITS: f64 = 0.25;
 /// Part that they might save of what is no noise.
 const MUCH: f64 = 0.05;
 
@@ -110,6 +127,7 @@ pub(super) fn choose(
     let (pixels, seen) = looked?;
     let mut best: Option<Choice> = None;
     let mut gain = f64::INFINITY;
+    let least_gain = least_gain_of_contexts(speed);
     for model in Model::ALL {
         let is_possible = match model {
             Model::Bbp => seen.from_4 < MANY,
@@ -131,13 +149,21 @@ pub(super) fn choose(
             }
         }
         if model == Model::Fir && seen.from_16 <= FEW {
-            let bits = counts_fir_encode::gain_of_neighbours(&mut context.counts_fir, &pixels);
+            let bits = counts_fir_neighbours::gain_of_neighbours(&mut context.counts_fir, &pixels);
             gain = bits / (8.0 * estimate.growing).max(1.0);
         }
         // In order of decreasing speed.
         if best.is_none_or(|best| bytes < best.bytes * (1.0 - price_of(speed))) {
+            let is_dense = 8.0 * estimate.growing > DENSE_BITS * pixels.len() as f64;
+            let is_even = model == Model::Fir
+                && is_dense
+                && counts_fir_encode::gain_of_contexts(&context.counts_fir) < least_gain;
             best = Some(Choice {
                 model,
+                contexts: match is_even {
+                    true => Contexts::One,
+                    false => Contexts::Saving(least_gain),
+                },
                 bytes,
                 is_plain: false,
                 is_scattered: false,

@@ -19,8 +19,14 @@ pub(super) trait Predictable: Number {
     fn to_number(self) -> Option<i32>;
     /// Appends the numbers that stand for stored ones, [`ODD`] where there is none.
     fn load(bytes: &[u8], order: ByteOrder, numbers: &mut Vec<i32>);
-    /// Stores what numbers stand for, in every `step`-th of the elements.
-    fn store(numbers: &[i32], order: ByteOrder, step: usize, bytes: &mut [u8]);
+    /// Stores what numbers stand for that are so much above those given, in every `step`-th of the elements.
+    fn store<N: Copy + Into<i32>>(
+        numbers: &[N],
+        center: i32,
+        order: ByteOrder,
+        step: usize,
+        bytes: &mut [u8],
+    );
 }
 
 macro_rules! predictable {
@@ -47,18 +53,27 @@ macro_rules! predictable {
             }
 
             #[inline(always)]
-            fn store(numbers: &[i32], order: ByteOrder, step: usize, bytes: &mut [u8]) {
+            fn store<N: Copy + Into<i32>>(
+                numbers: &[N],
+                center: i32,
+                order: ByteOrder,
+                step: usize,
+                bytes: &mut [u8],
+            ) {
                 let elements = bytes.as_chunks_mut().0;
-                let stored = |x: $type| match order {
-                    ByteOrder::Little => x.to_le_bytes(),
-                    ByteOrder::Big => x.to_be_bytes(),
+                let stored = |number: N| {
+                    let x = number.into().wrapping_add(center) as $type;
+                    match order {
+                        ByteOrder::Little => x.to_le_bytes(),
+                        ByteOrder::Big => x.to_be_bytes(),
+                    }
                 };
                 if step == 1 {
                     let pairs = elements.iter_mut().zip(numbers);
-                    pairs.for_each(|(x, &number)| *x = stored(number as $type));
+                    pairs.for_each(|(x, &number)| *x = stored(number));
                 } else {
                     let pairs = elements.iter_mut().step_by(step).zip(numbers);
-                    pairs.for_each(|(x, &number)| *x = stored(number as $type));
+                    pairs.for_each(|(x, &number)| *x = stored(number));
                 }
             }
         }
@@ -93,11 +108,26 @@ fn store_kernel<T: Predictable>(
     step: usize,
     bytes: &mut [u8],
 ) {
-    T::store(numbers, order, step, bytes);
+    T::store(numbers, 0, order, step, bytes);
 }
 levels!(fn store<T: Predictable>(
     of: PhantomData<T>, numbers: &[i32], order: ByteOrder, step: usize, bytes: &mut [u8]
 ) = store_kernel);
+
+#[inline(always)]
+fn store_cells_kernel<T: Predictable>(
+    _of: PhantomData<T>,
+    cells: &[i16],
+    center: i32,
+    order: ByteOrder,
+    step: usize,
+    bytes: &mut [u8],
+) {
+    T::store(cells, center, order, step, bytes);
+}
+levels!(fn store_cells<T: Predictable>(
+    of: PhantomData<T>, cells: &[i16], center: i32, order: ByteOrder, step: usize, bytes: &mut [u8]
+) = store_cells_kernel);
 
 predictable!(u8, u16, u32, i8, i16, i32);
 predictable!(float f32, f64);
@@ -200,6 +230,17 @@ impl Sink for Elements<'_> {
         let start = first * layout.element.bytes;
         let bytes = self.bytes.get_mut(start..).unwrap_or_default();
         for_predictable!(layout, T => put::<T>(numbers, odd, layout.element.order, step, bytes), ());
+    }
+
+    fn put_cells(&mut self, first: usize, step: usize, center: i32, cells: &[i16]) {
+        // None of them is far enough from 0 to be the odd one.
+        let order = self.layout.element.order;
+        let start = first * self.layout.element.bytes;
+        let bytes = self.bytes.get_mut(start..).unwrap_or_default();
+        let level = Level::best();
+        for_predictable!(self.layout, T => {
+            store_cells(level, PhantomData::<T>, cells, center, order, step, bytes);
+        }, ());
     }
 }
 

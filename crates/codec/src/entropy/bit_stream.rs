@@ -41,6 +41,7 @@ impl BitWriter {
 }
 
 /// Takes numbers from the front.
+#[derive(Clone)]
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     at: usize,

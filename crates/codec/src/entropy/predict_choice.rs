@@ -1,6 +1,7 @@
 //! Which kinds of models a prediction may have, and what the time is worth that they take.
 
 use super::predict_lines::{Extent, Order};
+use crate::kernels::predict::DIRECT;
 
 /// What may be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +22,34 @@ impl Choice {
         least - WORTH - worth * least
     }
 
-    /// Which part of all bits contexts have to save: a decoder that needs none is a third faster.
-    pub(super) fn worth_of_contexts(&self) -> f64 {
+    /// Which part of all bits contexts have to save, where numbers have so many: a decoder that needs none takes half the
+    /// time. That time is the same whatever the bits of a number, so that it counts for more where those are many.
+    pub(super) fn worth_of_contexts(&self, bits_per_number: f64) -> f64 {
         match self.orders {
             Orders::Smallest => 0.0,
-            _ => WORTH_OF_CONTEXTS,
+            Orders::Quick => QUICK_WORTH_OF_CONTEXTS,
+            _ => {
+                let worth = WORTH_PER_BIT * bits_per_number;
+                worth.clamp(LEAST_WORTH_OF_CONTEXTS, MOST_WORTH_OF_CONTEXTS)
+            }
         }
+    }
+
+    /// The low bits that are stored as they are, of residuals of so large a median and so large a far one.
+    ///
+    /// A symbol stands for a tenth of the median or more; where many residuals are too large for symbols of their own, which
+    /// takes time, for more.
+    pub(super) fn low_bits(&self, typical: f32, far: f32) -> u32 {
+        let steps = |step: f32, part: f32| (step / part).max(1.0).log2().ceil() as u32;
+        let fewest = steps(typical, TYPICAL_SYMBOL);
+        let low_bits = match self.orders {
+            Orders::Smallest => fewest,
+            _ => {
+                let most = steps(typical, LEAST_TYPICAL_SYMBOL);
+                steps(far, DIRECT as f32 / 2.0).clamp(fewest, most)
+            }
+        };
+        low_bits.min(MOST_LOW_BITS)
     }
 
     /// The bits per number of a model, and what the time is worth that it takes.
@@ -76,5 +99,13 @@ const WORTH_OF_TIME: f64 = 0.025;
 /// The same, beside [`WORTH`], where pixels to the left and earlier frames are looked at, which takes four times as long as
 /// without either.
 const PRICE_OF_BOTH: f64 = 0.03;
-/// A fraction of all bits.
-const WORTH_OF_CONTEXTS: f64 = 0.01;
+/// Fractions of all bits, and how they grow with the bits of a number.
+const LEAST_WORTH_OF_CONTEXTS: f64 = 0.01;
+const MOST_WORTH_OF_CONTEXTS: f64 = 0.02;
+const WORTH_PER_BIT: f64 = 0.0018;
+const QUICK_WORTH_OF_CONTEXTS: f64 = 0.08;
+/// A symbol stands for so much that the typical residual is below the first, and for no more than that it is below the second:
+/// there, low bits that are stored as they are cost a five hundredth of all bits.
+const TYPICAL_SYMBOL: f32 = 10.0;
+const LEAST_TYPICAL_SYMBOL: f32 = 5.0;
+const MOST_LOW_BITS: u32 = 31;

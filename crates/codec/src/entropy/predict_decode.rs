@@ -24,6 +24,8 @@ use crate::kernels::predict::{self as kernels, BINS, DIRECT};
 pub(crate) trait Sink {
     /// Takes the numbers `first`, `first + step`, …; those beyond the last of all are nothing.
     fn put(&mut self, first: usize, step: usize, numbers: &[i32]);
+    /// The same of numbers that are so much above their cells.
+    fn put_cells(&mut self, first: usize, step: usize, center: i32, cells: &[i16]);
 }
 
 /// Numbers as they are.
@@ -32,6 +34,13 @@ impl Sink for &mut [i32] {
         let places = self.get_mut(first..).unwrap_or_default();
         for (place, &x) in places.iter_mut().step_by(step).zip(numbers) {
             *place = x;
+        }
+    }
+
+    fn put_cells(&mut self, first: usize, step: usize, center: i32, cells: &[i16]) {
+        let places = self.get_mut(first..).unwrap_or_default();
+        for (place, &cell) in places.iter_mut().step_by(step).zip(cells) {
+            *place = i32::from(cell) + center;
         }
     }
 }
@@ -229,6 +238,8 @@ fn read_lines(
     let low_bits = model.low_bits;
     let width = low_width(low_bits);
     let mut lows = Lows::new(lows, low_bits, coded, longest, low_bytes);
+    let is_single = !has_spreads && kinds.is_none();
+    bins.fill(0);
     for frame in 0..extent.frames {
         let start = frame * extent.frame();
         predictor.begin_frame(frame);
@@ -237,26 +248,46 @@ fn read_lines(
             let (bins, symbols) = (&mut bins[..len], &mut symbols[..len]);
             let numbers = &mut numbers[..len];
             let line_kinds = &mut line_kinds[..len];
-            predictor.predict(line);
-            bins.copy_from_slice(predictor.bins(len));
-            if let Some(kinds) = kinds {
-                let kinds = &kinds[start..start + extent.frame()];
-                lines.gather(line, kinds, extent.columns, line_kinds);
-                predictor.put_base(line, &mut base[..len]);
-                leave_out(line_kinds, bins, numbers, base);
+            let mut coded = len;
+            if !is_single {
+                predictor.predict(line);
+                bins.copy_from_slice(predictor.bins(len));
+                if let Some(kinds) = kinds {
+                    let kinds = &kinds[start..start + extent.frame()];
+                    lines.gather(line, kinds, extent.columns, line_kinds);
+                    predictor.put_base(line, &mut base[..len]);
+                    leave_out(line_kinds, bins, numbers, base);
+                    coded = line_kinds.iter().filter(|&&kind| kind == 0).count();
+                }
+                context_of.replace(level, bins);
             }
-            context_of.replace(level, bins);
             stream.decode(decode_tables, bins, symbols)?;
+            let packed_lows = if low_bits > 0 { lows.take(coded) } else { &[] };
+            let (first, step) = lines.walk(line, extent.columns);
+            let first = start + first;
+            if is_single {
+                if let Some(cells) = predictor.correct(line, symbols, packed_lows, &mut large)? {
+                    sink.put_cells(first, step, cells.center, cells.numbers);
+                    continue;
+                }
+                predictor.predict(line);
+            }
             let predictions = predictor.predictions(len);
             let largest = if low_bits == 0 {
                 kernels::join_high(level, predictions, symbols, numbers)
             } else if kinds.is_none() {
-                let lows = lows.take(len);
-                join(level, width, predictions, symbols, lows, low_bits, numbers)
+                join(
+                    level,
+                    width,
+                    predictions,
+                    symbols,
+                    packed_lows,
+                    low_bits,
+                    numbers,
+                )
             } else {
-                let coded = line_kinds.iter().filter(|&&kind| kind == 0).count();
                 let line_lows = &mut line_lows[..len];
-                spread_lows(width, lows.take(coded), line_kinds, line_lows);
+                spread_lows(width, packed_lows, line_kinds, line_lows);
                 kernels::join(level, predictions, symbols, line_lows, low_bits, numbers)
             };
             if u32::from(largest) >= DIRECT {
@@ -270,8 +301,7 @@ fn read_lines(
             if kinds.is_some() {
                 specials.restore(line_kinds, numbers);
             }
-            let (first, step) = lines.walk(line, extent.columns);
-            sink.put(start + first, step, numbers);
+            sink.put(first, step, numbers);
         }
     }
     check_end(&large)?;

@@ -111,7 +111,8 @@ fn prepare(
     let bits = |context: &ContextBins| cost(&context.histogram);
     let bits: f64 = memory.contexts.iter().map(bits).sum();
     let bits = bits + coded as f64 * f64::from(model.low_bits);
-    join_all(&mut memory.contexts, choice.worth_of_contexts() * bits);
+    let worth = choice.worth_of_contexts(bits / coded.max(1) as f64);
+    join_all(&mut memory.contexts, worth * bits);
     Some(Prepared {
         model,
         lines,

@@ -113,7 +113,7 @@ impl Samples {
     }
 
     /// The targets for `count` features.
-    pub(crate) fn targets(&self, count: usize) -> impl Iterator<Item = f32> {
+    pub(crate) fn targets(&self, count: usize) -> impl Iterator<Item = f32> + Clone {
         self.rows.iter().map(move |row| row[count + 1])
     }
 }

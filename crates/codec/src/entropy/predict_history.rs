@@ -14,13 +14,14 @@
 //!
 //! Numbers are remembered as cells of 32 bits, or of 16 bits without a center that all are near to.
 
+use super::predict_bounds::Bounds;
 use super::predict_fit::Samples;
 use super::predict_lines::{Extent, Lines};
 use super::predict_model::{self, MAX_SPREADS, MAX_TAPS, Model, Source, base, spread_taps, taps};
 use crate::entropy::indices::grow;
 use crate::kernels::levels::Level;
 use crate::kernels::predict::{self as kernels, BLOCK, Left, padded};
-use crate::kernels::predict_expect::{Cell, Expect, expect, expected_bins};
+use crate::kernels::predict_expect::{Cell, Expect, expect};
 
 /// Lines of the current frame that are remembered: three rows above and a column to the left are 13 diagonals back.
 const RING: usize = 16;
@@ -33,15 +34,21 @@ const MEAN_BITS: u32 = 4;
 /// Memory of a walker, kept from chunk to chunk.
 #[derive(Default)]
 pub(crate) struct History<C> {
-    values: Vec<C>,
+    pub(super) values: Vec<C>,
+    /// A line of residuals, of its numbers and of what is remembered of them, where there are no spreads.
+    pub(super) residuals: Vec<C>,
+    pub(super) numbers: Vec<C>,
+    pub(super) remembered: Vec<C>,
     spreads: Vec<C>,
     averages: Vec<C>,
-    zeros: Vec<C>,
-    predictions: Vec<i32>,
+    pub(super) zeros: Vec<C>,
+    pub(super) predictions: Vec<i32>,
     /// Where the model has them: −1 for predictions that were rounded down, otherwise 0.
-    sides: Vec<i32>,
-    distances: Vec<C>,
-    bins: Vec<u8>,
+    pub(super) sides: Vec<i32>,
+    pub(super) distances: Vec<C>,
+    /// Where the model has bounds: spreads of how far they are from each other.
+    pub(super) ranges: Vec<C>,
+    pub(super) bins: Vec<u8>,
     /// The first line of the frame before: values, then spreads.
     first_line: Vec<C>,
     before: Vec<C>,
@@ -57,10 +64,10 @@ pub(crate) struct History<C> {
 pub(super) struct Walker<'a, C> {
     pub(crate) model: &'a Model,
     pub(crate) lines: Lines,
-    level: Level,
-    history: &'a mut History<C>,
+    pub(super) level: Level,
+    pub(super) history: &'a mut History<C>,
     /// What cells leave out of numbers.
-    center: i32,
+    pub(super) center: i32,
     pitch: usize,
     /// Where position 0 of each line in the ring is, or would be.
     starts: [isize; RING],
@@ -68,7 +75,7 @@ pub(super) struct Walker<'a, C> {
     offsets: [(isize, isize); MAX_TAPS],
     frame: usize,
     /// Whether spreads are of interest: with one context, they are not.
-    has_spreads: bool,
+    pub(super) has_spreads: bool,
     /// Bias of the prediction, and what the cells lack: each product of one lacks that of the center.
     bias: i32,
 }
@@ -88,9 +95,13 @@ impl<'a, C: Cell> Walker<'a, C> {
         grow(&mut history.spreads, RING * pitch);
         grow(&mut history.averages, lines.positions() + BLOCK);
         grow(&mut history.zeros, line);
+        grow(&mut history.residuals, line);
+        grow(&mut history.numbers, line);
+        grow(&mut history.remembered, line);
         grow(&mut history.predictions, line);
         grow(&mut history.sides, line);
         grow(&mut history.distances, line);
+        grow(&mut history.ranges, line);
         grow(&mut history.bins, line);
         grow(&mut history.first_line, 2 * pitch);
         if model.temporal {
@@ -166,7 +177,7 @@ impl<'a, C: Cell> Walker<'a, C> {
         usize::from(self.later())
     }
 
-    fn later(&self) -> bool {
+    pub(super) fn later(&self) -> bool {
         self.model.later(self.frame)
     }
 
@@ -188,7 +199,7 @@ impl<'a, C: Cell> Walker<'a, C> {
     }
 
     /// The neighbours of a line, in their order.
-    fn neighbours(&self, line: usize) -> [&[C]; MAX_TAPS] {
+    pub(super) fn neighbours(&self, line: usize) -> [&[C]; MAX_TAPS] {
         let mut slices: [&[C]; MAX_TAPS] = [&[]; MAX_TAPS];
         let first = self.lines.first(line) as isize;
         let taps = taps(self.model.order, self.later());
@@ -200,7 +211,7 @@ impl<'a, C: Cell> Walker<'a, C> {
 
     /// One neighbour of a line, whose first position is given.
     #[inline(always)]
-    fn neighbour(
+    pub(super) fn neighbour(
         &self,
         source: Source,
         line: isize,
@@ -216,7 +227,7 @@ impl<'a, C: Cell> Walker<'a, C> {
     }
 
     /// The spreads that are looked at for a line, and their number. Nothing is in the place of roots, [`Self::root`].
-    fn spreads(&self, line: usize) -> ([&[C]; MAX_SPREADS], usize) {
+    pub(super) fn spreads(&self, line: usize) -> ([&[C]; MAX_SPREADS], usize) {
         let first = self.lines.first(line);
         let mut slices: [&[C]; MAX_SPREADS] = [&[]; MAX_SPREADS];
         let near = spread_taps(self.model.order);
@@ -231,6 +242,10 @@ impl<'a, C: Cell> Walker<'a, C> {
             slices[near.len() + 2] = &self.history.spread_means[at..];
         }
         let count = predict_model::spreads(self.model, self.set());
+        let sides = usize::from(self.model.sides);
+        if self.model.bounds != Bounds::None {
+            slices[count - 1 - sides] = &self.history.ranges;
+        }
         if self.model.sides {
             slices[count - 1] = &self.history.distances;
         }
@@ -242,100 +257,50 @@ impl<'a, C: Cell> Walker<'a, C> {
         spread_taps(self.model.order).len() + 1
     }
 
-    /// Predicts a line and the spread of its residuals.
-    pub(crate) fn predict(&mut self, line: usize) {
-        if self.model.sides {
-            return self.predict_with_sides(line);
-        }
-        let len = padded(self.lines.len(line));
-        let mut predictions = std::mem::take(&mut self.history.predictions);
-        let mut bins = std::mem::take(&mut self.history.bins);
+    /// What the predictions of a line are sums of, where its neighbours are these; no spreads.
+    pub(super) fn sums<'b>(
+        &'b self,
+        line: usize,
+        neighbours: &'b [&'b [C]; MAX_TAPS],
+    ) -> Expect<'b, C> {
         let weights = &self.model.weights[self.set()];
-        let neighbours = self.neighbours(line);
         let count = taps(self.model.order, self.later()).len();
-        let (spreads, mut spread_count) = self.spreads(line);
-        if !self.has_spreads {
-            spread_count = 0;
-        }
-        let e = Expect {
+        Expect {
             taps: &neighbours[..count],
             weights: &weights.taps[..count],
             bias: self.bias,
             shift: self.model.shift,
             base: self.base(line),
             center: self.center,
-            spreads: &spreads[..spread_count],
-            spread_weights: &weights.spreads[..spread_count],
-            spread_bias: weights.spread_bias,
-            root: self.root(),
-        };
-        expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
-        self.history.predictions = predictions;
-        self.history.bins = bins;
-    }
-
-    /// The same where the model has sides: sums keep fraction bits until these are known, and spreads come after.
-    fn predict_with_sides(&mut self, line: usize) {
-        let len = padded(self.lines.len(line));
-        let mut predictions = std::mem::take(&mut self.history.predictions);
-        let mut sides = std::mem::take(&mut self.history.sides);
-        let mut distances = std::mem::take(&mut self.history.distances);
-        let mut bins = std::mem::take(&mut self.history.bins);
-        let weights = &self.model.weights[self.set()];
-        let neighbours = self.neighbours(line);
-        let count = taps(self.model.order, self.later()).len();
-        let e = Expect {
-            taps: &neighbours[..count],
-            weights: &weights.taps[..count],
-            bias: self.bias,
-            shift: self.model.shift - kernels::SIDE_BITS,
-            base: &self.history.zeros,
-            center: self.center,
             spreads: &[],
             spread_weights: &[],
             spread_bias: weights.spread_bias,
             root: self.root(),
-        };
-        expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
-        kernels::sides(
-            self.level,
-            self.base(line),
-            self.center,
-            &mut predictions[..len],
-            &mut sides[..len],
-            &mut distances[..len],
-        );
-        self.history.distances = distances;
-        if self.has_spreads {
-            let (spreads, count) = self.spreads(line);
-            let e = Expect {
-                taps: &[],
-                weights: &[],
-                bias: 0,
-                shift: 0,
-                base: &self.history.zeros,
-                center: self.center,
-                spreads: &spreads[..count],
-                spread_weights: &weights.spreads[..count],
-                spread_bias: weights.spread_bias,
-                root: self.root(),
-            };
-            expected_bins(self.level, &e, &predictions[..len], &mut bins[..len]);
         }
-        self.history.predictions = predictions;
-        self.history.sides = sides;
-        self.history.bins = bins;
     }
 
-    /// Mirrors numbers of the line that was predicted last, or mirrors them back: what is likelier, one more or one less
-    /// than the prediction, becomes one less.
-    pub(crate) fn mirror(&self, numbers: &mut [i32]) {
-        if self.model.sides {
-            let History {
-                predictions, sides, ..
-            } = &*self.history;
-            kernels::mirror(self.level, predictions, sides, numbers);
+    /// Predicts a line and the spread of its residuals.
+    pub(crate) fn predict(&mut self, line: usize) {
+        if self.model.sides || self.model.bounds != Bounds::None {
+            return self.predict_in_steps(line);
         }
+        let len = padded(self.lines.len(line));
+        let mut predictions = std::mem::take(&mut self.history.predictions);
+        let mut bins = std::mem::take(&mut self.history.bins);
+        let weights = &self.model.weights[self.set()];
+        let neighbours = self.neighbours(line);
+        let (spreads, mut spread_count) = self.spreads(line);
+        if !self.has_spreads {
+            spread_count = 0;
+        }
+        let e = Expect {
+            spreads: &spreads[..spread_count],
+            spread_weights: &weights.spreads[..spread_count],
+            ..self.sums(line, &neighbours)
+        };
+        expect(self.level, &e, &mut predictions[..len], &mut bins[..len]);
+        self.history.predictions = predictions;
+        self.history.bins = bins;
     }
 
     /// Predictions of the line that was predicted last.
@@ -349,7 +314,7 @@ impl<'a, C: Cell> Walker<'a, C> {
     }
 
     /// What the predictions of a line are corrections to: it stands for numbers that are not coded.
-    fn base(&self, line: usize) -> &[C] {
+    pub(super) fn base(&self, line: usize) -> &[C] {
         let base = base(self.model.order, self.later());
         match taps(self.model.order, self.later()).get(base) {
             Some(tap) => {
@@ -399,9 +364,7 @@ impl<'a, C: Cell> Walker<'a, C> {
     pub(crate) fn leave(&mut self, line: usize, numbers: &[i32]) -> bool {
         let len = numbers.len();
         let first = self.lines.first(line);
-        let slot = line % RING;
-        self.starts[slot] = (slot * self.pitch + PAD) as isize - first as isize;
-        let at = self.in_ring(line as isize, first as isize);
+        let at = self.begin_line(line);
         let history = &mut *self.history;
         let spreads = if self.has_spreads { len } else { 0 };
         let are_cells = kernels::leave(
@@ -419,7 +382,6 @@ impl<'a, C: Cell> Walker<'a, C> {
         if !are_cells {
             return false;
         }
-        repeat_ends(&mut history.values[at - PAD..at + len + PAD]);
         if self.has_spreads {
             repeat_ends(&mut history.spreads[at - PAD..at + len + PAD]);
             kernels::blur(
@@ -428,6 +390,22 @@ impl<'a, C: Cell> Walker<'a, C> {
                 &mut history.averages[first..first + len],
             );
         }
+        self.keep(line, at, len);
+        true
+    }
+
+    /// Puts a line in its place in the ring and returns where its first number goes.
+    pub(super) fn begin_line(&mut self, line: usize) -> usize {
+        let first = self.lines.first(line);
+        let slot = line % RING;
+        self.starts[slot] = (slot * self.pitch + PAD) as isize - first as isize;
+        self.in_ring(line as isize, first as isize)
+    }
+
+    /// Keeps the numbers of a line, which the ring has at `at`, for what comes after.
+    pub(super) fn keep(&mut self, line: usize, at: usize, len: usize) {
+        let history = &mut *self.history;
+        repeat_ends(&mut history.values[at - PAD..at + len + PAD]);
         if line == 0 {
             let numbers = at - PAD..at - PAD + self.pitch;
             let (values, spreads) = history.first_line.split_at_mut(self.pitch);
@@ -439,7 +417,6 @@ impl<'a, C: Cell> Walker<'a, C> {
         if self.model.temporal {
             self.remember(line, at, len);
         }
-        true
     }
 
     /// Keeps a line, which the ring has at `at`, for the frames after this one.
@@ -501,6 +478,7 @@ impl<'a> Walker<'a, i16> {
         spreads(&history.spreads, &mut wide.spreads);
         spreads(&history.averages, &mut wide.averages);
         spreads(&history.distances, &mut wide.distances);
+        spreads(&history.ranges, &mut wide.ranges);
         spreads(&history.spread_means, &mut wide.spread_means);
         wide.fine_means.clear();
         let center_of_means = center << MEAN_BITS;

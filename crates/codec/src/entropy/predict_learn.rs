@@ -4,9 +4,11 @@
 //! with the smallest residuals is taken, and a simpler kind unless the other one gains enough ([`Choice`]). Weights of spreads are
 //! then fitted on residuals of a few small parts of the chunk, over which the predictor walks as it will over the whole.
 
+use super::predict_bounds::{Bounds, Pixels};
 use super::predict_choice::Choice;
 use super::predict_fit::Samples;
 use super::predict_lines::{Extent, FEWEST_COLUMNS, Order};
+use super::predict_measure::{Bits, bits_of, median};
 use super::predict_model::{
     MAX_TAPS, MOST_SHIFT, Model, Source, Tap, Weights, base, spreads, taps,
 };
@@ -48,8 +50,8 @@ const NUMBERS_PER_PART: usize = 1 << 18;
 /// Lines of a part whose neighbours are partly outside.
 const LINES_SKIPPED: usize = 16;
 const ROWS_SKIPPED: usize = 3;
-/// A symbol stands for so much that the typical residual is below this.
-const TYPICAL_SYMBOL: f32 = 10.0;
+/// One of so many residuals is far.
+const FAR: usize = 256;
 /// Sides are of use where typical residuals are below this: of larger ones they save less than a hundredth.
 const MOST_OF_SIDES: f32 = 2.5;
 const SPREAD_ONE: f64 = 1024.0;
@@ -69,16 +71,17 @@ pub(crate) struct Memory {
     /// Of spreads without and with a limit, of both kinds of frames.
     tried: [[Samples; 2]; 2],
     residuals: Vec<f32>,
+    bounded: Vec<f32>,
     magnitudes: Vec<f32>,
     line: Vec<i32>,
 }
 
 /// A pixel and its neighbours.
-struct Drawn {
+pub(super) struct Drawn {
     own: f32,
     /// The same as a difference from the first neighbour, and the other neighbours likewise.
     difference: f32,
-    near: [f32; MAX_TAPS],
+    pub(crate) near: [f32; MAX_TAPS],
 }
 
 /// The model for `numbers`, of which there are as many as `extent` says; those with a kind are special and not coded.
@@ -139,7 +142,7 @@ pub(super) fn learn(
         },
         |(_, kind)| kind,
     );
-    let mut model = kind.model(numbers.first().copied().unwrap_or(0));
+    let mut model = kind.model(choice, numbers.first().copied().unwrap_or(0));
     learner.refine(&mut model, kind.typical(), memory, histories);
     model
 }
@@ -155,6 +158,9 @@ struct Fit {
     fine_bits: f64,
     /// The median magnitude of residuals.
     typical: f32,
+    /// The magnitude that few are above, one in [`FAR`].
+    far: f32,
+    bounds: Bounds,
 }
 
 /// A kind of model.
@@ -173,7 +179,7 @@ impl Kind {
 
     /// The model with weights as integers: of the finest step at which all fit, and so that they sum to zero over the
     /// neighbours and the base itself.
-    fn model(&self, start: i32) -> Model {
+    fn model(&self, choice: Choice, start: i32) -> Model {
         let fits = [Some(self.first), self.later];
         let integers = |shift: u32| {
             let mut sets = [Weights::NONE; 2];
@@ -188,12 +194,12 @@ impl Kind {
             .find_map(integers)
             .unwrap_or((0, [Weights::NONE; 2]));
         let typical = self.typical();
-        let low_bits = (typical / TYPICAL_SYMBOL).max(1.0).log2().ceil() as u32;
         Model {
             order: self.order,
             temporal: self.later.is_some(),
+            bounds: self.later.unwrap_or(self.first).bounds,
             sides: self.order != Order::Flat && typical < MOST_OF_SIDES && shift >= SIDE_BITS,
-            low_bits: low_bits.min(31),
+            low_bits: choice.low_bits(typical, self.later.unwrap_or(self.first).far),
             shift,
             start,
             limit: i32::MAX,
@@ -321,13 +327,30 @@ impl Learner<'_> {
             true => refined(samples, count, weights, &mut memory.residuals),
             false => weights,
         };
+        let pixels = Pixels {
+            pixels: &memory.drawn[usize::from(later)],
+            taps: of_drawn,
+            later,
+        };
+        let Memory {
+            residuals, bounded, ..
+        } = memory;
+        let targets = memory.samples.targets(count);
+        let bounds = pixels.bound(order, targets, residuals, bounded);
         let residuals = memory.residuals.iter();
+        let count = memory.samples.len();
+        let typical = median(residuals.clone().map(|x| x.abs()), &mut memory.magnitudes);
+        let rank = count - 1 - count / FAR;
+        let far = memory
+            .magnitudes
+            .select_nth_unstable_by(rank, f32::total_cmp);
         Fit {
+            bounds,
             weights,
-            bits: bits_of(residuals.clone().copied()) / samples.len() as f64,
-            fine_bits: bits_of(residuals.clone().map(|residual| 4.0 * residual))
-                / samples.len() as f64,
-            typical: median(residuals.map(|x| x.abs()), &mut memory.magnitudes),
+            bits: bits_of(residuals.clone().copied()) / count as f64,
+            fine_bits: bits_of(residuals.clone().map(|residual| 4.0 * residual)) / count as f64,
+            typical,
+            far: *far.1,
         }
     }
 
@@ -548,49 +571,4 @@ fn refined(
     }
     samples.residuals(count, &best.0, residuals);
     best.0
-}
-
-/// About the bits of residuals: the sum of the logarithms of twice their magnitudes and 1.
-///
-/// Magnitudes are multiplied, and a logarithm is taken before the product is too large for an f64.
-struct Bits {
-    product: f64,
-    sum: f64,
-}
-
-impl Default for Bits {
-    fn default() -> Self {
-        Self {
-            product: 1.0,
-            sum: 0.0,
-        }
-    }
-}
-
-impl Bits {
-    fn add(&mut self, residual: f32) {
-        self.product *= f64::from(1.0 + 2.0 * residual.abs());
-        // An f32 is below 2^128.
-        if self.product > f64::MAX / f64::from(f32::MAX) {
-            self.sum += self.product.log2();
-            self.product = 1.0;
-        }
-    }
-
-    fn sum(&self) -> f64 {
-        self.sum + self.product.log2()
-    }
-}
-
-fn bits_of(residuals: impl Iterator<Item = f32>) -> f64 {
-    let mut bits = Bits::default();
-    residuals.for_each(|residual| bits.add(residual));
-    bits.sum()
-}
-
-fn median(values: impl Iterator<Item = f32>, memory: &mut Vec<f32>) -> f32 {
-    memory.clear();
-    memory.extend(values);
-    let middle = memory.len() / 2;
-    *memory.select_nth_unstable_by(middle, f32::total_cmp).1
 }

@@ -2,7 +2,7 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 1 | bits 0–1: nothing (0), rows above (1), rows above and pixels to the left (2) is looked at; bit 2: earlier frames too; bit 3: residuals have sides, with a shift of 4 or more and no low bits |
+//! | 1 | bits 0–1: nothing (0), rows above (1), rows above and pixels to the left (2) is looked at; bit 2: earlier frames too; bit 3: residuals have sides, with a shift of 4 or more and no low bits; bits 4–5: predictions have no bounds (0), those of neighbours in the frame (1) or in earlier frames too (3), see `predict_bounds.rs` |
 //! | 1 | low bits of residuals that are stored as they are, 0–31 |
 //! | 1 | shift of the weighted sums, 0–14 |
 //! | 1 | zero |
@@ -15,6 +15,7 @@
 //!
 //! The last four fields come again for frames after the first, where earlier frames are looked at.
 
+use super::predict_bounds::Bounds;
 use super::predict_lines::Order;
 use crate::Error;
 use crate::frame::array;
@@ -39,7 +40,7 @@ pub(super) struct Tap {
     pub(crate) left: i8,
 }
 
-const fn tap(source: Source, above: i8, left: i8) -> Tap {
+pub(super) const fn tap(source: Source, above: i8, left: i8) -> Tap {
     Tap {
         source,
         above,
@@ -112,13 +113,13 @@ const DIAGONALS_OF_ONE_FRAME: usize = 18;
 pub(super) const MAX_TAPS: usize = DIAGONALS.len();
 
 /// Neighbours whose spreads are looked at, rows above and columns to the left. More follow: the average along lines,
-/// the root of the prediction, in later frames the mean of earlier ones, and with sides the distance of the prediction from
-/// the middle of its step.
+/// the root of the prediction, in later frames the mean of earlier ones, with bounds how far these are from each other, and
+/// with sides the distance of the prediction from the middle of its step.
 const ROW_SPREADS: [(i8, i8); 3] = [(1, 0), (1, -1), (1, 1)];
 const DIAGONAL_SPREADS: [(i8, i8); 5] = [(0, 1), (0, 2), (1, 1), (1, 0), (1, -1)];
 const OTHER_SPREADS: usize = 2;
 /// The most spreads there are.
-pub(super) const MAX_SPREADS: usize = DIAGONAL_SPREADS.len() + OTHER_SPREADS + 2;
+pub(super) const MAX_SPREADS: usize = DIAGONAL_SPREADS.len() + OTHER_SPREADS + 3;
 
 /// Weights for one kind of frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +147,7 @@ pub(super) struct Model {
     pub(crate) temporal: bool,
     /// Whether the sign of residuals is turned where the prediction was rounded down.
     pub(crate) sides: bool,
+    pub(crate) bounds: Bounds,
     pub(crate) low_bits: u32,
     pub(crate) shift: u32,
     pub(crate) start: i32,
@@ -188,7 +190,8 @@ pub(super) fn spread_taps(order: Order) -> &'static [(i8, i8)] {
 
 /// Number of spreads that are looked at with a set of weights.
 pub(super) fn spreads(model: &Model, set: usize) -> usize {
-    spread_taps(model.order).len() + OTHER_SPREADS + set + usize::from(model.sides)
+    let of_bounds = usize::from(model.bounds != Bounds::None);
+    spread_taps(model.order).len() + OTHER_SPREADS + set + of_bounds + usize::from(model.sides)
 }
 
 impl Model {
@@ -203,7 +206,8 @@ impl Model {
 
     /// Appends the model to `bytes`.
     pub(crate) fn write(&self, bytes: &mut Vec<u8>) {
-        let kind = self.order as u8 | u8::from(self.temporal) << 2 | u8::from(self.sides) << 3;
+        let looks = self.order as u8 | u8::from(self.temporal) << 2;
+        let kind = looks | u8::from(self.sides) << 3 | (self.bounds as u8) << 4;
         bytes.extend([kind, self.low_bits as u8, self.shift as u8, 0]);
         bytes.extend(self.start.to_le_bytes());
         bytes.extend(self.limit.to_le_bytes());
@@ -238,8 +242,9 @@ impl Model {
             2 => Order::Diagonals,
             _ => return Err(damaged(0)),
         };
-        let sides = fixed[0] & 8 != 0;
-        if fixed[0] > 15
+        let (temporal, sides) = (fixed[0] & 4 != 0, fixed[0] & 8 != 0);
+        let bounds = Bounds::read(fixed[0] >> 4, order, temporal).ok_or(damaged(0))?;
+        if fixed[0] > 63
             || (sides && (fixed[1] > 0 || u32::from(fixed[2]) < SIDE_BITS))
             || fixed[1] > MOST_LOW_BITS
             || u32::from(fixed[2]) > MOST_SHIFT
@@ -249,8 +254,9 @@ impl Model {
         }
         let mut model = Self {
             order,
-            temporal: fixed[0] & 4 != 0,
+            temporal,
             sides,
+            bounds,
             low_bits: u32::from(fixed[1]),
             shift: u32::from(fixed[2]),
             start: i32::from_le_bytes(array(&fixed[4..8])),
@@ -315,6 +321,11 @@ mod tests {
                 order,
                 temporal,
                 sides: temporal,
+                bounds: if temporal {
+                    Bounds::Frames
+                } else {
+                    Bounds::None
+                },
                 low_bits: if temporal { 0 } else { 3 },
                 shift: 14,
                 start: -5,
@@ -343,6 +354,7 @@ mod tests {
             order: Order::Rows,
             temporal: false,
             sides: true,
+            bounds: Bounds::Frame,
             low_bits: 0,
             shift: 4,
             start: 0,
@@ -351,11 +363,14 @@ mod tests {
         };
         let mut bytes = Vec::new();
         model.write(&mut bytes);
-        assert_eq!(bytes[..4], [1 | 8, 0, 4, 0]);
+        assert_eq!(bytes[..4], [1 | 8 | 16, 0, 4, 0]);
         assert!(Model::read(&bytes).is_ok());
         for (at, value) in [
             (0, 3),
-            (0, 16 | 1),
+            (0, 16),
+            (0, 32 | 1),
+            (0, 48 | 1),
+            (0, 64 | 1),
             (1, 1),
             (1, 32),
             (2, 3),

@@ -1,10 +1,13 @@
 //! The predictor: a [`Walker`] with cells of 16 bits for as long as all numbers are near to each other, then one with
 //! cells of 32 bits. The predictions of both are the same.
 
+use super::bit_stream::BitReader;
 use super::predict_fit::Samples;
 use super::predict_history::{History, Walker};
 use super::predict_lines::{Extent, Lines};
 use super::predict_model::Model;
+use super::predict_single::Cells;
+use crate::Error;
 use crate::kernels::levels::Level;
 use crate::kernels::predict_expect::is_narrow_faster;
 
@@ -137,6 +140,21 @@ impl<'a> Predictor<'a> {
         walker!(&self.walk, walker => walker.sample_spreads(line, step, numbers, samples));
     }
 
+    /// Without spreads: the numbers of a line of known symbols and low bits, which is remembered; `None` where it has to be
+    /// predicted and left.
+    pub(crate) fn correct(
+        &mut self,
+        line: usize,
+        symbols: &[u8],
+        lows: &[u8],
+        large: &mut BitReader,
+    ) -> Result<Option<Cells<'_>>, Error> {
+        match &mut self.walk {
+            Walk::Narrow(walker) => walker.correct(line, symbols, lows, large),
+            Walk::Wide(_) => Ok(None),
+        }
+    }
+
     /// Takes the numbers of the line that was predicted last.
     pub(crate) fn leave(&mut self, line: usize, numbers: &[i32]) {
         let are_cells = walker!(&mut self.walk, walker => walker.leave(line, numbers));
@@ -151,11 +169,12 @@ impl<'a> Predictor<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::predict_bounds::Bounds;
     use super::super::predict_lines::Order;
     use super::super::predict_model::{MAX_SPREADS, Weights, taps};
     use super::*;
 
-    fn model(order: Order, temporal: bool, sides: bool, limit: i32) -> Model {
+    fn model(order: Order, temporal: bool, (sides, bounds): (bool, Bounds), limit: i32) -> Model {
         let mut weights = [Weights::NONE; 2];
         for (set, weights) in weights.iter_mut().enumerate() {
             for i in 0..taps(order, set == 1).len() {
@@ -170,6 +189,7 @@ mod tests {
             order,
             temporal,
             sides,
+            bounds,
             low_bits: if sides { 0 } else { 2 },
             shift: 14,
             start: 1000,
@@ -221,13 +241,18 @@ mod tests {
     #[test]
     fn cells_of_16_bits_predict_what_those_of_32_bits_do_and_become_them() {
         let orders = [Order::Flat, Order::Rows, Order::Diagonals];
-        let sides = [false, true];
-        for (order, sides) in orders
+        let kinds = [
+            (false, Bounds::None),
+            (true, Bounds::None),
+            (false, Bounds::Frame),
+            (true, Bounds::Frames),
+        ];
+        for (order, kind) in orders
             .iter()
-            .flat_map(|&order| sides.map(|sides| (order, sides)))
+            .flat_map(|&order| kinds.map(|kind| (order, kind)))
         {
             for (temporal, limit) in [(false, i32::MAX), (true, i32::MAX), (true, 900)] {
-                let model = model(order, temporal, sides, limit);
+                let model = model(order, temporal, kind, limit);
                 let (predictions, bins) = walk(&model, None, true);
                 for center in [0, 24 << 10, 30_000] {
                     let narrow = walk(&model, Some(center), true);

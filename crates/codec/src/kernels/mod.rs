@@ -33,7 +33,11 @@ pub(crate) mod palette;
 pub(crate) mod palette_avx512;
 pub(crate) mod pixels;
 pub(crate) mod predict;
+pub(crate) mod predict_bounds;
 pub(crate) mod predict_contexts;
+pub(crate) mod predict_correct;
+#[cfg(target_arch = "x86_64")]
+mod predict_correct_avx512;
 pub(crate) mod predict_expect;
 #[cfg(target_arch = "x86_64")]
 mod predict_expect_avx512;

@@ -15,7 +15,7 @@ const TOGETHER: usize = 2 * BLOCK;
 pub(super) const MOST_SLICES: usize = 40;
 
 /// A number that is remembered.
-pub(crate) trait Cell: Copy + Default + 'static {
+pub(crate) trait Cell: Copy + Default + Ord + 'static {
     /// The number.
     fn get(self) -> i32;
     /// The cell of a number, of which high bits may be lost.
@@ -231,7 +231,7 @@ fn bins_kernel<C: Cell>(e: &Expect<C>, predictions: &[i32], bins: &mut [u8]) {
 }
 
 #[inline(always)]
-fn part<C, const N: usize>(cells: &[C], at: usize) -> &[C; N] {
+pub(super) fn part<C, const N: usize>(cells: &[C], at: usize) -> &[C; N] {
     cells[at..].first_chunk().expect("padded")
 }
 

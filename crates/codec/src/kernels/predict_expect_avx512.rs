@@ -12,7 +12,7 @@ use super::predict_expect::{Expect, MOST_SLICES};
 
 /// Two neighbours and their weights, in halves of 16 bits.
 #[derive(Clone, Copy)]
-struct Pair {
+pub(super) struct Pair {
     cells: [*const i16; 2],
     weights: i32,
 }
@@ -21,12 +21,12 @@ const NO_PAIR: Pair = Pair {
     cells: [std::ptr::null(); 2],
     weights: 0,
 };
-type Pairs = [Pair; MOST_SLICES.div_ceil(2)];
-const NO_PAIRS: Pairs = [NO_PAIR; MOST_SLICES.div_ceil(2)];
+pub(super) type Pairs = [Pair; MOST_SLICES.div_ceil(2)];
+pub(super) const NO_PAIRS: Pairs = [NO_PAIR; MOST_SLICES.div_ceil(2)];
 
 /// Pairs the neighbours, the last one of an odd number with itself and without weight.
 #[inline]
-fn pair<'a, 'b>(
+pub(super) fn pair<'a, 'b>(
     slices: impl Iterator<Item = (&'a [i16], i32)>,
     pairs: &'b mut Pairs,
 ) -> &'b [Pair] {
@@ -49,9 +49,9 @@ fn pair<'a, 'b>(
 
 /// Numbers of a block in the order of interleaved cells.
 #[derive(Clone, Copy)]
-struct Both {
-    low: __m512i,
-    high: __m512i,
+pub(super) struct Both {
+    pub(super) low: __m512i,
+    pub(super) high: __m512i,
 }
 
 /// `start` and all products of the block that begins at `at`.
@@ -60,7 +60,7 @@ struct Both {
 /// All slices have a block there.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn weighted(pairs: &[Pair], start: i32, at: usize) -> Both {
+pub(super) unsafe fn weighted(pairs: &[Pair], start: i32, at: usize) -> Both {
     let start = _mm512_set1_epi32(start);
     let mut sums = Both {
         low: start,
@@ -79,7 +79,7 @@ impl Both {
     /// Adds the products of pairs of cells with their weights.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn add(&mut self, a: __m512i, b: __m512i, weights: __m512i) {
+    pub(super) fn add(&mut self, a: __m512i, b: __m512i, weights: __m512i) {
         self.low = _mm512_dpwssd_epi32(self.low, _mm512_unpacklo_epi16(a, b), weights);
         self.high = _mm512_dpwssd_epi32(self.high, _mm512_unpackhi_epi16(a, b), weights);
     }
@@ -89,7 +89,7 @@ impl Both {
 /// There are 32 cells.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn load(cells: *const i16) -> __m512i {
+pub(super) unsafe fn load(cells: *const i16) -> __m512i {
     // SAFETY: the function's contract.
     unsafe { _mm512_loadu_si512(cells.cast()) }
 }

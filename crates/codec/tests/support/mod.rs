@@ -60,6 +60,24 @@ pub fn sparse(columns: usize, elements: usize, element_bytes: usize, every: usiz
     bytes
 }
 
+/// Bytes of a grey disc with noise and a darker hole on black, in rows of so many columns.
+pub fn disc(columns: usize, elements: usize, element_bytes: usize) -> Vec<u8> {
+    let mut random = Random(4);
+    let mut bytes = Vec::with_capacity(elements * element_bytes);
+    let middle = columns as i64 / 2;
+    for i in 0..elements {
+        let (y, x) = ((i / columns) as i64 % columns as i64, (i % columns) as i64);
+        let square = (y - middle).pow(2) + (x - middle).pow(2);
+        let value = match 100 * square / (columns * columns) as i64 {
+            0..4 => 60 + random.below(4),
+            4..16 => 130 + random.below(4),
+            _ => 0,
+        };
+        bytes.extend_from_slice(&(value as u64).to_le_bytes()[..element_bytes]);
+    }
+    bytes
+}
+
 /// Bytes no compressor can shorten.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
