@@ -196,6 +196,7 @@ fn of_sparse(
     let is_scattered = structure.below < LITTLE_ABOVE * bits && structure.full < FULL;
     is_scattered.then_some(Choice {
         model: Model::Bbp,
+        contexts: Contexts::One,
         bytes,
         is_plain,
         is_scattered: is_plain,
