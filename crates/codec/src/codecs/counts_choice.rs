@@ -18,7 +18,7 @@ use crate::{Context, Layout};
 fn price_of(speed: Speed) -> f64 {
     match speed {
         Speed::Fast => 0.06,
-        Speed::Balanced => 0.015,
+        Speed::Balanced => 0.02,
         Speed::Small => 0.0,
     }
 }
@@ -26,7 +26,7 @@ fn price_of(speed: Speed) -> f64 {
 /// The part of the bits that several contexts of `fir` have to save: with one, decoding takes half the time.
 pub(super) fn least_gain_of_contexts(speed: Speed) -> f64 {
     match speed {
-        Speed::Fast => 0.015,
+        Speed::Fast => 0.01,
         Speed::Balanced => 0.003,
         Speed::Small => 0.0,
     }

@@ -133,14 +133,11 @@ pub(super) struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// Whether the rows above change neither the context of a pixel nor its base.
+    /// Whether rows above change nothing: neither the context of a pixel nor its base.
     pub(super) fn rows_are_alike(&self) -> bool {
-        let Model { scale, weights, .. } = &self.model;
-        let has_one_context = self.map[..bins(*scale)]
-            .iter()
-            .all(|&one| one == self.map[0]);
-        let is_constant = weights.of == [0; FEATURES];
-        is_constant || (*scale == Scale::Roots && has_one_context)
+        let scale = self.model.scale;
+        let of_bins = &self.map[..bins(scale)];
+        scale == Scale::Roots && of_bins.iter().all(|&one| one == of_bins[0])
     }
 }
 

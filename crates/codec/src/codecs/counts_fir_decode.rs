@@ -32,6 +32,9 @@ pub(super) fn decode_rows<W: Word>(
     memory.symbols.resize(padded, 0);
     let mut words = vec![W::default(); padded];
     for row in 0..pixels.frames * pixels.rows {
+        // The cache lines come while other work is done, half of them at a time: more would have to wait for each other.
+        let middle = row * columns + columns / 2;
+        pixels.prefetch(row * columns, columns / 2, dst);
         decode_masks(memory, row, &mut decoder, &mut header.escapes)?;
         if row == 0 || !are_alike {
             if row % pixels.rows == 0 {
@@ -45,10 +48,10 @@ pub(super) fn decode_rows<W: Word>(
             let special_context = header.map[usize::from(SPECIAL_BIN)];
             fill_masked(&memory.special, special_context, contexts);
         }
+        pixels.prefetch(middle, columns - columns / 2, dst);
         let symbols = &mut memory.symbols[..columns];
         decoder.decode(&memory.tables, &contexts[..columns], symbols)?;
         put_words(memory, &mut header, &mut words)?;
-        pixels.prefetch(row * columns, columns, dst);
         if !are_alike {
             let values = &memory.symbols[..columns];
             memory.rows.learn(level, (&words, values), &memory.special);

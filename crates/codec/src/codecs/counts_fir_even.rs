@@ -102,3 +102,67 @@ fn add_pairs(counts: &[Counts], width: usize, singles: &mut [u32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::counts_fir;
+    use super::super::counts_fir_encode::{Way, encode};
+    use super::super::counts_fir_merge::Contexts;
+    use super::super::counts_numbers::Reader;
+    use super::*;
+    use crate::{ByteOrder, Element, ElementClass, Layout};
+
+    /// Small numbers, some large ones, and some that mark pixels.
+    fn chunk(seed: u32, words: usize, word_bytes: usize, has_marks: bool) -> Vec<u8> {
+        let mut state = seed;
+        let mut word = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            match state >> 8 {
+                drawn if has_marks && drawn % 16 == 0 => u32::MAX,
+                drawn if drawn % 97 == 1 => drawn >> (24 - 8 * word_bytes.min(3)),
+                drawn => (drawn >> 12) % 7 + (drawn >> 16) % 3,
+            }
+        };
+        let words = (0..words).map(|_| word().to_le_bytes());
+        words
+            .flat_map(|bytes| bytes[..word_bytes].to_vec())
+            .collect()
+    }
+
+    #[test]
+    fn chunks_with_one_context_come_back_and_take_as_much_as_where_several_save_nothing() {
+        let mut memory = model::Memory::default();
+        let shapes = [[1, 1, 1], [2, 3, 31], [3, 9, 64], [1, 40, 65], [2, 70, 213]];
+        for (shape, word_bytes) in shapes
+            .into_iter()
+            .flat_map(|shape| [1, 2, 4].map(|b| (shape, b)))
+        {
+            for has_marks in [false, true] {
+                let element = Element {
+                    class: ElementClass::Unsigned,
+                    bytes: word_bytes,
+                    order: ByteOrder::Little,
+                };
+                let layout = Layout::new(element, shape.to_vec());
+                let bytes = chunk(7, shape.iter().product(), word_bytes, has_marks);
+                let pixels = Pixels::of(&layout, &bytes).unwrap();
+                let mut payload = vec![0xcc; 2 * bytes.len() + 4096];
+                let mut len = |contexts| {
+                    let way = Way::Roots(contexts);
+                    let len = encode(&mut memory, way, &pixels, &bytes, &mut payload).unwrap();
+                    let mut back = vec![0xcc; bytes.len()];
+                    let mut reader = Reader::new(&payload[..len]);
+                    counts_fir::decode(&mut memory, false, &pixels, &mut reader, &mut back)
+                        .unwrap();
+                    assert!(
+                        back == bytes,
+                        "{shape:?} {word_bytes} {has_marks} {contexts:?}"
+                    );
+                    len
+                };
+                assert_eq!(len(Contexts::One), len(Contexts::Saving(1.0)));
+                len(Contexts::Saving(0.0));
+            }
+        }
+    }
+}

@@ -18,12 +18,16 @@ const BANDS: usize = 8;
 const WORDS: usize = 1 << 18;
 /// Equations that suffice; of a sample, one for so many pixels does.
 const EQUATIONS: usize = 4096;
-const PIXELS_PER_EQUATION: usize = 32;
+const PIXELS_PER_EQUATION: usize = 16;
 /// Weights are this of the feature's scale: Q8 for roots of 1/64, and the fraction of values.
 const ROOT_ONE: f64 = 256.0;
 const LARGEST_WEIGHT: f64 = 30_000.0;
 /// The feature right above the pixel.
 const ABOVE: usize = 3;
+/// Symbols that stand for a value each, at most where few values are large: a table says how frequent each is.
+const MOST_DIRECT: u32 = 104;
+/// Half of the pixels have this value, or more, where many are.
+const LARGE_MEDIAN: u32 = 64;
 /// Values beyond this multiple of what all but one in a thousand are below are clamped.
 const LIMIT_FACTOR: u32 = 4;
 
@@ -117,13 +121,17 @@ pub(super) fn look<W: Word>(
         *value = W::new(*value).minus(W::new(origin)).value();
     }
     let direct = quantile(&mut memory.sorted, 0.998).saturating_add(2);
+    let most = match quantile(&mut memory.sorted, 0.5) {
+        LARGE_MEDIAN.. => MAX_DIRECT as u32,
+        _ => MOST_DIRECT,
+    };
     let limit = quantile(&mut memory.sorted, 0.999)
         .saturating_mul(LIMIT_FACTOR)
         .saturating_add(16)
         .min(MAX_LIMIT as u32) as i32;
     Some(Seen {
         origin,
-        direct: direct.clamp(4, MAX_DIRECT as u32) as usize,
+        direct: direct.clamp(4, most) as usize,
         limit,
     })
 }
@@ -319,10 +327,11 @@ mod tests {
         };
         let mut sums = [[0.0; FEATURES + 2]; FEATURES + 1];
         for _ in 0..2000 {
-            let mut features = [1.0; FEATURES + 1];
-            features[..FEATURES].fill_with(&mut draw);
-            let target = 0.5 * features[3] - 0.25 * features[15] + 7.0;
-            let equation = Equation::new(&features, target, 1.0);
+            let mut terms = [0.0; 24];
+            terms[..FEATURES].fill_with(&mut draw);
+            terms[FEATURES] = 1.0;
+            let mut equation = Equation { terms, weight: 0.0 };
+            equation.set_target(0.5 * terms[3] - 0.25 * terms[15] + 7.0, 1.0);
             kernel::add_equations(Level::best(), &[equation], &mut sums);
         }
         let weights = solve(sums, 256.0);

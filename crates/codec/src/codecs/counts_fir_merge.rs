@@ -312,6 +312,23 @@ mod tests {
     }
 
     #[test]
+    fn joined_contexts_have_the_symbols_of_all() {
+        let bins = [(2, [900, 100, 0]), (6, [100, 900, 0]), (9, [0, 0, 1000])];
+        let merged = merged(&bins, &[0; BINS], false);
+        let (joined, saved) = merged.joined(3);
+        assert_eq!(joined.histograms, [[1000, 1000, 1000]]);
+        assert!(
+            joined.map[..MAPPED_BINS]
+                .iter()
+                .all(|&context| context == 0)
+        );
+        assert_eq!(joined.map[255], 1);
+        assert!((joined.bits - 3000.0 * 3f64.log2()).abs() < 1e-6);
+        // 469 bits a thousand in two contexts, none in the third.
+        assert!((0.75..0.81).contains(&saved), "{saved}");
+    }
+
+    #[test]
     fn bins_of_other_low_bits_stay_apart() {
         let bins = [(2, [9, 1, 0]), (3, [9, 1, 0])];
         let mut low_bits = [0; BINS];

@@ -488,7 +488,11 @@ mod tests {
             .map(|seed| {
                 let numbers = drawn(FEATURES + 3, seed, 12);
                 let number = |i: usize| f64::from(numbers[i]);
-                Equation::new(&std::array::from_fn(number), number(17), number(18))
+                let terms = |i: usize| if i < FEATURES + 2 { number(i) } else { 0.0 };
+                Equation {
+                    terms: std::array::from_fn(terms),
+                    weight: number(18),
+                }
             })
             .collect();
         let sums = |level| {
