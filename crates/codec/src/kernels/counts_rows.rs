@@ -3,6 +3,8 @@
 //! Rows are short, and a pass over one costs more in its beginning and its end than in between. With AVX-512 a pass does
 //! all that can be done at once, and masks take the place of a loop for what is left over.
 
+use std::marker::PhantomData;
+
 use super::counts::{self as parts, GROUP};
 use super::levels::{Level, levels};
 use super::pixels::Word;
@@ -140,11 +142,11 @@ fn words_of_planes_portable<W: Word>(
         let low = &low.as_flattened()[..filled * GROUP];
         if count <= 8 {
             any |= parts::any_equal(level, low, ((1u32 << count) - 1) as u8);
-            widened::<W>(level, low, &[], words);
+            widened(level, PhantomData::<W>, low, &[], words);
         } else {
             any = true;
             let high = bytes_of(8..count);
-            widened::<W>(level, low, high.as_flattened(), words);
+            widened(level, PhantomData::<W>, low, high.as_flattened(), words);
         }
     }
     any
@@ -152,7 +154,7 @@ fn words_of_planes_portable<W: Word>(
 
 /// Words, little-endian, of low bytes, and of high bytes where there are any.
 #[inline(always)]
-fn widened_kernel<W: Word>(low: &[u8], high: &[u8], words: &mut [u8]) {
+fn widened_kernel<W: Word>(_: PhantomData<W>, low: &[u8], high: &[u8], words: &mut [u8]) {
     let words = words.chunks_exact_mut(W::BYTES).zip(low);
     if high.is_empty() {
         for (word, &low) in words {
@@ -164,7 +166,7 @@ fn widened_kernel<W: Word>(low: &[u8], high: &[u8], words: &mut [u8]) {
         W::new(u32::from(low) | u32::from(high) << 8).to_le(word);
     }
 }
-levels!(fn widened<W: Word>(low: &[u8], high: &[u8], words: &mut [u8]) = widened_kernel);
+levels!(fn widened<W: Word>(word: PhantomData<W>, low: &[u8], high: &[u8], words: &mut [u8]) = widened_kernel);
 
 /// Writes `value` to the words, little-endian, where `mask` has a bit.
 pub(crate) fn put_masked<W: Word>(level: Level, mask: &[u8], value: W, words: &mut [u8]) {
