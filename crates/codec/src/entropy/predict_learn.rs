@@ -20,6 +20,8 @@ use crate::kernels::predict_fit::WIDTH;
 /// Samples per weight set.
 const MOST_SAMPLES: usize = 4_000;
 const FEWEST_SAMPLES: usize = 800;
+/// The fewest where numbers stand for others, of a chunk whose model will have more.
+const FEWEST_FOR_OTHERS: usize = 2000;
 /// Numbers that are drawn for a sample, at most: special ones are none.
 const MOST_DRAWN: usize = 4;
 /// A sample for so many numbers.
@@ -256,7 +258,11 @@ impl Learner<'_> {
             columns,
         } = *self.extent;
         let taps = taps(order, later);
-        let wanted = (self.numbers.len() / NUMBERS_PER_SAMPLE).clamp(FEWEST_SAMPLES, MOST_SAMPLES);
+        let fewest = match self.bands {
+            Bands::NONE => FEWEST_SAMPLES,
+            _ => FEWEST_FOR_OTHERS,
+        };
+        let wanted = (self.numbers.len() / NUMBERS_PER_SAMPLE).clamp(fewest, MOST_SAMPLES);
         let mut random = 0x9E37_79B9_7F4A_7C15u64;
         let mut near = [0; MAX_TAPS];
         drawn.clear();
