@@ -19,6 +19,7 @@ import numpy as np
 
 import frontier_sets
 from frontier_peers import PEERS, SLOW, Refused
+from frontier_sets import COUNTS
 from machine import describe
 
 REPO = Path(__file__).resolve().parent.parent
@@ -121,8 +122,8 @@ def label(name):
 
 def summary(rows, codecs):
     """A table of each group of sets: geometric means over the sets that a codec takes."""
-    for group in ["all simulated", *dict.fromkeys(data.group for data, _ in rows)]:
-        members = [f for data, f in rows if group in (data.group, data.bound_bits and "all simulated")]
+    for group in [COUNTS, *dict.fromkeys(data.group for data, _ in rows)]:
+        members = [f for data, f in rows if data.group == group or (group == COUNTS and data.is_counts)]
         if not members:
             continue
         yield "\n### %s (%d)\n" % (group, len(members))
@@ -130,7 +131,7 @@ def summary(rows, codecs):
         for name in codecs:
             taken = [f[name] for f in members if name in f]
             if taken:
-                bound = "%.3f" % mean([f["bound"] for f in taken]) if taken[0]["bound"] else "–"
+                bound = "%.3f" % mean([f["bound"] for f in taken]) if all(f["bound"] for f in taken) else "–"
                 cells = ["%.2f" % mean([f[key] for f in taken]) for key in ("times", "encode", "decode")]
                 yield "| %s | %d | %s | %s | %s | %s |" % (label(name), len(taken), cells[0], bound, *cells[1:])
 

@@ -1,4 +1,4 @@
-"""The sets of docs/FRONTIER.md: simulated photon counts with their bound, and the integers among real data.
+"""The sets of docs/FRONTIER.md: simulated photon counts with their bound, integrating detectors, and the integers among real data.
 
 Every simulated set has a seed of its own, made of its name, so each can be made alone. The bound is the code length under the
 true Poisson rate of every pixel, −log2 P(x | λ); pixels of the mask are known and cost nothing.
@@ -13,6 +13,8 @@ from scipy.special import gammaln
 FRAME_BYTES = 2 << 20  # A chunk holds whole frames, of this size together where frames are smaller.
 SET_BYTES = 6 << 20
 FLAT = RING = (0.01, 0.05, 0.3, 1, 5, 20)
+COUNTS = "simulated counts"
+INTEGRATING = "simulated, integrating"
 
 
 @dataclass
@@ -24,6 +26,11 @@ class Set:
     frames: np.ndarray
     per_chunk: int
     bound_bits: float = None
+
+    @property
+    def is_counts(self):
+        """Whether it is one of the simulated sets of photon counts."""
+        return self.bound_bits is not None and self.group != INTEGRATING
 
 
 def random_for(name):
@@ -114,13 +121,42 @@ def stem(random, zero_share, frames, extent=192):
     return counts.astype("<u2"), poisson_bits(counts, shape * scale) / counts.size
 
 
+def projections(random, full, frames, height=512, width=1024):
+    """Tomographic projections of ellipsoids that turn by 0.2° a frame, `full` photons a pixel where nothing absorbs."""
+    y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-0.5, 0.5, width)[None]
+    columns = random.normal(1, 0.03, width)  # Of a scintillator and an illumination that no frame is freed of.
+    beam = full * columns * (1 + 0.15 * np.cos(6 * (x + 0.5)) - 0.1 * y**2)
+    bodies = random.uniform((-0.35, -0.35, -0.8, 0.02, 0.1, 0.3), (0.35, 0.35, 0.8, 0.15, 0.8, 2.5), (40, 6))
+    stack, bits = np.empty((frames, height, width), "<u2"), 0.0
+    for number, frame in enumerate(stack):
+        angle, absorbed = np.deg2rad(0.2 * number), np.zeros((height, width))
+        for px, py, pz, radius, half_height, attenuation in bodies:
+            across = radius**2 * np.maximum(1 - ((y - pz) / half_height) ** 2, 0)
+            chord = np.maximum(across - (x - px * np.cos(angle) - py * np.sin(angle)) ** 2, 0)
+            absorbed += 2 * attenuation * np.sqrt(chord)
+        rate = beam * np.exp(-absorbed)
+        frame[:] = random.poisson(rate)
+        bits += poisson_bits(frame.astype("f8"), rate)
+        frame[random.random((height, width)) < 2e-5] = 65535  # Hits of scattered photons.
+    return stack, bits / stack.size
+
+
+def adc(random, noise, frames, height=512, width=1024):
+    """Raw numbers of a charge-integrating detector: a pedestal and a gain for every pixel, few photons, `noise` of the electronics."""
+    pedestal = random.normal(2500, 200, (height, width))
+    gain = random.normal(500, 15, (height, width))
+    photons = random.poisson(0.02, (frames, height, width))
+    return np.rint(pedestal + gain * photons + random.normal(0, noise, photons.shape)).astype("<u2"), None
+
+
 def simulated(names=None, chunks=3):
-    """The 19 sets, one after the other; of `chunks` chunks."""
+    """The 19 sets of counts and two of integrating detectors, one after the other; of `chunks` chunks."""
     makers = [("flat%g" % m, "flat, mean %s", m, flat, {}, 1) for m in FLAT]
     makers += [("ring%g" % m, "rings, mean %s", m, ring, {}, 1) for m in RING]
     makers.append(("ring1_u32", "rings, mean %s", 1, ring, {"kind": "<u4"}, 1))
     makers += [("xpcs%g" % m, "speckle", m, speckle, {}, 4) for m in (0.1, 1)]
     makers += [("stem%d" % (100 * z), "4D-STEM", z, stem, {}, 28) for z in (0.50, 0.75, 0.85, 0.93)]
+    makers += [("projections", INTEGRATING, 20000, projections, {}, 2), ("adc", INTEGRATING, 8, adc, {}, 2)]
     for name, group, parameter, maker, options, per_chunk in makers:
         if names is None or name in names:
             frames, bits = maker(random_for(name), parameter, chunks * per_chunk, **options)

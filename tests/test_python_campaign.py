@@ -416,6 +416,8 @@ def test_mistakes_are_errors_before_anything_is_done(raw, tmp_path):
         h5etalon.campaign(raw, "compress", out=out)
     with pytest.raises(TypeError, match="it needs one of its own"):
         h5etalon.campaign(raw, lambda path: {}, "threads", out=out)
+    with pytest.raises(ValueError, match="threads must be 1 or more, not 0"):
+        recompress(raw, out, threads=0)
     with pytest.raises(ValueError, match="no file is called"):
         recompress(str(raw / "*.cxi"), out)
     with pytest.raises(ValueError, match="name a folder above both"):

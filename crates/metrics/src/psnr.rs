@@ -35,8 +35,11 @@ static PASS: Pass = Pass {
     start,
 };
 
-/// PSNR in dB.
+/// PSNR in dB; infinite where nothing is lost, even of data without a range.
 pub fn psnr(mean_squared_error: f64, data_range: f64) -> f64 {
+    if mean_squared_error == 0.0 {
+        return f64::INFINITY;
+    }
     10.0 * (data_range * data_range / mean_squared_error).log10()
 }
 
@@ -93,4 +96,17 @@ fn sum_of_squares(errors: &[f64]) -> f64 {
         }
     }
     rest.iter().map(|e| e * e).sum::<f64>() + lanes.iter().sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_equal_has_no_finite_psnr_whatever_its_range() {
+        for data_range in [0.0, 1.0, 65535.0] {
+            assert_eq!(psnr(0.0, data_range), f64::INFINITY);
+        }
+        assert_eq!(psnr(4.0, 20.0), 20.0);
+    }
 }

@@ -86,7 +86,10 @@ def make_task(
     """The task of these keyword arguments.
 
     :raises TypeError: for keyword arguments that the task has not, a missing codec, and a function without a name.
+    :raises ValueError: for a task that there is not, and no threads.
     """
+    if threads < 1:
+        raise ValueError("threads must be 1 or more, not %d" % threads)
     common: Dict[str, Any] = {"out": os.path.abspath(out), "threads": threads, "campaign": campaign, "force": force}
     if callable(kind):
         name = getattr(kind, "__name__", "<nameless>")

@@ -14,6 +14,7 @@
 use std::sync::LazyLock;
 
 use super::auto_sample::{LARGE, Sample};
+use super::counts_fir_merge::Contexts;
 use super::{counts_choice, predict};
 use crate::entropy::indices::grow;
 use crate::frame::crc32c;
@@ -61,6 +62,8 @@ struct Candidates {
     dictionary: Spec,
     /// Every model of `counts`.
     counts: [Spec; 3],
+    /// `counts` that finds out by itself that one context does, which takes less than to expect all pixels.
+    even: Spec,
     predict: Spec,
     /// Weight of the length, for each step of slowness.
     step: f64,
@@ -82,6 +85,7 @@ static CANDIDATES: LazyLock<[Option<Candidates>; 3]> = LazyLock::new(|| {
                 spec("counts:model=fir")?,
                 spec("counts:model=variance")?,
             ],
+            even: spec("counts")?,
             predict: spec("predict")?,
             step: match speed {
                 Speed::Fast => 1.06,
@@ -245,8 +249,14 @@ fn weigh(
     if let Some(choice) = counts_choice::choose(context, speed, None, all, (sample, &LARGE), |_| ())
     {
         is_plain = choice.is_plain;
-        let spec = &candidates.counts[choice.model as usize - 1];
+        let spec = match choice.contexts {
+            Contexts::One => &candidates.even,
+            Contexts::Saving(_) => &candidates.counts[choice.model as usize - 1],
+        };
         order.push((choice.bytes * candidates.step, spec));
+        if choice.is_scattered && choice.bytes > TINY_BYTES[1] {
+            return Ok(order);
+        }
     }
     let layout = &sample.layout(chunk.layout);
     let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;

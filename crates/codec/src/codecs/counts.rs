@@ -15,6 +15,7 @@
 //! eight states: `01 00  00 0c 08 02 02 00 00  d2 09  00 00 00`, and 0x919d in all lanes but the second, 0x236e59.
 
 use super::auto_sample::LARGE;
+use super::counts_fir_merge::Contexts;
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
 use super::{counts_bbp, counts_choice, counts_fir};
@@ -71,26 +72,27 @@ fn encode_pixels(
 ) -> Option<usize> {
     let all = (chunk.layout, chunk.bytes);
     let temporal = params::temporal(chunk.spec);
+    let speed = Speed::of(chunk.spec);
+    let contexts = Contexts::Saving(counts_choice::least_gain_of_contexts(speed));
     let model = match chunk.spec.choice("model") {
-        "bbp" => Model::Bbp,
-        "fir" => Model::Fir,
-        "variance" => Model::Variance,
+        "bbp" => (Model::Bbp, contexts),
+        "fir" => (Model::Fir, contexts),
+        "variance" => (Model::Variance, contexts),
         _ => {
-            let speed = Speed::of(chunk.spec);
             let mut sample = std::mem::take(&mut context.sample);
             let choice =
                 counts_choice::choose(context, speed, temporal, all, (&mut sample, &LARGE), |_| ());
             context.sample = sample;
-            choice?.model
+            choice.map(|choice| (choice.model, choice.contexts))?
         }
     };
     encode_with(context, model, pixels, temporal, all, dst)
 }
 
-/// Encodes with one model the elements that `pixels` stands for; `temporal` as in [`counts_choice::encode`].
+/// Encodes with one model the elements that `pixels` stands for; `model` and `temporal` as in [`counts_choice::encode`].
 pub(super) fn encode_with(
     context: &mut Context,
-    model: Model,
+    model: (Model, Contexts),
     pixels: &Pixels,
     temporal: Option<bool>,
     (layout, bytes): (&Layout, &[u8]),
@@ -98,7 +100,7 @@ pub(super) fn encode_with(
 ) -> Option<usize> {
     let nan_bytes = pixels.nan.map_or(0, |_| layout.element.bytes);
     let (head, body) = dst.split_at_mut_checked(2 + nan_bytes)?;
-    head[0] = model as u8;
+    head[0] = model.0 as u8;
     head[1] = u8::from(pixels.nan.is_some());
     let nan = pixels.nan.unwrap_or(0).to_le_bytes();
     head[2..].copy_from_slice(&nan[..nan_bytes]);

@@ -46,6 +46,8 @@ use crate::entropy::bernoulli::{ESCAPE, LEVELS, TABLES};
 use crate::entropy::rans::{Decoder, LANES};
 use crate::entropy::rans_tables::PRECISION_BITS;
 use crate::kernels::counts::{self as kernel, BINS, GROUP};
+use crate::kernels::counts_fir::places_from;
+use crate::kernels::counts_rows::{self as rows, Following};
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
@@ -64,10 +66,12 @@ pub(crate) struct Memory {
     pub(super) levels: Vec<u8>,
     /// Of a row: bytes of its groups, plane after plane.
     pub(super) symbols: Vec<u8>,
-    /// Of a row: bits 0 to 7 of its pixels, then bits 8 to 14.
+    /// Of a row: its words as bytes, or bits of its pixels.
     pub(super) bytes: Vec<u8>,
     /// Of a row: the pixels that all planes have.
     pub(super) common: Vec<u8>,
+    /// Of a row: places of symbols.
+    pub(super) places: Vec<u32>,
     pub(super) words8: Vec<u8>,
     pub(super) words16: Vec<u16>,
     pub(super) words32: Vec<u32>,
@@ -111,43 +115,38 @@ impl Contexts {
             self.averages.clear();
             self.averages.resize(self.groups + 2, 0);
         }
-        let (averages, expected) = (&self.averages, &mut self.expected);
         let has_history = self.is_temporal && frame > 0;
         let history = self.history.get(row * (self.groups + 2)..);
-        match history.filter(|_| has_history) {
-            Some(history) if row == 0 => kernel::smoothed(level, history, expected),
-            Some(history) => kernel::mixed(level, averages, &history[1..], expected),
-            None => kernel::smoothed(level, averages, expected),
-        }
-        kernel::bins(level, expected, &mut self.bins);
+        let history = history.filter(|_| has_history);
+        let (padded, other) = match history.map(|history| &history[..self.groups + 2]) {
+            Some(history) if row == 0 => (history, None),
+            Some(history) => (&self.averages[..], Some(&history[1..=self.groups])),
+            None => (&self.averages[..], None),
+        };
+        rows::expect(level, padded, other, &mut self.expected, &mut self.bins);
     }
 
-    /// Learns from the values of the row: their planes, and bits 0 to 7 of each.
-    pub(super) fn learn(
-        &mut self,
-        level: Level,
-        (frame, row): (usize, usize),
-        planes: &[u8],
-        low_bytes: &[u8],
-    ) {
+    /// Learns from the planes of the row.
+    pub(super) fn learn(&mut self, level: Level, (frame, row): (usize, usize), planes: &[u8]) {
         let groups = self.groups;
+        let history = self.history.get_mut(row * (groups + 2)..);
+        let mut history = history
+            .filter(|_| self.is_temporal)
+            .map(|history| &mut history[..groups + 2]);
+        let following = match frame {
+            0 => Following::First,
+            1 => Following::By(1),
+            2..5 => Following::By(2),
+            _ => Following::By(3),
+        };
+        let over_frames = history
+            .as_mut()
+            .map(|history| (following, &self.expected[..], &mut history[1..=groups]));
+        let averages = &mut self.averages[1..=groups];
         let activity = &mut self.activity;
-        if planes.len() <= 8 * groups {
-            kernel::activity_of_bytes(level, low_bytes, activity);
-        } else {
-            kernel::activity(level, planes, activity);
-        }
-        kernel::follow(level, activity, self.shift, &mut self.averages[1..=groups]);
+        rows::learn(level, planes, self.shift, averages, over_frames, activity);
         repeat_ends(&mut self.averages);
-        if self.is_temporal {
-            let history = &mut self.history[row * (groups + 2)..][..groups + 2];
-            let inner = &mut history[1..=groups];
-            match frame {
-                0 => kernel::first_average(level, activity, &self.expected, inner),
-                1 => kernel::follow_down(level, activity, 1, inner),
-                2..5 => kernel::follow_down(level, activity, 2, inner),
-                _ => kernel::follow_down(level, activity, 3, inner),
-            }
+        if let Some(history) = history {
             repeat_ends(history);
         }
     }
@@ -288,10 +287,12 @@ fn decode_rows<W: Word>(
     } = header;
     memory.levels.resize(MAX_PARTS * groups, 0);
     memory.symbols.resize(MAX_PARTS * groups, 0);
-    memory.bytes.resize(2 * GROUP * groups, 0);
+    memory.places.resize(MAX_PARTS * groups, 0);
     words.resize(pixels.columns, W::default());
     for row in 0..pixels.frames * pixels.rows {
         let (frame, y) = (row / pixels.rows, row % pixels.rows);
+        let first = row * pixels.columns;
+        pixels.prefetch(first, pixels.columns, dst);
         memory.contexts.expect(level, frame, y);
         let coded = planes * groups;
         kernel::look_up(
@@ -310,10 +311,7 @@ fn decode_rows<W: Word>(
         let levels = &memory.levels[..parts * groups];
         let symbols = &mut memory.symbols[..parts * groups];
         decoder.decode(&TABLES.decode, levels, symbols)?;
-        if kernel::any_equal(level, symbols, ESCAPE) {
-            put_escapes(levels, symbols, &mut escapes)?;
-        }
-        pixels.prefetch(row * pixels.columns, pixels.columns, dst);
+        put_escapes(levels, symbols, &mut memory.places, &mut escapes)?;
         let mut part = planes;
         for plane in 0..memory.masks.len() {
             let has_residual = memory.masks.has_residual(plane, row);
@@ -321,13 +319,21 @@ fn decode_rows<W: Word>(
             memory.masks.put_row(plane, row, residual);
             part += usize::from(has_residual);
         }
-        put_values(memory, planes, groups, &mut values, words)?;
-        let coded = &memory.symbols[..coded];
-        memory
-            .contexts
-            .learn(level, (frame, y), coded, &memory.bytes);
-        memory.masks.apply(row, words);
-        pixels.store(words, row * pixels.columns, dst);
+        let symbols = &memory.symbols[..coded];
+        memory.contexts.learn(level, (frame, y), symbols);
+        match pixels.words_in(first, pixels.columns, dst) {
+            Some(bytes) => put_words::<W>(memory, planes, row, &mut values, bytes)?,
+            None => {
+                let mut bytes = std::mem::take(&mut memory.bytes);
+                bytes.resize(pixels.columns * W::BYTES, 0);
+                put_words::<W>(memory, planes, row, &mut values, &mut bytes)?;
+                for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(W::BYTES)) {
+                    *word = W::from_le(bytes);
+                }
+                pixels.store(words, first, dst);
+                memory.bytes = bytes;
+            }
+        }
     }
     if !values.rest().is_empty() || !escapes.rest().is_empty() {
         return Err(escapes.damaged("escapes that no pixel uses"));
@@ -336,69 +342,63 @@ fn decode_rows<W: Word>(
 }
 
 /// Replaces the symbols that stand for other bytes.
-fn put_escapes(levels: &[u8], symbols: &mut [u8], escapes: &mut Reader) -> Result<(), Error> {
-    // Few pieces have an escape; the others are passed over as a whole.
-    const PIECE: usize = 64;
-    for (symbols, levels) in symbols.chunks_mut(PIECE).zip(levels.chunks(PIECE)) {
-        if !symbols.contains(&ESCAPE) {
-            continue;
-        }
-        for (symbol, &level) in symbols.iter_mut().zip(levels) {
-            if *symbol == ESCAPE && TABLES.most_ones[usize::from(level)] < 8 {
-                *symbol = escapes.byte()?;
-            }
+fn put_escapes(
+    levels: &[u8],
+    symbols: &mut [u8],
+    places: &mut [u32],
+    escapes: &mut Reader,
+) -> Result<(), Error> {
+    let count = places_from(Level::best(), symbols, ESCAPE, places);
+    for &place in &places[..count] {
+        let place = place as usize;
+        if TABLES.most_ones[usize::from(levels[place])] < 8 {
+            symbols[place] = escapes.byte()?;
         }
     }
     Ok(())
 }
 
-/// Turns the planes of a row into its words, with the values that escaped.
-fn put_values<W: Word>(
+/// Turns the planes of a row into its words, little-endian, with the values that escaped and the special ones.
+fn put_words<W: Word>(
     memory: &mut Memory,
     planes: usize,
-    groups: usize,
+    row: usize,
     values: &mut Reader,
-    words: &mut [W],
+    words: &mut [u8],
 ) -> Result<(), Error> {
     let level = Level::best();
-    let low_planes = planes.min(8);
-    let (low, high) = memory.bytes.split_at_mut(GROUP * groups);
-    kernel::bytes_of_planes(
-        level,
-        &memory.symbols[..low_planes * groups],
-        low_planes,
-        low,
-    );
-    let high = &mut high[..if planes > 8 { GROUP * groups } else { 0 }];
-    if planes > 8 {
-        let symbols = &memory.symbols[8 * groups..planes * groups];
-        kernel::bytes_of_planes(level, symbols, planes - 8, high);
+    let groups = (words.len() / W::BYTES).div_ceil(GROUP);
+    let coded = &memory.symbols[..planes * groups];
+    if rows::words_of_planes::<W>(level, coded, planes, words) {
+        memory.common.resize(groups, 0);
+        kernel::common(level, coded, &mut memory.common);
+        put_values::<W>(&memory.common, (1 << planes) - 1, values, words)?;
     }
-    kernel::widened(level, low, high, words);
-    if planes <= 8 && !kernel::any_equal(level, low, ((1u32 << planes) - 1) as u8) {
-        return Ok(());
-    }
-    memory.common.resize(groups, 0);
-    if !kernel::common(
-        level,
-        &memory.symbols[..planes * groups],
-        &mut memory.common,
-    ) {
-        return Ok(());
-    }
-    let limit = (1u64 << planes) - 1;
+    memory.masks.apply_to_bytes::<W>(row, words);
+    Ok(())
+}
+
+/// Puts the values that escaped where pixels, flagged in `common`, have the limit.
+fn put_values<W: Word>(
+    common: &[u8],
+    limit: u64,
+    values: &mut Reader,
+    words: &mut [u8],
+) -> Result<(), Error> {
     let largest = u64::MAX >> (64 - 8 * W::BYTES);
-    for (&common, words) in memory.common.iter().zip(words.chunks_mut(GROUP)) {
-        if common == 0 {
-            continue;
-        }
-        for (i, word) in words.iter_mut().enumerate() {
-            if common >> i & 1 == 1 {
-                let value = values.number()? + limit;
-                if value > largest {
-                    return Err(values.damaged("value larger than its type"));
-                }
-                *word = W::new(value as u32);
+    for (&common, words) in common.iter().zip(words.chunks_mut(GROUP * W::BYTES)) {
+        let mut bits = common;
+        while bits != 0 {
+            let at = bits.trailing_zeros() as usize * W::BYTES;
+            bits &= bits - 1;
+            // Bits of the last group may be beyond the last pixel.
+            let Some(word) = words.get_mut(at..at + W::BYTES) else {
+                break;
+            };
+            let value = values.number()?;
+            match value.checked_add(limit) {
+                Some(value) if value <= largest => W::new(value as u32).to_le(word),
+                _ => return Err(values.damaged("value larger than its type")),
             }
         }
     }

@@ -5,9 +5,11 @@
 
 use super::auto_sample::{SMALL, Sample, Size};
 use super::counts::Model;
+use super::counts_fir_encode::Way;
+use super::counts_fir_merge::Contexts;
 use super::counts_pixels::Pixels;
 use super::counts_sample;
-use super::{counts_bbp_encode, counts_fir_encode};
+use super::{counts_bbp_encode, counts_fir_encode, counts_fir_neighbours};
 use crate::kernels::pixels::Word;
 use crate::params::Speed;
 use crate::{Context, Layout};
@@ -21,23 +23,34 @@ fn price_of(speed: Speed) -> f64 {
     }
 }
 
-/// Encodes with one model. Only [`Model::Bbp`] looks at earlier frames; whether it is to, `temporal` says.
+/// The part of the bits that several contexts of `fir` have to save: with one, decoding takes half the time.
+pub(super) fn least_gain_of_contexts(speed: Speed) -> f64 {
+    match speed {
+        Speed::Fast => 0.01,
+        Speed::Balanced => 0.003,
+        Speed::Small => 0.0,
+    }
+}
+
+/// Encodes with one model. Only [`Model::Bbp`] looks at earlier frames; whether it is to, `temporal` says. Only
+/// [`Model::Fir`] may have one context.
 pub(super) fn encode(
     context: &mut Context,
-    model: Model,
+    (model, contexts): (Model, Contexts),
     pixels: &Pixels,
     bytes: &[u8],
     temporal: Option<bool>,
     dst: &mut [u8],
 ) -> Option<usize> {
-    let has_differences = model == Model::Variance;
-    match model {
-        Model::Bbp => counts_bbp_encode::encode(&mut context.counts, pixels, bytes, temporal, dst),
-        _ => {
-            let memory = &mut context.counts_fir;
-            counts_fir_encode::encode(memory, has_differences, pixels, bytes, dst)
+    let way = match model {
+        Model::Bbp => {
+            let memory = &mut context.counts;
+            return counts_bbp_encode::encode(memory, pixels, bytes, temporal, dst);
         }
-    }
+        Model::Fir => Way::Roots(contexts),
+        Model::Variance => Way::Values,
+    };
+    counts_fir_encode::encode(&mut context.counts_fir, way, pixels, bytes, dst)
 }
 
 /// About how many bytes a sample takes.
@@ -60,19 +73,33 @@ impl Estimate {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice {
     pub(super) model: Model,
+    /// Those of [`Model::Fir`].
+    pub(super) contexts: Contexts,
     pub(super) bytes: f64,
     /// Whether pixels that `counts` does not look at say little about others: then `predict` is no better.
     pub(super) is_plain: bool,
+    /// Whether photons are few and lie anywhere: then nothing is repeated either.
+    pub(super) is_scattered: bool,
 }
 
 /// Part of the pixels from which on large ones are worth a look at the model for them.
 const FEW: f64 = 0.01;
+/// Part of the pixels that are not 0, for the same where these are few: with more of them, planes are too far from being independent.
+const FEW_OF_PHOTONS: f64 = 0.015;
 /// Part of the pixels from which on large ones are too many for the models of small ones.
 const MANY: f64 = 0.5;
 /// Part of a payload that neighbours might save and are not worth a try.
 const LITTLE: f64 = 0.004;
+/// Bits of a pixel from which on a sample tells how many contexts there are.
+const DENSE_BITS: f64 = 0.25;
 /// Part that they might save of what is no noise.
 const MUCH: f64 = 0.05;
+
+/// Part of a payload that pixels above might save, by what they have in common with those below, and that does not pay
+/// for a look at models that expect pixels from rows above.
+const LITTLE_ABOVE: f64 = 0.003;
+/// Bytes of a sample that say enough about that.
+const TELLING_BYTES: f64 = 64.0;
 
 /// Takes a sample of a chunk and chooses the model; `temporal` as in [`encode`]. `None` where the sample has an element
 /// without a word. The sample is `large`, or small where most pixels are alike; `translate` makes of what was taken the elements that would be coded.
@@ -86,13 +113,16 @@ pub(super) fn choose(
 ) -> Option<Choice> {
     sample.take(layout, bytes, &SMALL);
     translate(&mut sample.bytes);
-    if look_at(context, layout, sample).is_none_or(|(_, seen)| seen.from_4 > FEW) {
+    let mut looked = look_at(context, layout, sample);
+    if looked.as_ref().is_none_or(|(_, seen)| seen.from_4 > FEW) {
         sample.take(layout, bytes, large);
         translate(&mut sample.bytes);
+        looked = look_at(context, layout, sample);
     }
-    let (pixels, seen) = look_at(context, layout, sample)?;
+    let (pixels, seen) = looked?;
     let mut best: Option<Choice> = None;
     let mut gain = f64::INFINITY;
+    let least_gain = least_gain_of_contexts(speed);
     for model in Model::ALL {
         let is_possible = match model {
             Model::Bbp => seen.from_4 < MANY,
@@ -107,22 +137,61 @@ pub(super) fn choose(
             continue;
         };
         let bytes = estimate.of_chunk(sample.part);
+        if model == Model::Bbp && speed != Speed::Small {
+            let choice = of_sparse(context, bytes, &estimate, &pixels, &seen);
+            if choice.is_some() {
+                return choice;
+            }
+        }
         if model == Model::Fir && seen.from_16 <= FEW {
-            let bits = counts_fir_encode::gain_of_neighbours(&mut context.counts_fir, &pixels);
+            let bits = counts_fir_neighbours::gain_of_neighbours(&mut context.counts_fir, &pixels);
             gain = bits / (8.0 * estimate.growing).max(1.0);
         }
         // In order of decreasing speed.
         if best.is_none_or(|best| bytes < best.bytes * (1.0 - price_of(speed))) {
+            let is_dense = 8.0 * estimate.growing > DENSE_BITS * pixels.len() as f64;
+            let is_even = model == Model::Fir
+                && is_dense
+                && counts_fir_encode::gain_of_contexts(&context.counts_fir) < least_gain;
             best = Some(Choice {
                 model,
+                contexts: match is_even {
+                    true => Contexts::One,
+                    false => Contexts::Saving(least_gain),
+                },
                 bytes,
                 is_plain: false,
+                is_scattered: false,
             });
         }
     }
     best.map(|best| Choice {
         is_plain: speed != Speed::Small && gain < LITTLE,
         ..best
+    })
+}
+
+/// The choice where photons are few and do not say much about those of other rows; `bytes` and `estimate` are those of
+/// the model of planes, whose planes of the sample were made last.
+fn of_sparse(
+    context: &Context,
+    bytes: f64,
+    estimate: &Estimate,
+    pixels: &Pixels,
+    seen: &counts_sample::Choice,
+) -> Option<Choice> {
+    if estimate.growing < TELLING_BYTES || seen.from_4 > FEW.min(FEW_OF_PHOTONS * seen.from_1) {
+        return None;
+    }
+    let bits = 8.0 * estimate.growing;
+    let structure = counts_bbp_encode::structure(&context.counts, pixels, seen.planes);
+    let is_plain = structure.beside < LITTLE * bits;
+    (structure.below < LITTLE_ABOVE * bits).then_some(Choice {
+        model: Model::Bbp,
+        contexts: Contexts::One,
+        bytes,
+        is_plain,
+        is_scattered: is_plain,
     })
 }
 

@@ -24,6 +24,8 @@
 //!     C += ((r << g) - C + 4) >> 3
 //! ```
 //!
+//! Where all bins of `fir` have one context, estimates change nothing, and there is no need to make any.
+//!
 //! The context map gives each bin a context, and each context has a table of frequencies and a number k of low bits
 //! (zero for `fir`). With d = v − base, u is v for `fir` and the zigzag of d >> k for `variance` (0, −1, 1, −2 are 0, 1,
 //! 2, 3). The symbol is u where u < D; beyond, with w = u − D + 1, it is D + j with j = ⌊log₂ w⌋, and the j bits of w
@@ -48,20 +50,19 @@
 //! | | LEB128 length of the extra bits, and they: from the lowest bit of each byte on, zeros behind the last |
 //! | | rANS, to the end |
 
+use super::counts_fir_decode::decode_rows;
 use super::counts_fir_rows::Rows;
 use super::counts_fir_state::State;
-use super::counts_mask::{MAX_SPECIALS, Masks};
+use super::counts_mask::Masks;
 use super::counts_numbers::Reader;
 use super::counts_pixels::Pixels;
 use crate::Error;
-use crate::entropy::bernoulli::{ESCAPE, TABLES};
 use crate::entropy::bit_stream::BitReader;
 use crate::entropy::rans::{Decoder, LANES};
 use crate::entropy::rans_tables::{DecodeTables, PRECISION_BITS, read_table};
-use crate::kernels::counts::{any_equal, fill_masked};
-use crate::kernels::counts_fir::{self as kernel, BINS, FEATURES, SPECIAL_BIN, Weights};
-use crate::kernels::levels::Level;
-use crate::kernels::pixels::Word;
+use crate::kernels::counts::GROUP;
+use crate::kernels::counts_fir::{BINS, FEATURES, Weights};
+use crate::kernels::counts_fir_narrow::BLOCK;
 
 /// Bins that have a context.
 pub(super) const MAPPED_BINS: usize = 192;
@@ -113,24 +114,33 @@ pub(crate) struct Memory {
     /// Of a row: where symbols have extra bits, in front of others.
     pub(super) places: Vec<u32>,
     /// Of a row: at least `direct` for pixels that have extra bits.
-    marks: Vec<u8>,
-    tables: DecodeTables,
+    pub(super) marks: Vec<u8>,
+    pub(super) tables: DecodeTables,
     pub(super) encoder: super::counts_fir_encode::Memory,
 }
 
 /// What a payload says before its streams.
-struct Header<'a> {
-    model: Model,
+pub(super) struct Header<'a> {
+    pub(super) model: Model,
     lanes: usize,
-    direct: usize,
+    pub(super) direct: usize,
     /// Context of each bin.
-    map: [u8; BINS],
-    low_bits: Vec<u8>,
+    pub(super) map: [u8; BINS],
+    pub(super) low_bits: Vec<u8>,
     /// Whether any context has some, and 255 for each that does.
-    has_low_bits: bool,
-    long: [u8; BINS],
-    escapes: Reader<'a>,
-    extra: BitReader<'a>,
+    pub(super) has_low_bits: bool,
+    pub(super) long: [u8; BINS],
+    pub(super) escapes: Reader<'a>,
+    pub(super) extra: BitReader<'a>,
+}
+
+impl Header<'_> {
+    /// Whether rows above change nothing: neither the context of a pixel nor its base.
+    pub(super) fn rows_are_alike(&self) -> bool {
+        let scale = self.model.scale;
+        let of_bins = &self.map[..bins(scale)];
+        scale == Scale::Roots && of_bins.iter().all(|&one| one == of_bins[0])
+    }
 }
 
 /// Decodes what follows the number of model 2 or, if `has_differences`, 3.
@@ -269,80 +279,6 @@ fn read_tables(
     Ok(low_bits)
 }
 
-fn decode_rows<W: Word>(
-    memory: &mut Memory,
-    pixels: &Pixels,
-    mut header: Header,
-    mut decoder: Decoder,
-    dst: &mut [u8],
-) -> Result<(), Error> {
-    let level = Level::best();
-    let columns = pixels.columns;
-    let model = header.model;
-    memory.rows.begin(level, &model, columns);
-    let padded = memory.rows.padded();
-    memory.contexts.resize(padded, 0);
-    memory.symbols.resize(padded, 0);
-    let mut words = vec![W::default(); padded];
-    for row in 0..pixels.frames * pixels.rows {
-        if row % pixels.rows == 0 {
-            memory.rows.begin_frame();
-        }
-        decode_masks(memory, row, &mut decoder, &mut header.escapes)?;
-        memory.rows.expect(level);
-        let contexts = &mut memory.contexts;
-        kernel::look_up(level, &header.map, memory.rows.bins(), contexts);
-        let special_context = header.map[usize::from(SPECIAL_BIN)];
-        fill_masked(&memory.special, special_context, contexts);
-        let symbols = &mut memory.symbols[..columns];
-        decoder.decode(&memory.tables, &contexts[..columns], symbols)?;
-        put_words(memory, &mut header, &mut words)?;
-        pixels.prefetch(row * columns, columns, dst);
-        memory.rows.learn(level, &words, &memory.special);
-        memory.masks.apply(row, &mut words[..columns]);
-        pixels.store(&words[..columns], row * columns, dst);
-    }
-    if !header.escapes.rest().is_empty() || !header.extra.is_at_end() {
-        return Err(header.escapes.damaged("bits that no pixel uses"));
-    }
-    decoder.finish()
-}
-
-/// Decodes the mask planes of a row.
-fn decode_masks(
-    memory: &mut Memory,
-    row: usize,
-    decoder: &mut Decoder,
-    escapes: &mut Reader,
-) -> Result<(), Error> {
-    memory.special.clear();
-    if memory.masks.len() == 0 {
-        return Ok(());
-    }
-    let groups = memory.masks.plane_row(0, row).len();
-    let parts = memory.gather_mask_levels(row, groups);
-    memory.mask_bytes.resize(MAX_SPECIALS * groups, 0);
-    let coded = &mut memory.mask_bytes[..parts * groups];
-    let levels = &memory.mask_levels;
-    decoder.decode(&TABLES.decode, levels, coded)?;
-    if any_equal(Level::best(), coded, ESCAPE) {
-        for (byte, &level) in coded.iter_mut().zip(levels) {
-            if *byte == ESCAPE && TABLES.most_ones[usize::from(level)] < 8 {
-                *byte = escapes.byte()?;
-            }
-        }
-    }
-    let mut part = 0;
-    for plane in 0..memory.masks.len() {
-        let residual = &memory.mask_bytes[part * groups..];
-        let residual = &residual[..groups.min(residual.len())];
-        part += usize::from(memory.masks.has_residual(plane, row));
-        memory.masks.put_row(plane, row, residual);
-    }
-    memory.gather_special(row);
-    Ok(())
-}
-
 impl Memory {
     /// The levels of the residuals of a row; returns their number.
     pub(super) fn gather_mask_levels(&mut self, row: usize, groups: usize) -> usize {
@@ -356,7 +292,7 @@ impl Memory {
         self.mask_levels.len() / groups.max(1)
     }
 
-    /// The special pixels of a row, whatever their value.
+    /// The special pixels of a row, whatever their value, in whole blocks.
     pub(super) fn gather_special(&mut self, row: usize) {
         self.special.clear();
         for plane in 0..self.masks.len() {
@@ -369,59 +305,8 @@ impl Memory {
                 *special |= byte;
             }
         }
-    }
-}
-
-/// Turns the symbols of a row into words.
-fn put_words<W: Word>(
-    memory: &mut Memory,
-    header: &mut Header,
-    words: &mut [W],
-) -> Result<(), Error> {
-    let level = Level::best();
-    let origin = W::new(header.model.origin);
-    let symbols = &memory.symbols;
-    memory.rows.words_of_symbols(level, symbols, words);
-    memory.places.resize(symbols.len(), 0);
-    let places = &mut memory.places;
-    let direct = header.direct as u8;
-    let count = if header.has_low_bits {
-        memory.marks.resize(symbols.len(), 0);
-        kernel::look_up(level, &header.long, &memory.contexts, &mut memory.marks);
-        kernel::raise(level, symbols, &mut memory.marks);
-        kernel::places_from(level, &memory.marks, direct, places)
-    } else {
-        kernel::places_from(level, symbols, direct, places)
-    };
-    let columns = memory.rows.columns();
-    for &place in &places[..count] {
-        let x = place as usize;
-        if x >= columns {
-            break;
-        }
-        let low_bits = header.low_bits[usize::from(memory.contexts[x])];
-        let base = memory.rows.base(x);
-        let value = header.value(symbols[x], low_bits, base)?;
-        words[x] = W::new(value).plus(origin);
-    }
-    Ok(())
-}
-
-impl Header<'_> {
-    /// The value of a pixel whose symbol is followed by extra bits.
-    fn value(&mut self, symbol: u8, low_bits: u8, base: i32) -> Result<u32, Error> {
-        let mut number = u32::from(symbol);
-        if usize::from(symbol) >= self.direct {
-            let range = u32::from(symbol) - self.direct as u32;
-            let below = self.extra.take(range)?;
-            number = (1u32 << range | below).wrapping_add(self.direct as u32 - 1);
-        }
-        if self.model.scale == Scale::Roots {
-            return Ok(number);
-        }
-        let low = self.extra.take(u32::from(low_bits))?;
-        let high = (number >> 1) ^ (number & 1).wrapping_neg();
-        Ok((base as u32).wrapping_add(high << low_bits | low))
+        let blocks = self.special.len().next_multiple_of(BLOCK / GROUP);
+        self.special.resize(blocks, 0);
     }
 }
 

@@ -1,16 +1,19 @@
 //! Encoding of models 2 and 3 of `counts`: rows are expected in order, symbols counted by bin, bins merged to contexts,
-//! and rows encoded in reverse, because rANS encodes backwards.
+//! and rows encoded in reverse, because rANS encodes backwards. With one context that is known beforehand, nothing is expected
+//! (`counts_fir_even.rs`).
 
 use super::counts_choice::Estimate;
 use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, Scale};
+use super::counts_fir_even as even;
 use super::counts_fir_learn::{self as learning, Learnt};
-use super::counts_fir_merge::{Histograms, Merged, merge};
+use super::counts_fir_merge::{Contexts, Histograms, Merged, merge};
 use super::counts_mask::MAX_SPECIALS;
 use super::counts_numbers::write_number;
 use super::counts_pixels::Pixels;
 use super::counts_sample::{Choice, Sample};
 use crate::entropy::bernoulli::{ESCAPE, TABLES};
 use crate::entropy::bit_stream::BitWriter;
+use crate::entropy::indices::grow;
 use crate::entropy::rans::{Encoder, lanes_for};
 use crate::entropy::rans_tables::{
     EncodeTables, PRECISION_BITS, TOTAL, write_table_of, written_bytes,
@@ -33,7 +36,7 @@ const TURNS: usize = 4;
 const PLACES: usize = 1 << 16;
 
 /// A number for each bin and symbol.
-struct Counts(Box<[u32; PLACES]>);
+pub(super) struct Counts(pub(super) Box<[u32; PLACES]>);
 
 impl Default for Counts {
     fn default() -> Self {
@@ -45,42 +48,59 @@ impl Default for Counts {
 #[derive(Default)]
 pub(crate) struct Memory {
     /// Bins of all rows.
-    bins: Vec<u8>,
+    pub(super) bins: Vec<u8>,
     /// Differences of all rows, where there are any.
     numbers: Vec<i32>,
-    symbols: Vec<u8>,
-    extra: BitWriter,
+    pub(super) symbols: Vec<u8>,
+    pub(super) extra: BitWriter,
     /// In reverse order.
     escapes: Vec<u8>,
     words: Vec<u16>,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
     /// How often each bin has each symbol, [`Memory::width`] to a bin; those of every fourth pixel apart.
-    counts: Vec<Counts>,
+    pub(super) counts: Vec<Counts>,
     /// Symbols that there may be, and their number times that of bins.
-    width: usize,
-    counted: usize,
-    deviations: Vec<f32>,
+    pub(super) width: usize,
+    pub(super) counted: usize,
+    pub(super) deviations: Vec<f32>,
     tables: EncodeTables,
     sample: Sample,
     learning: learning::Memory,
+    /// The part of the bits that several contexts save of what was looked at last.
+    gain: f64,
+}
+
+/// How a chunk is coded.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way {
+    /// Model 2.
+    Roots(Contexts),
+    /// Model 3.
+    Values,
+}
+
+impl Way {
+    fn has_differences(self) -> bool {
+        matches!(self, Self::Values)
+    }
 }
 
 /// Encodes the chunk into the front of `dst`; `None` where it has no words or does not fit.
 pub(super) fn encode(
     memory: &mut model::Memory,
-    has_differences: bool,
+    way: Way,
     pixels: &Pixels,
     bytes: &[u8],
     dst: &mut [u8],
 ) -> Option<usize> {
     match pixels.word_bytes {
-        1 => encode_words::<u8>(memory, has_differences, pixels, bytes, dst),
-        2 => encode_words::<u16>(memory, has_differences, pixels, bytes, dst),
-        _ => encode_words::<u32>(memory, has_differences, pixels, bytes, dst),
+        1 => encode_words::<u8>(memory, way, pixels, bytes, dst),
+        2 => encode_words::<u16>(memory, way, pixels, bytes, dst),
+        _ => encode_words::<u32>(memory, way, pixels, bytes, dst),
     }
 }
 
-/// What a sample would take; `None` where it has no words.
+/// What a sample would take, with as many contexts as `fir` has use for; `None` where it has no words.
 pub(super) fn estimate(
     memory: &mut model::Memory,
     has_differences: bool,
@@ -88,10 +108,14 @@ pub(super) fn estimate(
     bytes: &[u8],
     choice: &Choice,
 ) -> Option<Estimate> {
+    let way = match has_differences {
+        true => Way::Values,
+        false => Way::Roots(Contexts::Saving(0.0)),
+    };
     let (model, merged) = match pixels.word_bytes {
-        1 => prepare_new::<u8>(memory, (has_differences, pixels, bytes), choice),
-        2 => prepare_new::<u16>(memory, (has_differences, pixels, bytes), choice),
-        _ => prepare_new::<u32>(memory, (has_differences, pixels, bytes), choice),
+        1 => prepare_new::<u8>(memory, (way, pixels, bytes), choice),
+        2 => prepare_new::<u16>(memory, (way, pixels, bytes), choice),
+        _ => prepare_new::<u32>(memory, (way, pixels, bytes), choice),
     }?;
     let mut masks = Vec::new();
     memory.masks.write(pixels.word_bytes, &mut masks);
@@ -104,77 +128,9 @@ pub(super) fn estimate(
     })
 }
 
-/// About how many bits might be saved, of a sample whose values were expected last, if the pixel to the left and the
-/// same pixel of the frame before were looked at as well.
-///
-/// Of two sorts of pixels, small and large ones in the middle of what their context has, that bits are told apart by what
-/// contexts leave open: the information that two sorts share is half the square of their correlation.
-pub(super) fn gain_of_neighbours(memory: &mut model::Memory, pixels: &Pixels) -> f64 {
-    let own = &mut memory.encoder;
-    let len = pixels.len();
-    let (bins, symbols) = (&own.bins[..len], &own.symbols[..len]);
-    // Which sort a symbol is cannot be foreseen: tables, for want of branches.
-    let mut first_large = [0; BINS];
-    let mut of_sorts = [[0.0; 2]; BINS];
-    let counts = own.counts[0].0[..own.counted].chunks_exact(own.width);
-    for ((first_large, of_sorts), counts) in first_large
-        .iter_mut()
-        .zip(&mut of_sorts)
-        .zip(counts)
-        .take(MAPPED_BINS)
-    {
-        (*first_large, *of_sorts) = sorts(counts);
-    }
-    own.deviations.clear();
-    own.deviations
-        .extend(bins.iter().zip(symbols).map(|(&bin, &symbol)| {
-            let is_large = symbol >= first_large[usize::from(bin)];
-            of_sorts.as_flattened()[2 * usize::from(bin) + usize::from(is_large)]
-        }));
-    let deviations = &own.deviations;
-    let information = |distance: usize| {
-        let later = deviations.get(distance..).unwrap_or(&[]);
-        let correlation = f64::from(sum_of_products(deviations, later)) / len as f64;
-        0.5 * correlation * correlation * std::f64::consts::LOG2_E
-    };
-    let frame = pixels.rows * pixels.columns;
-    len as f64 * (information(1) + information(frame))
-}
-
-/// Of the numbers at the same places, as far as there are both; in sixteen sums, none of which waits for another.
-fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0; 16];
-    let blocks = a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0);
-    for (a, b) in blocks {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum()
-}
-
-/// The first large symbol of a bin, and what small and large ones deviate by from the mean, in standard deviations.
-fn sorts(counts: &[u32]) -> (u8, [f32; 2]) {
-    let total: u32 = counts.iter().sum();
-    let (mut small, mut first_large) = (counts[0], 1);
-    while 2 * small < total {
-        small += counts[first_large];
-        first_large += 1;
-    }
-    let large = total - small;
-    let deviations = match (small, large) {
-        (0, _) | (_, 0) => [0.0; 2],
-        _ => {
-            let odds = large as f32 / small as f32;
-            [-odds.sqrt(), odds.sqrt().recip()]
-        }
-    };
-    (first_large as u8, deviations)
-}
-
 fn prepare_new<W: Word>(
     memory: &mut model::Memory,
-    chunk: (bool, &Pixels, &[u8]),
+    chunk: (Way, &Pixels, &[u8]),
     choice: &Choice,
 ) -> Option<(Learnt, Merged)> {
     prepare(
@@ -188,21 +144,28 @@ fn prepare_new<W: Word>(
 /// Learns how pixels are expected and makes bins, symbols and contexts.
 fn prepare<W: Word>(
     memory: &mut model::Memory,
-    chunk: (bool, &Pixels, &[u8]),
+    (way, pixels, bytes): (Way, &Pixels, &[u8]),
     choice: &Choice,
     words: &mut Vec<W>,
 ) -> Option<(Learnt, Merged)> {
-    let (has_differences, pixels, bytes) = chunk;
     let specials = &choice.specials[..choice.special_count.min(MAX_SPECIALS)];
+    let masks = &mut memory.masks;
+    masks.begin_encoding(specials, pixels.rows, pixels.columns);
     let own = &mut memory.encoder;
+    if let Way::Roots(Contexts::One) = way {
+        let learnt = learning::look(&mut own.learning, (pixels, bytes), specials, words)?.alike();
+        own.begin(pixels, &learnt);
+        let merged = even::count_rows(memory, (pixels, bytes), &learnt, words)?;
+        return Some((learnt, merged));
+    }
+    let has_differences = way.has_differences();
+    let chunk = (has_differences, pixels, bytes);
     let learnt = learning::learn(&mut own.learning, &mut memory.state, chunk, specials, words)?;
-    memory
-        .masks
-        .begin_encoding(specials, pixels.rows, pixels.columns);
-    memory.encoder.begin(pixels, &learnt);
+    own.begin(pixels, &learnt);
     let low_bits = expect_rows(memory, pixels, bytes, &learnt, words)?;
     if has_differences {
-        make_symbols(&mut memory.encoder, &mut memory.places, &learnt, &low_bits);
+        let places = (pixels.len(), memory.places.as_mut_slice());
+        make_symbols(&mut memory.encoder, places, &learnt, &low_bits);
     }
     let own = &mut memory.encoder;
     add_counts(&mut own.counts, own.counted);
@@ -211,19 +174,34 @@ fn prepare<W: Word>(
         counts: &own.counts[0].0[..own.counted],
     };
     let merged = merge(&histograms, &low_bits, has_differences);
-    Some((learnt, merged))
+    Some((learnt, merged_for(way, merged, &learnt, &mut own.gain)))
+}
+
+/// One context where several do not save enough; notes what they save.
+fn merged_for(way: Way, merged: Merged, learnt: &Learnt, gain: &mut f64) -> Merged {
+    let Way::Roots(Contexts::Saving(least)) = way else {
+        return merged;
+    };
+    let joined;
+    (joined, *gain) = merged.joined(learnt.direct);
+    if *gain < least { joined } else { merged }
+}
+
+/// The part of the bits of a sample that several contexts save, where it was `fir` that was estimated last.
+pub(super) fn gain_of_contexts(memory: &model::Memory) -> f64 {
+    memory.encoder.gain
 }
 
 fn encode_words<W: Word>(
     memory: &mut model::Memory,
-    has_differences: bool,
+    way: Way,
     pixels: &Pixels,
     bytes: &[u8],
     dst: &mut [u8],
 ) -> Option<usize> {
     let words = &mut vec![W::default(); pixels.columns];
     let choice = memory.encoder.sample.choose(pixels, bytes, words)?;
-    let (learnt, merged) = prepare(memory, (has_differences, pixels, bytes), &choice, words)?;
+    let (learnt, merged) = prepare(memory, (way, pixels, bytes), &choice, words)?;
     let lanes = lanes_for((merged.bits / 8.0) as usize);
     let mut head = Vec::new();
     write_head::<W>(&learnt, lanes, &merged, &mut head);
@@ -323,6 +301,8 @@ fn expect_rows<W: Word>(
             let origin = W::new(model.origin);
             let symbols = &mut own.symbols[all];
             kernel::symbols_of_words(level, &words[..columns], origin, symbols);
+            let all = (words.as_slice(), &*symbols);
+            memory.rows.learn(level, all, special);
             fill_masked(special, 0, symbols);
             let value = |x: usize| words[x].minus(origin).value();
             put_large(
@@ -339,8 +319,8 @@ fn expect_rows<W: Word>(
             if row % SPREAD_ROWS == 0 {
                 add_spreads(bins, numbers, &mut sums);
             }
+            memory.rows.learn(level, (words, &[]), special);
         }
-        memory.rows.learn(level, words, special);
     }
     Some(low_bits(&sums))
 }
@@ -370,7 +350,7 @@ fn add_spreads(bins: &[u8], numbers: &[i32], sums: &mut [(u64, u64); BINS]) {
 
 /// Puts the symbols of ranges in the place of symbols that are too large, and the bits that these leave out into
 /// `extra`; `number` gives what a symbol stands for.
-fn put_large(
+pub(super) fn put_large(
     symbols: &mut [u8],
     direct: usize,
     number: impl Fn(usize) -> u32,
@@ -394,10 +374,10 @@ fn put_range(number: u32, direct: u32, extra: &mut BitWriter) -> u8 {
 
 impl Memory {
     fn begin(&mut self, pixels: &Pixels, learnt: &Learnt) {
-        self.bins.resize(pixels.len(), 0);
-        self.symbols.resize(pixels.len(), 0);
+        grow(&mut self.bins, pixels.len());
+        grow(&mut self.symbols, pixels.len());
         if learnt.model.scale != Scale::Roots {
-            self.numbers.resize(pixels.len(), 0);
+            grow(&mut self.numbers, pixels.len());
         }
         self.extra.clear();
         self.width = learnt.direct + RANGES;
@@ -410,7 +390,12 @@ impl Memory {
 }
 
 /// Makes and counts the symbols of differences, and writes their extra bits.
-fn make_symbols(own: &mut Memory, places: &mut [u32], learnt: &Learnt, low_bits: &[u8; BINS]) {
+fn make_symbols(
+    own: &mut Memory,
+    (len, places): (usize, &mut [u32]),
+    learnt: &Learnt,
+    low_bits: &[u8; BINS],
+) {
     let columns = places.len();
     let level = Level::best();
     let direct = learnt.direct as u8;
@@ -418,10 +403,8 @@ fn make_symbols(own: &mut Memory, places: &mut [u32], learnt: &Learnt, low_bits:
     let long = model::marks_of(low_bits);
     own.scratch.clear();
     own.scratch.resize(columns, 0);
-    let rows = own
-        .bins
-        .chunks(columns)
-        .zip(own.symbols.chunks_mut(columns));
+    let symbols = own.symbols[..len].chunks_mut(columns);
+    let rows = own.bins[..len].chunks(columns).zip(symbols);
     for (row, (bins, made)) in rows.enumerate() {
         let numbers = &own.numbers[row * columns..][..columns];
         kernel::symbols_of_differences(level, numbers, bins, made);
@@ -499,10 +482,14 @@ fn encode_rows(
     let level = Level::best();
     let columns = pixels.columns;
     memory.encoder.escapes.clear();
+    memory.contexts.clear();
     memory.contexts.resize(columns, 0);
+    let have_one_context = merged.histograms.len() == 1 && memory.masks.len() == 0;
     for row in (0..pixels.frames * pixels.rows).rev() {
-        let bins = &memory.encoder.bins[row * columns..][..columns];
-        kernel::look_up(level, &merged.map, bins, &mut memory.contexts);
+        if !have_one_context {
+            let bins = &memory.encoder.bins[row * columns..][..columns];
+            kernel::look_up(level, &merged.map, bins, &mut memory.contexts);
+        }
         let symbols = &memory.encoder.symbols[row * columns..][..columns];
         encoder.encode(&memory.encoder.tables, &memory.contexts, symbols);
         encode_masks(memory, row, columns.div_ceil(8), encoder);

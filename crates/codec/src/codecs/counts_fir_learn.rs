@@ -1,7 +1,7 @@
 //! Learning the weights of a chunk: least squares on bands of rows. Floats may differ between machines here: a decoder
 //! reads the weights.
 
-use super::counts_fir::{MAX_LIMIT, Model, Scale};
+use super::counts_fir::{MAX_DIRECT, MAX_LIMIT, Model, Scale};
 use super::counts_fir_state::State;
 use super::counts_pixels::Pixels;
 use crate::kernels::counts::{GROUP, planes_of_bytes, take_equal};
@@ -24,6 +24,10 @@ const ROOT_ONE: f64 = 256.0;
 const LARGEST_WEIGHT: f64 = 30_000.0;
 /// The feature right above the pixel.
 const ABOVE: usize = 3;
+/// Symbols that stand for a value each, at most where few values are large: a table says how frequent each is.
+const MOST_DIRECT: u32 = 104;
+/// Half of the pixels have this value, or more, where many are.
+const LARGE_MEDIAN: u32 = 64;
 /// Values beyond this multiple of what all but one in a thousand are below are clamped.
 const LIMIT_FACTOR: u32 = 4;
 
@@ -60,18 +64,45 @@ fn quantile(sorted: &mut [u32], part: f64) -> u32 {
     }
 }
 
-/// Learns how pixels are expected; `None` where an element has no word.
-pub(super) fn learn<W: Word>(
+/// What a look at values says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    origin: u32,
+    /// Symbols that stand for a value each.
+    direct: usize,
+    /// Values beyond are rare.
+    limit: i32,
+}
+
+impl Seen {
+    /// Pixels of which none is expected.
+    pub(super) fn alike(self) -> Learnt {
+        Learnt {
+            model: Model {
+                scale: Scale::Roots,
+                origin: self.origin,
+                weights: Weights::default(),
+            },
+            direct: self.direct,
+        }
+    }
+}
+
+/// The frames that are looked at, and one row in so many.
+fn places(pixels: &Pixels) -> (usize, usize) {
+    let frame = pixels.rows * pixels.columns;
+    let frames = pixels.frames.min(1 + WORDS / frame);
+    (frames, (pixels.rows / BANDS).max(BAND))
+}
+
+/// Looks at the values of a chunk; `None` where an element has no word.
+pub(super) fn look<W: Word>(
     memory: &mut Memory,
-    state: &mut State,
-    (has_differences, pixels, bytes): (bool, &Pixels, &[u8]),
+    (pixels, bytes): (&Pixels, &[u8]),
     specials: &[u32],
     words: &mut [W],
-) -> Option<Learnt> {
-    let frames = pixels
-        .frames
-        .min(1 + WORDS / (pixels.rows * pixels.columns));
-    let every = (pixels.rows / BANDS).max(BAND);
+) -> Option<Seen> {
+    let (frames, every) = places(pixels);
     memory.sorted.clear();
     for frame in 0..frames {
         for start in (0..pixels.rows).step_by(every) {
@@ -90,15 +121,40 @@ pub(super) fn learn<W: Word>(
         *value = W::new(*value).minus(W::new(origin)).value();
     }
     let direct = quantile(&mut memory.sorted, 0.998).saturating_add(2);
+    let most = match quantile(&mut memory.sorted, 0.5) {
+        LARGE_MEDIAN.. => MAX_DIRECT as u32,
+        _ => MOST_DIRECT,
+    };
     let limit = quantile(&mut memory.sorted, 0.999)
         .saturating_mul(LIMIT_FACTOR)
         .saturating_add(16)
         .min(MAX_LIMIT as u32) as i32;
+    Some(Seen {
+        origin,
+        direct: direct.clamp(4, most) as usize,
+        limit,
+    })
+}
+
+/// Learns how pixels are expected; `None` where an element has no word.
+pub(super) fn learn<W: Word>(
+    memory: &mut Memory,
+    state: &mut State,
+    (has_differences, pixels, bytes): (bool, &Pixels, &[u8]),
+    specials: &[u32],
+    words: &mut [W],
+) -> Option<Learnt> {
+    let Seen {
+        origin,
+        direct,
+        limit,
+    } = look(memory, (pixels, bytes), specials, words)?;
     let scale = if has_differences {
         Scale::Values { limit }
     } else {
         Scale::Roots
     };
+    let (frames, every) = places(pixels);
     let mut sums = [[0.0; FEATURES + 2]; FEATURES + 1];
     let bands = frames * pixels.rows.div_ceil(every);
     let wanted = (pixels.len() / PIXELS_PER_EQUATION).clamp(1, EQUATIONS);
@@ -130,11 +186,7 @@ pub(super) fn learn<W: Word>(
             origin,
             weights: solve(sums, one),
         },
-        direct: if has_differences {
-            96
-        } else {
-            direct.clamp(4, 104) as usize
-        },
+        direct: if has_differences { 96 } else { direct },
     })
 }
 
@@ -186,16 +238,16 @@ fn add_band<W: Word>(
             {
                 continue;
             }
-            let features = kernel::features(state.above(), x, state.estimates[x]);
+            let mut equation = Equation::of(state.above(), x, state.estimates[x]);
             let value = f64::from(words[x].minus(W::new(origin)).value());
             let (target, weight) = match scale {
                 Scale::Roots => (64.0 * value.min(255.0).sqrt(), 1.0),
                 Scale::Values { limit } => {
-                    let mean = features[..15].iter().sum::<f64>() / 15.0;
+                    let mean = equation.terms[..15].iter().sum::<f64>() / 15.0;
                     (value.min(f64::from(limit)), 1.0 / (1.0 + mean))
                 }
             };
-            let equation = Equation::new(&features, target, weight);
+            equation.set_target(target, weight);
             memory.equations.push(equation);
         }
         kernel::add_equations(level, &memory.equations, sums);
@@ -275,10 +327,11 @@ mod tests {
         };
         let mut sums = [[0.0; FEATURES + 2]; FEATURES + 1];
         for _ in 0..2000 {
-            let mut features = [1.0; FEATURES + 1];
-            features[..FEATURES].fill_with(&mut draw);
-            let target = 0.5 * features[3] - 0.25 * features[15] + 7.0;
-            let equation = Equation::new(&features, target, 1.0);
+            let mut terms = [0.0; 24];
+            terms[..FEATURES].fill_with(&mut draw);
+            terms[FEATURES] = 1.0;
+            let mut equation = Equation { terms, weight: 0.0 };
+            equation.set_target(0.5 * terms[3] - 0.25 * terms[15] + 7.0, 1.0);
             kernel::add_equations(Level::best(), &[equation], &mut sums);
         }
         let weights = solve(sums, 256.0);

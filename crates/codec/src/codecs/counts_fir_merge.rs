@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::counts_fir::{MAPPED_BINS, MAX_CONTEXTS};
+use crate::entropy::rans_tables::written_bytes;
 use crate::kernels::counts_fir::BINS;
 
 /// Bits that a table must save.
@@ -20,6 +21,15 @@ impl Histograms<'_> {
         let rest = self.counts.get(bin * self.symbols..).unwrap_or(&[]);
         &rest[..self.symbols.min(rest.len())]
     }
+}
+
+/// Contexts that `fir` may have.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Contexts {
+    /// One: nothing is estimated.
+    One,
+    /// Several, where they save this part of the bits.
+    Saving(f64),
 }
 
 /// Contexts of bins and the symbols of contexts.
@@ -50,6 +60,29 @@ fn weight(count: u32) -> f64 {
     }
 }
 
+impl Merged {
+    /// One context for all pixels.
+    pub(super) fn one(histogram: Vec<u32>) -> Self {
+        finish(vec![Some(Group::new(histogram, 0))], &[0; BINS])
+    }
+
+    /// One context for all pixels, where several have the same low bits, and the part of its bits that these save.
+    pub(super) fn joined(&self, direct: usize) -> (Self, f64) {
+        let mut sums = vec![0; self.histograms[0].len()];
+        for histogram in &self.histograms {
+            for (sum, count) in sums.iter_mut().zip(histogram) {
+                *sum += count;
+            }
+        }
+        let table_bits = |histogram: &Vec<u32>| 8.0 * written_bytes(histogram, direct) as f64;
+        let joined = Self::one(sums);
+        let bits =
+            |merged: &Self| merged.bits + merged.histograms.iter().map(table_bits).sum::<f64>();
+        let saved = 1.0 - bits(self) / bits(&joined);
+        (joined, saved)
+    }
+}
+
 struct Group {
     histogram: Vec<u32>,
     total: u32,
@@ -70,10 +103,16 @@ impl Group {
         }
     }
 
-    fn with(&self, other: &Self) -> Self {
+    /// Both together, which costs so many bits.
+    fn with(&self, other: &Self, loss: f64) -> Self {
         let sum = |(a, b): (&u32, &u32)| a + b;
         let histogram = self.histogram.iter().zip(&other.histogram).map(sum);
-        Self::new(histogram.collect(), self.low_bits)
+        Self {
+            histogram: histogram.collect(),
+            total: self.total + other.total,
+            bits: self.bits + other.bits + loss,
+            low_bits: self.low_bits,
+        }
     }
 
     /// Bits that coding two groups together costs.
@@ -121,7 +160,7 @@ pub(super) fn merge(histograms: &Histograms, low_bits: &[u8; BINS], is_grid: boo
         let (Some(a), Some(b)) = (&groups[kept], &groups[gone]) else {
             break;
         };
-        groups[kept] = Some(a.with(b));
+        groups[kept] = Some(a.with(b, loss));
         groups[gone] = None;
         left -= 1;
         for group in group_of.iter_mut().filter(|group| **group == gone) {
@@ -270,6 +309,23 @@ mod tests {
         assert_eq!((merged.map[6], merged.map[8], merged.map[9]), (1, 1, 2));
         assert_eq!(merged.map[191], 2);
         assert_eq!(merged.map[255], 3);
+    }
+
+    #[test]
+    fn joined_contexts_have_the_symbols_of_all() {
+        let bins = [(2, [900, 100, 0]), (6, [100, 900, 0]), (9, [0, 0, 1000])];
+        let merged = merged(&bins, &[0; BINS], false);
+        let (joined, saved) = merged.joined(3);
+        assert_eq!(joined.histograms, [[1000, 1000, 1000]]);
+        assert!(
+            joined.map[..MAPPED_BINS]
+                .iter()
+                .all(|&context| context == 0)
+        );
+        assert_eq!(joined.map[255], 1);
+        assert!((joined.bits - 3000.0 * 3f64.log2()).abs() < 1e-6);
+        // 469 bits a thousand in two contexts, none in the third.
+        assert!((0.75..0.81).contains(&saved), "{saved}");
     }
 
     #[test]

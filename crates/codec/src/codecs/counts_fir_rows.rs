@@ -4,7 +4,9 @@
 use super::counts_fir::{Model, Scale};
 use super::counts_fir_state::State;
 use crate::kernels::counts_fir::{self as wide, Weights};
-use crate::kernels::counts_fir_narrow::{self as narrow, Above, HALO, Kind, MAX_LIMIT, padded};
+use crate::kernels::counts_fir_narrow::{
+    self as narrow, Above, HALO, Kind, MAX_LIMIT, Row, padded,
+};
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
@@ -23,14 +25,12 @@ pub(crate) struct Rows {
 #[derive(Default)]
 struct Narrow {
     /// V₁, V₂ and V₃, each with its halo.
-    rows: [Vec<i16>; 3],
+    rows: [Row; 3],
     /// C with its halo.
-    columns: Vec<i16>,
+    columns: Row,
     /// Of the row: what special pixels are taken for; of `variance` the base.
-    expected: Vec<i16>,
+    expected: Row,
     bins: Vec<u8>,
-    /// Values up to 255.
-    bytes: Vec<u8>,
 }
 
 impl Rows {
@@ -44,7 +44,7 @@ impl Rows {
             Scale::Values { .. } => None,
         };
         self.columns = columns;
-        self.narrow.expected.resize(padded(columns), 0);
+        self.narrow.expected.clear(padded(columns));
         self.narrow.bins.resize(padded(columns), 0);
     }
 
@@ -56,8 +56,7 @@ impl Rows {
         }
         let rows = &mut self.narrow.rows;
         for row in rows.iter_mut().chain([&mut self.narrow.columns]) {
-            row.clear();
-            row.resize(padded(self.columns) + 2 * HALO, 0);
+            row.clear(padded(self.columns) + 2 * HALO);
         }
     }
 
@@ -140,8 +139,14 @@ impl Rows {
         }
     }
 
-    /// Takes the row that was expected, filled up; its special pixels have a bit in `special`.
-    pub(super) fn learn<W: Word>(&mut self, level: Level, words: &[W], special: &[u8]) {
+    /// Takes the row that was expected, filled up; its special pixels have a bit in `special`. Of `fir`, `values` are those
+    /// of the row up to 255.
+    pub(super) fn learn<W: Word>(
+        &mut self,
+        level: Level,
+        (words, values): (&[W], &[u8]),
+        special: &[u8],
+    ) {
         let (scale, origin) = (self.scale(), self.origin::<W>());
         let Some(kind) = self.kind else {
             let words = &words[..self.columns];
@@ -152,28 +157,15 @@ impl Rows {
         let own = &mut self.narrow;
         own.rows.rotate_right(1);
         let row = &mut own.rows[0];
-        let inner = &mut row[HALO..HALO + words.len()];
-        let gain = match kind {
-            Kind::Roots => {
-                own.bytes.resize(words.len(), 0);
-                wide::symbols_of_words(level, words, origin, &mut own.bytes);
-                narrow::roots(level, &own.bytes, inner);
-                3
-            }
-            Kind::Values { limit } => {
-                narrow::values(level, words, origin, limit, inner);
-                6
-            }
+        let Kind::Values { limit } = kind else {
+            let both = (&mut **row, &mut *own.columns);
+            narrow::learn_roots(level, (values, special), &own.expected, both);
+            return;
         };
+        let inner = &mut row[HALO..HALO + words.len()];
+        narrow::values(level, words, origin, limit, inner);
         narrow::select(special, &own.expected, inner);
-        repeat_ends(row, self.columns);
-        narrow::follow(level, row, gain, &mut own.columns);
+        narrow::repeat_ends(row, self.columns);
+        narrow::follow(level, row, 6, &mut own.columns);
     }
-}
-
-/// Makes the cells around a row of so many pixels its first and its last.
-fn repeat_ends(row: &mut [i16], columns: usize) {
-    let (first, last) = (row[HALO], row[HALO + columns - 1]);
-    row[..HALO].fill(first);
-    row[HALO + columns..].fill(last);
 }

@@ -24,6 +24,7 @@
 use super::auto_sample::{LARGE, MEDIUM, Size};
 use super::counts::{self, Model};
 use super::counts_choice;
+use super::counts_fir_merge::Contexts;
 use super::counts_numbers::{Reader, write_number};
 use super::counts_pixels::Pixels;
 use crate::entropy::bits::BLOCK;
@@ -34,10 +35,10 @@ use crate::params::Speed;
 use crate::{ByteOrder, Context, Element, ElementClass, Error, Layout};
 
 /// How indices are to be coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Plan {
     turn: Turn<u32>,
-    model: Model,
+    model: (Model, Contexts),
     /// Whether a prediction from more pixels than `counts` looks at would hardly be better.
     pub(crate) is_plain: bool,
 }
@@ -91,7 +92,7 @@ pub(crate) fn plan(context: &mut Context, indices: &Indices) -> Option<(Plan, f6
     let choice = choice?;
     let plan = Plan {
         turn,
-        model: choice.model,
+        model: (choice.model, choice.contexts),
         is_plain: choice.is_plain,
     };
     Some((plan, 8.0 * choice.bytes / indices.len() as f64))

@@ -32,6 +32,7 @@ use super::counts_numbers::{Reader, write_number};
 use crate::Error;
 use crate::entropy::bernoulli::{LEVELS, level_for, probability};
 use crate::kernels::counts as kernel;
+use crate::kernels::counts_rows as rows;
 use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
@@ -124,6 +125,14 @@ impl Masks {
         }
     }
 
+    /// The same in words that are little-endian bytes.
+    pub(crate) fn apply_to_bytes<W: Word>(&self, row: usize, words: &mut [u8]) {
+        for plane in 0..self.count {
+            let value = W::new(self.planes[plane].value);
+            rows::put_masked(Level::best(), self.plane_row(plane, row), value, words);
+        }
+    }
+
     /// Bits of the first pixels of a row that a group beyond the last pixel does not have.
     fn last_group(&self) -> u8 {
         let filled = self.columns % 8;
@@ -165,8 +174,7 @@ impl Masks {
         let (flags, scratch) = scratch.split_at_mut(8 * groups);
         let (found, predicted) = scratch.split_at_mut(groups);
         for plane in &mut self.planes[..self.count] {
-            kernel::take_equal(level, words, W::new(plane.value), flags);
-            kernel::planes_of_bytes(level, flags, 1, found);
+            rows::take_equal(level, words, W::new(plane.value), flags, found);
             predict(&plane.bytes, self.rows, row, predicted);
             plane.choose_mode(found, predicted, last_group);
             plane.bytes[row % self.rows * groups..][..groups].copy_from_slice(found);

@@ -107,6 +107,26 @@ impl Pixels {
         prefetch(&bytes[start..end]);
     }
 
+    /// The bytes of the words from number `first` on, where elements are words, little-endian, and there are as many.
+    pub(crate) fn words_in<'a>(
+        &self,
+        first: usize,
+        count: usize,
+        bytes: &'a mut [u8],
+    ) -> Option<&'a mut [u8]> {
+        let Element {
+            class,
+            bytes: element_bytes,
+            order,
+        } = self.element;
+        let is_little = order == ByteOrder::Little || element_bytes == 1;
+        let is_word = class != ElementClass::Float && element_bytes == self.word_bytes;
+        if !is_little || !is_word || first + count > self.elements {
+            return None;
+        }
+        bytes.get_mut(first * element_bytes..(first + count) * element_bytes)
+    }
+
     /// Stores words, the first of which has the number `first`, as elements of the chunk.
     pub(crate) fn store<W: Word>(&self, words: &[W], first: usize, bytes: &mut [u8]) {
         let stored = self.elements.saturating_sub(first).min(words.len());

@@ -3,13 +3,13 @@
 use super::counts_bbp::MAX_PLANES;
 use super::counts_mask::MAX_SPECIALS;
 use super::counts_pixels::Pixels;
+use crate::kernels::counts_seen::{self as kernel, BLOCK};
+use crate::kernels::levels::Level;
 use crate::kernels::pixels::Word;
 
 /// Values that are counted one by one.
 const SMALL: usize = 256;
 const PARTS: usize = 4;
-/// Values that are looked at together.
-const BLOCK: usize = 32;
 /// Pixels that suffice; one row in 8 is seen at least.
 const PIXELS: usize = 1 << 16;
 /// Values that may be special and are followed.
@@ -30,6 +30,10 @@ pub(crate) struct Sample {
     small: Vec<u32>,
     /// Small values counted in turns.
     parts: Box<[[u32; SMALL]; PARTS]>,
+    /// Of blocks that have no word above 3: all words, and those of 1, 2 and 3.
+    smallest: [u32; 4],
+    /// Of a row: whether blocks have a larger one.
+    is_large: Vec<bool>,
     /// Of a row: values of blocks that have a large one.
     large: Vec<u32>,
     /// Pixels by number of bits.
@@ -46,6 +50,8 @@ impl Default for Sample {
         Self {
             small: Vec::new(),
             parts: Box::new([[0; SMALL]; PARTS]),
+            smallest: [0; 4],
+            is_large: Vec::new(),
             large: Vec::new(),
             by_bits: Vec::new(),
             ones: Vec::new(),
@@ -63,7 +69,8 @@ pub(super) struct Choice {
     pub(super) planes: usize,
     /// Bits a pixel, without contexts.
     pub(super) bits: f64,
-    /// Part of the pixels that are so large, special ones left out: 4 or more, 16 or more, 128 or more.
+    /// Part of the pixels that are so large, special ones left out: 1 or more, 4 or more, 16 or more, 128 or more.
+    pub(super) from_1: f64,
     pub(super) from_4: f64,
     pub(super) from_16: f64,
     pub(super) from_128: f64,
@@ -80,6 +87,7 @@ impl Sample {
         self.small.clear();
         self.small.resize(SMALL, 0);
         self.parts.as_flattened_mut().fill(0);
+        self.smallest = [0; 4];
         self.by_bits.clear();
         self.by_bits.resize(33, 0);
         self.ones.clear();
@@ -110,6 +118,7 @@ impl Sample {
             special_count,
             planes,
             bits: bits / seen,
+            from_1: part_from(0),
             from_4: part_from(2),
             from_16: part_from(4),
             from_128: part_from(7),
@@ -117,36 +126,55 @@ impl Sample {
     }
 
     fn add<W: Word>(&mut self, words: &[W]) {
+        self.is_large.clear();
+        self.is_large.resize(words.len() / BLOCK, false);
+        let level = Level::best();
+        kernel::count_small(level, words, &mut self.smallest, &mut self.is_large);
+        let is_large = std::mem::take(&mut self.is_large);
+        let of_small = is_large.iter().filter(|large| !**large).count() * BLOCK;
+        self.smallest[0] += of_small as u32;
+        for (block, _) in words
+            .chunks(BLOCK)
+            .zip(&is_large)
+            .filter(|(_, large)| **large)
+        {
+            self.add_block(block);
+        }
+        self.add_block(&words[is_large.len() * BLOCK..]);
+        self.is_large = is_large;
+        self.add_large((W::new(u32::MAX).value() / 2).min(65534));
+    }
+
+    fn add_block<W: Word>(&mut self, words: &[W]) {
         let [small, others @ ..] = &mut *self.parts;
         let first_followed = (W::new(u32::MAX).value() / 2).min(65534);
-        for words in words.chunks(BLOCK) {
-            let largest = words
-                .iter()
-                .fold(0, |largest, word| word.value().max(largest));
-            if largest == 0 {
-                small[0] += words.len() as u32;
-                continue;
-            }
-            if largest < first_followed.min(SMALL as u32) {
-                // Equal values in succession would wait for each other's count.
-                for four in words.chunks(4) {
-                    small[four[0].value() as usize % SMALL] += 1;
-                    for (part, word) in others.iter_mut().zip(&four[1..]) {
-                        part[word.value() as usize % SMALL] += 1;
-                    }
-                }
-                continue;
-            }
+        let largest = words
+            .iter()
+            .fold(0, |largest, word| word.value().max(largest));
+        if largest >= first_followed.min(SMALL as u32) {
             self.large.extend(words.iter().map(|word| word.value()));
+            return;
         }
+        // Equal values in succession would wait for each other's count.
+        for four in words.chunks(4) {
+            small[four[0].value() as usize % SMALL] += 1;
+            for (part, word) in others.iter_mut().zip(&four[1..]) {
+                part[word.value() as usize % SMALL] += 1;
+            }
+        }
+    }
+
+    /// Adds the blocks that have large values, of which those from `first_followed` on may be special.
+    fn add_large(&mut self, first_followed: u32) {
         let large = std::mem::take(&mut self.large);
-        for &value in &large {
+        for run in large.chunk_by(|a, b| a == b) {
+            let (value, count) = (run[0], run.len() as u32);
             match self.small.get_mut(value as usize) {
-                Some(count) => *count += 1,
-                None => self.add_bits(value, 1),
+                Some(small) => *small += count,
+                None => self.add_bits(value, count),
             }
             if value >= first_followed {
-                self.follow(value);
+                self.follow(value, count);
             }
         }
         self.large = large;
@@ -161,28 +189,38 @@ impl Sample {
         }
     }
 
-    /// Notes a value that may be special.
-    fn follow(&mut self, value: u32) {
-        self.followed += 1;
+    /// Notes a value that may be special and that so many pixels have.
+    fn follow(&mut self, value: u32, count: u32) {
+        self.followed += count;
         let known = self
             .candidates
             .iter_mut()
             .find(|(candidate, _)| *candidate == value);
-        if let Some((_, count)) = known {
-            *count += 1;
+        if let Some((_, known)) = known {
+            *known += count;
         } else if self.candidates.len() < CANDIDATES {
-            self.candidates.push((value, 1));
+            self.candidates.push((value, count));
         } else {
             // Misra and Gries: what is frequent outlives what is not.
-            for (_, count) in &mut self.candidates {
-                *count -= 1;
+            let least = self.candidates.iter().map(|&(_, known)| known).min();
+            let lost = least.unwrap_or(0).min(count);
+            for (_, known) in &mut self.candidates {
+                *known -= lost;
             }
-            self.candidates.retain(|&(_, count)| count > 0);
+            self.candidates.retain(|&(_, known)| known > 0);
+            if count > lost {
+                self.candidates.push((value, count - lost));
+            }
         }
     }
 
     /// Adds the values counted one by one to the others.
     fn spread_small(&mut self) {
+        let [all, above @ ..] = self.smallest;
+        self.smallest[0] = all - above.iter().sum::<u32>();
+        for (small, count) in self.small.iter_mut().zip(self.smallest) {
+            *small += count;
+        }
         for value in 0..SMALL {
             self.small[value] += self.parts.iter().map(|part| part[value]).sum::<u32>();
             let count = self.small[value];

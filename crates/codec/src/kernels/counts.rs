@@ -84,21 +84,6 @@ fn clamped_high_kernel<W: Word>(words: &[W], limit: W, bytes: &mut [u8]) {
 }
 levels!(pub(crate) fn clamped_high<W: Word>(words: &[W], limit: W, bytes: &mut [u8]) = clamped_high_kernel);
 
-/// Words of low bytes, and of high bytes where there are any.
-#[inline(always)]
-fn widened_kernel<W: Word>(low: &[u8], high: &[u8], words: &mut [W]) {
-    if high.is_empty() {
-        for (word, &low) in words.iter_mut().zip(low) {
-            *word = W::new(u32::from(low));
-        }
-        return;
-    }
-    for ((word, &low), &high) in words.iter_mut().zip(low).zip(high) {
-        *word = W::new(u32::from(low) | u32::from(high) << 8);
-    }
-}
-levels!(pub(crate) fn widened<W: Word>(low: &[u8], high: &[u8], words: &mut [W]) = widened_kernel);
-
 /// The planes of bits 0 to `count` − 1 of bytes, one after the other: bit i of byte g of a plane is that of byte 8 g + i.
 pub(crate) fn planes_of_bytes(level: Level, bytes: &[u8], count: usize, planes: &mut [u8]) {
     let groups = bytes.len() / GROUP;
@@ -147,7 +132,7 @@ pub(crate) fn bytes_of_planes(level: Level, planes: &[u8], count: usize, bytes: 
 }
 
 /// Byte i is bit i of the index.
-static SPREAD: [u64; 256] = {
+pub(super) static SPREAD: [u64; 256] = {
     let mut table = [0; 256];
     let mut index = 0;
     while index < 256 {
@@ -203,19 +188,6 @@ fn activity_kernel(planes: &[u8], activity: &mut [u16]) {
     }
 }
 levels!(pub(crate) fn activity(planes: &[u8], activity: &mut [u16]) = activity_kernel);
-
-/// The same of values below 256, which `bytes` has, eight for each group.
-#[inline(always)]
-fn activity_of_bytes_kernel(bytes: &[u8], activity: &mut [u16]) {
-    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
-    for (activity, eight) in activity.iter_mut().zip(bytes.as_chunks().0) {
-        let eight = u64::from_le_bytes(*eight);
-        let pairs = (eight & EVEN) + (eight >> 8 & EVEN);
-        let sum = pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48;
-        *activity = sum.min(255) as u16;
-    }
-}
-levels!(pub(crate) fn activity_of_bytes(bytes: &[u8], activity: &mut [u16]) = activity_of_bytes_kernel);
 
 /// Moves averages towards 128 · activity, by the 2^`shift`th part of the way, rounded to nearest.
 #[inline(always)]
@@ -296,19 +268,6 @@ fn differing_bits_kernel(bytes: &[u8], others: &[u8]) -> u64 {
     bytes.iter().zip(others).map(differing).sum()
 }
 levels!(pub(crate) fn differing_bits(bytes: &[u8], others: &[u8]) -> u64 = differing_bits_kernel);
-
-/// Whether a byte has more ones than its group may have.
-#[inline(always)]
-fn any_beyond_kernel(bytes: &[u8], most_ones: &[u8]) -> bool {
-    let beyond = |(byte, &most): (&u8, &u8)| u8::from(byte.count_ones() as u8 > most);
-    bytes
-        .iter()
-        .zip(most_ones)
-        .map(beyond)
-        .fold(0, |any, one| any | one)
-        != 0
-}
-levels!(pub(crate) fn any_beyond(bytes: &[u8], most_ones: &[u8]) -> bool = any_beyond_kernel);
 
 /// Whether a byte is `wanted`.
 #[inline(always)]
@@ -419,12 +378,6 @@ mod tests {
                 }
                 let mut found = vec![0xcccc; 100];
                 activity(level, &planes, &mut found);
-                if count <= 8 {
-                    let bytes: Vec<u8> = values.iter().map(|&value| value as u8).collect();
-                    let mut same = vec![0xcccc; 100];
-                    activity_of_bytes(level, &bytes, &mut same);
-                    assert_eq!(same, found);
-                }
                 for (found, eight) in found.iter().zip(values.chunks(8)) {
                     assert_eq!(u32::from(*found), eight.iter().sum::<u32>().min(255));
                 }

@@ -104,17 +104,6 @@ fn estimate_kernel(above: Above, weights: &Weights, estimates: &mut [i32]) {
 }
 levels!(pub(crate) fn estimate(above: Above, weights: &Weights, estimates: &mut [i32]) = estimate_kernel);
 
-/// The features of one pixel, and a 1.
-pub(crate) fn features(above: Above, x: usize, around: i32) -> [f64; FEATURES + 1] {
-    let [first, second, third] = above.rows.map(|row| &row[x..x + 2 * HALO + 1]);
-    let mut features = [1.0; FEATURES + 1];
-    let taps = first[3..10].iter().chain(&second[4..9]).chain(&third[5..8]);
-    for (feature, &tap) in features.iter_mut().zip(taps.chain([&around])) {
-        *feature = f64::from(tap);
-    }
-    features
-}
-
 /// One equation: its features and a 1, its target, and zeros that fill up registers.
 #[derive(Clone, Copy)]
 pub(crate) struct Equation {
@@ -123,11 +112,30 @@ pub(crate) struct Equation {
 }
 
 impl Equation {
-    pub(crate) fn new(features: &[f64; FEATURES + 1], target: f64, weight: f64) -> Self {
+    /// The features of one pixel, without a target.
+    #[inline(always)]
+    pub(crate) fn of(above: Above, x: usize, around: i32) -> Self {
+        let [first, second, third] = above.rows;
         let mut terms = [0.0; 24];
-        terms[..=FEATURES].copy_from_slice(features);
-        terms[FEATURES + 1] = target;
-        Self { terms, weight }
+        let rows = [
+            (&first[x + 3..x + 10], 0),
+            (&second[x + 4..x + 9], 7),
+            (&third[x + 5..x + 8], 12),
+        ];
+        for (taps, start) in rows {
+            for (term, &tap) in terms[start..].iter_mut().zip(taps) {
+                *term = f64::from(tap);
+            }
+        }
+        terms[FEATURES - 1] = f64::from(around);
+        terms[FEATURES] = 1.0;
+        Self { terms, weight: 1.0 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_target(&mut self, target: f64, weight: f64) {
+        self.terms[FEATURES + 1] = target;
+        self.weight = weight;
     }
 }
 
@@ -480,7 +488,11 @@ mod tests {
             .map(|seed| {
                 let numbers = drawn(FEATURES + 3, seed, 12);
                 let number = |i: usize| f64::from(numbers[i]);
-                Equation::new(&std::array::from_fn(number), number(17), number(18))
+                let terms = |i: usize| if i < FEATURES + 2 { number(i) } else { 0.0 };
+                Equation {
+                    terms: std::array::from_fn(terms),
+                    weight: number(18),
+                }
             })
             .collect();
         let sums = |level| {

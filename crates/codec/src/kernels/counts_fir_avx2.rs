@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use super::counts_fir::{FRACTION_BITS, Weights};
 use super::counts_fir_narrow::{Above, HALO};
-use super::counts_fir_pairs::{Pairs, pair};
+use super::counts_fir_pairs::{Pairs, Taps, pair};
 
 /// Pixels in a register, half a block.
 const PIXELS: usize = 16;
@@ -88,9 +88,17 @@ unsafe fn estimates(above: Above, start: usize, pairs: &Pairs<__m256i>) -> (__m2
         let around = halves(around(columns), around(columns.add(1)));
         let even = _mm256_add_epi32(pairs.bias, _mm256_madd_epi16(around, pairs.around[0]));
         let odd = _mm256_add_epi32(pairs.bias, _mm256_madd_epi16(around, pairs.around[1]));
+        let first = above.rows[0].as_ptr().add(start + HALO - 3);
+        let second = above.rows[1].as_ptr().add(start + HALO - 2);
+        let third = above.rows[2].as_ptr().add(start + HALO - 1);
+        let numbers = Taps {
+            first: [0, 2, 4, 6].map(|at| loaded(first.add(at))),
+            second: [0, 2, 4].map(|at| loaded(second.add(at))),
+            third: [0, 2].map(|at| loaded(third.add(at))),
+        };
         (
-            with_taps(even, above, start + HALO, pairs),
-            with_taps(odd, above, start + HALO + 1, pairs),
+            with_taps(even, &numbers, &pairs.even),
+            with_taps(odd, &numbers, &pairs.odd),
         )
     }
 }
@@ -102,29 +110,30 @@ fn halves(even: __m256i, odd: __m256i) -> __m256i {
     _mm256_or_si256(even, _mm256_slli_epi32::<16>(odd))
 }
 
-/// The sum, and the taps of three rows around pixels `at`, `at` + 2, ….
-///
-/// # Safety
-/// As of [`estimates`].
+/// The sum, and the products of taps and their weights.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn with_taps(sum: __m256i, above: Above, at: usize, pairs: &Pairs<__m256i>) -> __m256i {
-    let first = above.rows[0].as_ptr().wrapping_add(at);
-    let second = above.rows[1].as_ptr().wrapping_add(at);
-    let third = above.rows[2].as_ptr().wrapping_add(at);
-    // SAFETY: the caller's promise; the taps are less than a halo away.
-    unsafe {
-        let one = product(first.sub(3), pairs.first[0]);
-        let two = product(first.sub(1), pairs.first[1]);
-        let one = _mm256_add_epi32(one, product(first.add(1), pairs.first[2]));
-        let two = _mm256_add_epi32(two, product(first.add(3), pairs.first[3]));
-        let one = _mm256_add_epi32(one, product(second.sub(2), pairs.second[0]));
-        let two = _mm256_add_epi32(two, product(second, pairs.second[1]));
-        let one = _mm256_add_epi32(one, product(second.add(2), pairs.second[2]));
-        let two = _mm256_add_epi32(two, product(third.sub(1), pairs.third[0]));
-        let one = _mm256_add_epi32(one, product(third.add(1), pairs.third[1]));
-        _mm256_add_epi32(sum, _mm256_add_epi32(one, two))
-    }
+fn with_taps(sum: __m256i, numbers: &Taps<__m256i>, weights: &Taps<__m256i>) -> __m256i {
+    let sums = |numbers: &[__m256i], weights: &[__m256i]| {
+        let products = numbers.iter().zip(weights);
+        let products = products.map(|(&numbers, &weights)| _mm256_madd_epi16(numbers, weights));
+        products
+            .reduce(|a, b| _mm256_add_epi32(a, b))
+            .unwrap_or(sum)
+    };
+    let one = sums(&numbers.first, &weights.first);
+    let two = sums(&numbers.second, &weights.second);
+    let three = sums(&numbers.third, &weights.third);
+    _mm256_add_epi32(_mm256_add_epi32(sum, one), _mm256_add_epi32(two, three))
+}
+
+/// # Safety
+/// Half a block can be read.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn loaded(row: *const i16) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_loadu_si256(row.cast()) }
 }
 
 /// Products of pairs of neighbours.
@@ -135,7 +144,7 @@ unsafe fn with_taps(sum: __m256i, above: Above, at: usize, pairs: &Pairs<__m256i
 #[target_feature(enable = "avx2")]
 unsafe fn product(row: *const i16, weights: __m256i) -> __m256i {
     // SAFETY: the caller's promise.
-    _mm256_madd_epi16(unsafe { _mm256_loadu_si256(row.cast()) }, weights)
+    _mm256_madd_epi16(unsafe { loaded(row) }, weights)
 }
 
 /// The sums of 14 averages around even pixels, the middle one twice, over 128.

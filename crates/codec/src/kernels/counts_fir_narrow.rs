@@ -4,6 +4,8 @@
 //! Rows have whole blocks of [`BLOCK`] pixels; what is behind the last pixel of a row is made of whatever is there and
 //! never looked at.
 
+use std::ops::{Deref, DerefMut};
+
 use super::counts::for_each_run;
 use super::counts_fir::{FEATURES, FRACTION_BITS, Weights};
 use super::levels::{InstructionSet, Level, levels};
@@ -14,7 +16,9 @@ use super::{counts_fir_avx2, counts_fir_avx512};
 /// Pixels that are estimated at once.
 pub(crate) const BLOCK: usize = 32;
 /// Cells in front of the first pixel of a row and behind its last block.
-pub(crate) const HALO: usize = 8;
+pub(crate) const HALO: usize = 32;
+/// Numbers that a cache line holds: most loads and stores begin with one.
+const LINE: usize = 32;
 /// The largest value whose averages, 64 times as large, have 16 bits.
 pub(crate) const MAX_LIMIT: i32 = i16::MAX as i32 >> 6;
 
@@ -28,6 +32,38 @@ pub(crate) fn is_faster(level: Level) -> bool {
     match level.instruction_set() {
         InstructionSet::Scalar | InstructionSet::Baseline => false,
         InstructionSet::Avx2 | InstructionSet::Avx512 | InstructionSet::Avx512Gfni => true,
+    }
+}
+
+/// A row with its halo, whose first pixel begins a cache line.
+#[derive(Default)]
+pub(crate) struct Row {
+    numbers: Vec<i16>,
+    start: usize,
+    len: usize,
+}
+
+impl Row {
+    /// Makes it so many zeros.
+    pub(crate) fn clear(&mut self, len: usize) {
+        self.numbers.clear();
+        self.numbers.resize(len + LINE, 0);
+        self.start = self.numbers.as_ptr().align_offset(2 * LINE).min(LINE);
+        self.len = len;
+    }
+}
+
+impl Deref for Row {
+    type Target = [i16];
+
+    fn deref(&self) -> &[i16] {
+        &self.numbers[self.start..][..self.len]
+    }
+}
+
+impl DerefMut for Row {
+    fn deref_mut(&mut self) -> &mut [i16] {
+        &mut self.numbers[self.start..][..self.len]
     }
 }
 
@@ -170,20 +206,45 @@ fn roots_kernel(bytes: &[u8], roots: &mut [i16]) {
         *root = rounded.to_bits() as i16;
     }
 }
-levels!(fn roots_computed(bytes: &[u8], roots: &mut [i16]) = roots_kernel);
+levels!(fn roots(bytes: &[u8], roots: &mut [i16]) = roots_kernel);
 
-/// 64 times the roots of bytes, rounded.
-pub(crate) fn roots(level: Level, bytes: &[u8], roots: &mut [i16]) {
-    assert_eq!(bytes.len(), roots.len());
+/// Makes the next row of roots of bytes, or of what is expected where `special` has a bit, and moves averages an eighth
+/// towards 8 times them. Both have a halo on both sides, which becomes the first pixel and the last. `special` has whole
+/// blocks, or nothing.
+pub(crate) fn learn_roots(
+    level: Level,
+    (bytes, special): (&[u8], &[u8]),
+    expected: &[i16],
+    (row, averages): (&mut [i16], &mut [i16]),
+) {
+    let pixels = bytes.len();
+    assert!(pixels > 0 && expected.len() >= padded(pixels));
+    assert!(row.len() == padded(pixels) + 2 * HALO && averages.len() == row.len());
     match level.instruction_set() {
-        // SAFETY: `level` exists, so the CPU has the instructions; the lengths agree.
+        // SAFETY: `level` exists, so the CPU has the instructions; behind the halo are all blocks.
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
         InstructionSet::Avx512 | InstructionSet::Avx512Gfni => unsafe {
-            counts_fir_avx512::roots(&ROOTS, bytes, roots);
+            let inner = (&mut row[HALO..], &mut averages[HALO..]);
+            counts_fir_avx512::learn_roots(&ROOTS, (bytes, special), expected, inner);
+            repeat_ends(row, pixels);
+            repeat_ends(averages, pixels);
         },
-        _ => roots_computed(level, bytes, roots),
+        _ => {
+            let inner = &mut row[HALO..HALO + pixels];
+            roots(level, bytes, inner);
+            select(special, expected, inner);
+            repeat_ends(row, pixels);
+            follow(level, row, 3, averages);
+        }
     }
+}
+
+/// Makes the cells around a row of so many pixels its first and its last.
+pub(crate) fn repeat_ends(row: &mut [i16], pixels: usize) {
+    let (first, last) = (row[HALO], row[HALO + pixels - 1]);
+    row[..HALO].fill(first);
+    row[HALO + pixels..].fill(last);
 }
 
 /// 64 times the roots of bytes, rounded.
@@ -336,16 +397,43 @@ mod tests {
     }
 
     #[test]
-    fn roots_are_those_of_integer_arithmetic_at_every_level() {
+    fn rows_of_roots_are_those_of_integer_arithmetic_at_every_level() {
         let bytes: Vec<u8> = (0..=255).chain(0..70).collect();
+        let mask: Vec<u8> = (0..44).map(|i| [0, 255, 0x81, 0x7e, 0][i % 5]).collect();
         for level in Level::available() {
-            for len in [0, 1, 31, 32, 100, bytes.len()] {
-                let mut made = vec![-1; len];
-                roots(level, &bytes[..len], &mut made);
-                for (&root, &byte) in made.iter().zip(&bytes) {
+            for (len, groups) in [(1, 4), (31, 4), (32, 0), (100, 16), (326, 44), (326, 0)] {
+                let (bytes, special) = (&bytes[..len], &mask[..groups]);
+                let expected = drawn(padded(len), 3, 1025);
+                let mut averages = drawn(padded(len) + 2 * HALO, 4, 8193);
+                let before = averages.clone();
+                let mut row = vec![-1; averages.len()];
+                learn_roots(
+                    level,
+                    (bytes, special),
+                    &expected,
+                    (&mut row, &mut averages),
+                );
+                for (x, &byte) in bytes.iter().enumerate() {
+                    let is_special = special
+                        .get(x / 8)
+                        .is_some_and(|bits| bits >> (x % 8) & 1 == 1);
                     let doubled = (16384 * u64::from(byte)).isqrt() as i16;
-                    assert_eq!(root, (doubled + 1) >> 1, "{level:?} {byte}");
+                    let known = if is_special {
+                        expected[x]
+                    } else {
+                        (doubled + 1) >> 1
+                    };
+                    assert_eq!(row[HALO + x], known, "{level:?} {len} {x}");
+                    let old = before[HALO + x];
+                    let moved = old + ((8 * known - old + 4) >> 3);
+                    assert_eq!(averages[HALO + x], moved, "{level:?} {len} {x}");
                 }
+                assert!(row[..HALO].iter().all(|&cell| cell == row[HALO]));
+                assert!(
+                    row[HALO + len..]
+                        .iter()
+                        .all(|&cell| cell == row[HALO + len - 1])
+                );
             }
         }
     }

@@ -18,6 +18,10 @@ mod counts_fir_avx512;
 pub(crate) mod counts_fir_narrow;
 #[cfg(target_arch = "x86_64")]
 mod counts_fir_pairs;
+pub(crate) mod counts_rows;
+#[cfg(target_arch = "x86_64")]
+mod counts_rows_avx512;
+pub(crate) mod counts_seen;
 pub(crate) mod crc32c;
 pub(crate) mod indices;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
