@@ -112,7 +112,7 @@ const WORTH_OF_TIME: f64 = 0.025;
 const PRICE_OF_BOTH: f64 = 0.03;
 /// Neighbours that save less than this fraction of all bits together are not looked at.
 const WORTH_OF_NEIGHBOURS: f64 = 0.002;
-const QUICK_WORTH_OF_NEIGHBOURS: f64 = 0.006;
+const QUICK_WORTH_OF_NEIGHBOURS: f64 = 0.003;
 /// Fractions of all bits, and how they grow with the bits of a number.
 const LEAST_WORTH_OF_CONTEXTS: f64 = 0.01;
 const MOST_WORTH_OF_CONTEXTS: f64 = 0.02;
