@@ -42,6 +42,11 @@ const REGION_BITS: f64 = 4.0;
 const SOME_LIKE_NEIGHBOURS: f64 = 10.0;
 const MOST_REGION_BITS: f64 = 24.0;
 
+/// Steps of slowness of `counts` where most values are large, one more than those of `predict`: decoding takes three to
+/// five times as long (jungfrau-mod5/raw and stem-abf-repeats/data in docs/FRONTIER.md). At `fast` both are too slow for
+/// such data to be told apart by that.
+const WIDE_STEPS: i32 = 3;
+
 /// Only where a sample gets so many times smaller, a header weighs.
 const COMPRESSIBLE: f64 = 50.0;
 /// What grows with the chunk is at least this part of a sample: its halves may be unlike.
@@ -244,19 +249,18 @@ fn weigh(
     dst: &mut [u8],
 ) -> Result<Vec<Weighed>, Error> {
     let mut order: Vec<Weighed> = Vec::new();
-    let mut is_plain = false;
+    let (mut is_plain, mut is_scattered) = (false, false);
     let all = (chunk.layout, chunk.bytes);
     if let Some(choice) = counts_choice::choose(context, speed, None, all, (sample, &LARGE), |_| ())
     {
-        is_plain = choice.is_plain;
+        (is_plain, is_scattered) = (choice.is_plain, choice.is_scattered);
         let spec = match choice.contexts {
             Contexts::One => &candidates.even,
             Contexts::Saving(_) => &candidates.counts[choice.model as usize - 1],
         };
-        order.push((choice.bytes * candidates.step, spec));
-        if choice.is_scattered && choice.bytes > TINY_BYTES[1] {
-            return Ok(order);
-        }
+        let is_slow = choice.is_wide && speed == Speed::Balanced;
+        let steps = if is_slow { WIDE_STEPS } else { 1 };
+        order.push((choice.bytes * candidates.step.powi(steps), spec));
     }
     let layout = &sample.layout(chunk.layout);
     let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
@@ -266,6 +270,9 @@ fn weigh(
         false => MOST_REGION_BITS,
     };
     let has_regions = |order: &[Weighed]| 8.0 * least_bytes(order) > novel_bits * novel;
+    if is_scattered && !has_regions(&order) && !is_tiny(&order, chunk) {
+        return Ok(order);
+    }
     let of_sample = Chunk {
         spec: &candidates.predict,
         layout,

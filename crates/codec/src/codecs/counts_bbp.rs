@@ -129,34 +129,20 @@ impl Contexts {
     /// Learns from the planes of the row.
     pub(super) fn learn(&mut self, level: Level, (frame, row): (usize, usize), planes: &[u8]) {
         let groups = self.groups;
-        let history = self.history.get_mut(row * (groups + 2)..);
-        let mut history = history
-            .filter(|_| self.is_temporal)
-            .map(|history| &mut history[..groups + 2]);
         let following = match frame {
             0 => Following::First,
             1 => Following::By(1),
             2..5 => Following::By(2),
             _ => Following::By(3),
         };
+        let history = self.history.get_mut(row * (groups + 2)..);
         let over_frames = history
-            .as_mut()
-            .map(|history| (following, &self.expected[..], &mut history[1..=groups]));
-        let averages = &mut self.averages[1..=groups];
+            .filter(|_| self.is_temporal)
+            .map(|history| (following, &self.expected[..], &mut history[..groups + 2]));
+        let averages = &mut self.averages;
         let activity = &mut self.activity;
         rows::learn(level, planes, self.shift, averages, over_frames, activity);
-        repeat_ends(&mut self.averages);
-        if let Some(history) = history {
-            repeat_ends(history);
-        }
     }
-}
-
-/// Makes the outer two the same as their neighbours.
-fn repeat_ends(padded: &mut [u16]) {
-    let last = padded.len() - 1;
-    padded[0] = padded[1];
-    padded[last] = padded[last - 1];
 }
 
 /// What a payload says before its streams.
@@ -327,10 +313,7 @@ fn decode_rows<W: Word>(
                 let mut bytes = std::mem::take(&mut memory.bytes);
                 bytes.resize(pixels.columns * W::BYTES, 0);
                 put_words::<W>(memory, planes, row, &mut values, &mut bytes)?;
-                for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(W::BYTES)) {
-                    *word = W::from_le(bytes);
-                }
-                pixels.store(words, first, dst);
+                pixels.store_bytes(&bytes, words, first, dst);
                 memory.bytes = bytes;
             }
         }

@@ -116,6 +116,8 @@ pub(super) struct Structure {
     pub(super) below: f64,
     /// Pixels about the one to the right, and about themselves in the next frame.
     pub(super) beside: f64,
+    /// Part of the groups with pixels that are full of them: regions, not photons.
+    pub(super) full: f64,
 }
 
 /// The structure of a sample whose planes were made last, as far as its lowest plane has it. Where photons are rare, two
@@ -124,7 +126,7 @@ pub(super) fn structure(memory: &model::Memory, pixels: &Pixels, planes: usize) 
     let level = Level::best();
     let groups = pixels.columns.div_ceil(GROUP);
     let row = |row: usize| &memory.encoder.planes[row * planes * groups..][..groups];
-    let (mut below, mut right, mut later) = ([0; 2], [0; 2], [0; 2]);
+    let (mut below, mut right, mut later, mut full) = ([0; 2], [0; 2], [0; 2], [0; 2]);
     let add = |sums: &mut [u64; 2], more: [u32; 2]| {
         for (sum, more) in sums.iter_mut().zip(more) {
             *sum += u64::from(more);
@@ -133,6 +135,7 @@ pub(super) fn structure(memory: &model::Memory, pixels: &Pixels, planes: usize) 
     for at in 0..pixels.frames * pixels.rows {
         let this = row(at);
         add(&mut right, seen::adjacent_bits(level, this));
+        add(&mut full, seen::full_bytes(level, this));
         if at % pixels.rows > 0 {
             add(&mut below, seen::common_bits(level, row(at - 1), this));
         }
@@ -146,6 +149,7 @@ pub(super) fn structure(memory: &model::Memory, pixels: &Pixels, planes: usize) 
     Structure {
         below: information(below),
         beside: information(right) + information(later),
+        full: full[0] as f64 / full[1].max(1) as f64,
     }
 }
 

@@ -80,13 +80,16 @@ pub(super) struct Choice {
     pub(super) is_plain: bool,
     /// Whether photons are few and lie anywhere: then nothing is repeated either.
     pub(super) is_scattered: bool,
+    /// Whether most values are large: decoding then takes several times as long as `predict` does.
+    pub(super) is_wide: bool,
 }
 
 /// Part of the pixels from which on large ones are worth a look at the model for them.
 const FEW: f64 = 0.01;
 /// Part of the pixels that are not 0, for the same where these are few: with more of them, planes are too far from being independent.
 const FEW_OF_PHOTONS: f64 = 0.015;
-/// Part of the pixels from which on large ones are too many for the models of small ones.
+/// Part of the pixels from which on large ones are too many for the models of small ones, and those that are not 0 for
+/// photons to be few.
 const MANY: f64 = 0.5;
 /// Part of a payload that neighbours might save and are not worth a try.
 const LITTLE: f64 = 0.004;
@@ -98,6 +101,8 @@ const MUCH: f64 = 0.05;
 /// Part of a payload that pixels above might save, by what they have in common with those below, and that does not pay
 /// for a look at models that expect pixels from rows above.
 const LITTLE_ABOVE: f64 = 0.003;
+/// Part of the groups with photons from which on full ones are too many for noise.
+const FULL: f64 = 0.05;
 /// Bytes of a sample that say enough about that.
 const TELLING_BYTES: f64 = 64.0;
 
@@ -162,6 +167,7 @@ pub(super) fn choose(
                 bytes,
                 is_plain: false,
                 is_scattered: false,
+                is_wide: seen.from_128 > MANY,
             });
         }
     }
@@ -180,18 +186,21 @@ fn of_sparse(
     pixels: &Pixels,
     seen: &counts_sample::Choice,
 ) -> Option<Choice> {
-    if estimate.growing < TELLING_BYTES || seen.from_4 > FEW.min(FEW_OF_PHOTONS * seen.from_1) {
+    let is_dense = seen.from_1 > MANY || seen.from_4 > FEW.min(FEW_OF_PHOTONS * seen.from_1);
+    if is_dense || estimate.growing < TELLING_BYTES {
         return None;
     }
     let bits = 8.0 * estimate.growing;
     let structure = counts_bbp_encode::structure(&context.counts, pixels, seen.planes);
     let is_plain = structure.beside < LITTLE * bits;
-    (structure.below < LITTLE_ABOVE * bits).then_some(Choice {
+    let is_scattered = structure.below < LITTLE_ABOVE * bits && structure.full < FULL;
+    is_scattered.then_some(Choice {
         model: Model::Bbp,
-        contexts: Contexts::One,
+        contexts: Contexts::Saving(0.0),
         bytes,
         is_plain,
         is_scattered: is_plain,
+        is_wide: false,
     })
 }
 

@@ -127,6 +127,18 @@ impl Pixels {
         bytes.get_mut(first * element_bytes..(first + count) * element_bytes)
     }
 
+    /// Stores words that are little-endian bytes; `words` is memory for them.
+    pub(crate) fn store_bytes<W: Word>(
+        &self,
+        words_bytes: &[u8],
+        words: &mut [W],
+        first: usize,
+        bytes: &mut [u8],
+    ) {
+        load_plain(Level::best(), words_bytes, false, words);
+        self.store(words, first, bytes);
+    }
+
     /// Stores words, the first of which has the number `first`, as elements of the chunk.
     pub(crate) fn store<W: Word>(&self, words: &[W], first: usize, bytes: &mut [u8]) {
         let stored = self.elements.saturating_sub(first).min(words.len());

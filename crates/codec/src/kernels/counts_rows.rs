@@ -3,8 +3,10 @@
 //! Rows are short, and a pass over one costs more in its beginning and its end than in between. With AVX-512 a pass does
 //! all that can be done at once, and masks take the place of a loop for what is left over.
 
+use std::marker::PhantomData;
+
 use super::counts::{self as parts, GROUP};
-use super::levels::Level;
+use super::levels::{Level, levels};
 use super::pixels::Word;
 #[cfg(target_arch = "x86_64")]
 use super::{counts_rows_avx512 as avx512, levels::InstructionSet};
@@ -53,8 +55,8 @@ pub(crate) fn expect(
 }
 
 /// Learns from the planes of a row: with a = the sum of the values of a group, 255 at most, averages move towards 128 a
-/// by the 2^`shift`th part of the way, rounded to nearest, and those over frames as they follow. `activity` is memory
-/// for a number of each group.
+/// by the 2^`shift`th part of the way, rounded to nearest, and those over frames as they follow. Averages, of both kinds,
+/// have their first and last number twice. `activity` is memory for a number of each group.
 pub(crate) fn learn(
     level: Level,
     planes: &[u8],
@@ -63,10 +65,10 @@ pub(crate) fn learn(
     over_frames: Option<(Following, &[u16], &mut [u16])>,
     activity: &mut [u16],
 ) {
-    let groups = averages.len();
-    assert!(groups > 0 && planes.len().is_multiple_of(groups) && activity.len() == groups);
+    let groups = activity.len();
+    assert!(groups > 0 && planes.len().is_multiple_of(groups) && averages.len() == groups + 2);
     if let Some((_, expected, history)) = &over_frames {
-        assert!(expected.len() == groups && history.len() == groups);
+        assert!(expected.len() == groups && history.len() == groups + 2);
     }
     #[cfg(target_arch = "x86_64")]
     if is_wide(level) {
@@ -75,20 +77,27 @@ pub(crate) fn learn(
         return unsafe { avx512::learn(planes, shift, averages, over_frames) };
     }
     parts::activity(level, planes, activity);
-    parts::follow(level, activity, shift, averages);
-    match over_frames {
-        Some((Following::First, expected, history)) => {
-            parts::first_average(level, activity, expected, history);
+    parts::follow(level, activity, shift, &mut averages[1..=groups]);
+    repeat_ends(averages);
+    if let Some((following, expected, history)) = over_frames {
+        let inner = &mut history[1..=groups];
+        match following {
+            Following::First => parts::first_average(level, activity, expected, inner),
+            Following::By(shift) => parts::follow_down(level, activity, shift, inner),
         }
-        Some((Following::By(shift), _, history)) => {
-            parts::follow_down(level, activity, shift, history);
-        }
-        None => {}
+        repeat_ends(history);
     }
 }
 
-/// Writes the words, little-endian, of `count` planes; returns false where no pixel has a bit in all of them. Planes have
-/// eight bits for each word or up to seven more.
+/// Makes the outer two the same as their neighbours.
+fn repeat_ends(padded: &mut [u16]) {
+    let last = padded.len() - 1;
+    padded[0] = padded[1];
+    padded[last] = padded[last - 1];
+}
+
+/// Writes the words, little-endian, of `count` planes; returns false where no pixel has a bit in all of them, and may with
+/// up to 8 planes only. Planes have eight bits for each word or up to seven more.
 pub(crate) fn words_of_planes<W: Word>(
     level: Level,
     planes: &[u8],
@@ -103,27 +112,61 @@ pub(crate) fn words_of_planes<W: Word>(
         #[allow(unsafe_code)]
         return unsafe { avx512::words_of_planes::<W>(planes, count, words) };
     }
-    words_of_planes_portable::<W>(planes, count, words)
+    words_of_planes_portable::<W>(level, planes, count, words)
 }
 
-fn words_of_planes_portable<W: Word>(planes: &[u8], count: usize, words: &mut [u8]) -> bool {
+fn words_of_planes_portable<W: Word>(
+    level: Level,
+    planes: &[u8],
+    count: usize,
+    words: &mut [u8],
+) -> bool {
+    /// Groups that are looked at together.
+    const PIECE: usize = 64;
     let groups = planes.len() / count;
-    let (low, high) = (count.min(8), count.saturating_sub(8));
-    let mut any = 0;
-    for (group, words) in words.chunks_mut(GROUP * W::BYTES).enumerate() {
-        let byte = |plane: usize| planes[plane * groups + group];
-        let bytes = |first: usize, count: usize| {
-            let spread = |plane: usize| parts::SPREAD[usize::from(byte(first + plane))] << plane;
-            (0..count).fold(0, |bits, plane| bits | spread(plane))
+    let mut any = false;
+    for (number, words) in words.chunks_mut(PIECE * GROUP * W::BYTES).enumerate() {
+        let filled = (words.len() / W::BYTES).div_ceil(GROUP);
+        let bytes_of = |planes_of: std::ops::Range<usize>| {
+            let mut bytes = [[0; GROUP]; PIECE];
+            for (bit, plane) in planes_of.enumerate() {
+                let plane = &planes[plane * groups + number * PIECE..][..filled];
+                for (bytes, &ones) in bytes.iter_mut().zip(plane) {
+                    let more = parts::SPREAD[usize::from(ones)] << bit;
+                    *bytes = (u64::from_le_bytes(*bytes) | more).to_le_bytes();
+                }
+            }
+            bytes
         };
-        let (low, high) = (bytes(0, low).to_le_bytes(), bytes(8, high).to_le_bytes());
-        any |= (0..count).fold(255, |all, plane| all & byte(plane));
-        for (i, word) in words.chunks_exact_mut(W::BYTES).enumerate() {
-            W::new(u32::from(low[i]) | u32::from(high[i]) << 8).to_le(word);
+        let low = bytes_of(0..count.min(8));
+        let low = &low.as_flattened()[..filled * GROUP];
+        if count <= 8 {
+            any |= parts::any_equal(level, low, ((1u32 << count) - 1) as u8);
+            widened(level, PhantomData::<W>, low, &[], words);
+        } else {
+            any = true;
+            let high = bytes_of(8..count);
+            widened(level, PhantomData::<W>, low, high.as_flattened(), words);
         }
     }
-    any != 0
+    any
 }
+
+/// Words, little-endian, of low bytes, and of high bytes where there are any.
+#[inline(always)]
+fn widened_kernel<W: Word>(_: PhantomData<W>, low: &[u8], high: &[u8], words: &mut [u8]) {
+    let words = words.chunks_exact_mut(W::BYTES).zip(low);
+    if high.is_empty() {
+        for (word, &low) in words {
+            W::new(u32::from(low)).to_le(word);
+        }
+        return;
+    }
+    for ((word, &low), &high) in words.zip(high) {
+        W::new(u32::from(low) | u32::from(high) << 8).to_le(word);
+    }
+}
+levels!(fn widened<W: Word>(word: PhantomData<W>, low: &[u8], high: &[u8], words: &mut [u8]) = widened_kernel);
 
 /// Writes `value` to the words, little-endian, where `mask` has a bit.
 pub(crate) fn put_masked<W: Word>(level: Level, mask: &[u8], value: W, words: &mut [u8]) {
@@ -211,9 +254,15 @@ pub(crate) fn places_beyond(
         return unsafe { avx512::places_beyond(symbols, levels, &table, places) };
     }
     let mut count = 0;
-    for (at, (symbol, &level)) in symbols.iter().zip(levels).enumerate() {
-        places[count] = at as u32;
-        count += usize::from(symbol.count_ones() as u8 > table[usize::from(level) % 64]);
+    let pieces = symbols.chunks(GROUP).zip(levels.chunks(GROUP));
+    for (number, (symbols, levels)) in pieces.enumerate() {
+        if symbols.iter().fold(0, |all, symbol| all | symbol) == 0 {
+            continue;
+        }
+        for (i, (symbol, &level)) in symbols.iter().zip(levels).enumerate() {
+            places[count] = (number * GROUP + i) as u32;
+            count += usize::from(symbol.count_ones() as u8 > table[usize::from(level) % 64]);
+        }
     }
     count
 }
@@ -276,11 +325,11 @@ mod tests {
         for groups in (1..=70usize).chain([134]) {
             for count in 1..=15usize {
                 let planes = planes(count, groups);
-                let before: Vec<u16> = draws(groups)
+                let before: Vec<u16> = draws(groups + 2)
                     .iter()
                     .map(|d| (d >> 9) as u16 % 32641)
                     .collect();
-                let expected: Vec<u16> = draws(groups)
+                let expected: Vec<u16> = draws(groups + 2)
                     .iter()
                     .map(|d| (d >> 7) as u16 % 32641)
                     .collect();
@@ -297,7 +346,7 @@ mod tests {
                     );
                     let histories = following.map(|following| {
                         let mut history = expected.clone();
-                        let over_frames = Some((following, &before[..], &mut history[..]));
+                        let over_frames = Some((following, &before[..groups], &mut history[..]));
                         learn(level, &planes, 2, &mut averages, over_frames, &mut activity);
                         history
                     });
@@ -330,7 +379,7 @@ mod tests {
                     "{level:?} {columns} {count}"
                 );
                 let is_full = |i: usize| (0..count).all(|plane| bit(plane, i) == 1);
-                assert_eq!(any, (0..8 * groups).any(is_full));
+                assert!(any == (0..8 * groups).any(is_full) || (any && count > 8));
                 let mask = &planes[..groups];
                 let before = words.clone();
                 put_masked(level, mask, W::new(0xfffe_fdfc), &mut words);

@@ -68,7 +68,8 @@ fn bins_of(expected: __m256i) -> __m128i {
 }
 
 /// # Safety
-/// The CPU has the instructions; `planes` is so many times as long as `averages`, the others are as long.
+/// The CPU has the instructions; `averages` and those over frames are two longer than what is expected, and `planes` so
+/// many times as long as that.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) unsafe fn learn(
     planes: &[u8],
@@ -76,7 +77,7 @@ pub(super) unsafe fn learn(
     averages: &mut [u16],
     mut over_frames: Option<(Following, &[u16], &mut [u16])>,
 ) {
-    let groups = averages.len();
+    let groups = averages.len() - 2;
     let count = planes.len() / groups;
     let half = _mm512_set1_epi16(((1 << shift) >> 1) as i16);
     let shift = _mm_cvtsi32_si128(shift as i32);
@@ -93,13 +94,13 @@ pub(super) unsafe fn learn(
             }
             let activity = _mm512_cvtepu8_epi16(sum);
             let goal = _mm512_slli_epi16::<7>(activity);
-            let to = averages.as_mut_ptr().add(at);
+            let to = averages.as_mut_ptr().add(at + 1);
             let old = _mm512_maskz_loadu_epi16(active, to.cast());
             let way = _mm512_add_epi16(_mm512_sub_epi16(goal, old), half);
             let new = _mm512_add_epi16(old, _mm512_sra_epi16(way, shift));
-            _mm512_mask_storeu_epi16(to.cast(), active, new);
+            store_padded(to, (at, groups), new);
             if let Some((following, expected, history)) = &mut over_frames {
-                let to = history.as_mut_ptr().add(at);
+                let to = history.as_mut_ptr().add(at + 1);
                 let new = match *following {
                     Following::First => {
                         let expected = expected.as_ptr().add(at).cast();
@@ -114,8 +115,29 @@ pub(super) unsafe fn learn(
                         _mm512_add_epi16(old, _mm512_sra_epi16(way, shift))
                     }
                 };
-                _mm512_mask_storeu_epi16(to.cast(), active, new);
+                store_padded(to, (at, groups), new);
             }
+        }
+    }
+}
+
+/// Stores the numbers of groups from `at` on, and the first and the last of all once more. Those are not loaded from what
+/// was stored, which would have to wait for it.
+///
+/// # Safety
+/// The CPU has the instructions; `to` is in front of the groups left, and between two others.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn store_padded(to: *mut u16, (at, groups): (usize, usize), numbers: __m512i) {
+    let left = groups - at;
+    // SAFETY: the caller's promise.
+    unsafe {
+        _mm512_mask_storeu_epi16(to.cast(), lowest(left) as u32, numbers);
+        if at == 0 {
+            _mm512_mask_storeu_epi16(to.sub(1).cast(), 1, numbers);
+        }
+        if left <= GROUPS {
+            _mm512_mask_storeu_epi16(to.add(1).cast(), 1 << (left - 1), numbers);
         }
     }
 }
@@ -169,14 +191,65 @@ pub(super) unsafe fn words_of_planes<W: Word>(
         unsafe {
             let mask =
                 |plane: usize| up_to_eight(planes.as_ptr().add(plane * groups + at), groups - at);
-            any |= match W::BYTES {
-                1 => put_8(mask, count, words),
-                2 => put_16(mask, count, words),
-                _ => put_32(mask, count, words),
-            };
+            let (low, of_low) = bytes_of(&mask, 0..count.min(8));
+            let (high, of_high) = bytes_of(&mask, 8..count.max(8));
+            any |= of_low & of_high;
+            put::<W>(low, high, words);
         }
     }
     any != 0
+}
+
+/// Bytes of 64 pixels out of planes that are their bits, the lowest first; and the pixels that have a bit in all of them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn bytes_of(mask: impl Fn(usize) -> u64, planes: std::ops::Range<usize>) -> (__m512i, u64) {
+    let one = _mm512_set1_epi8(1);
+    let mut made = _mm512_setzero_si512();
+    let mut common = u64::MAX;
+    for plane in planes.rev() {
+        let mask = mask(plane);
+        common &= mask;
+        made = _mm512_add_epi8(made, made);
+        made = _mm512_mask_add_epi8(made, mask, made, one);
+    }
+    (made, common)
+}
+
+/// Writes up to 64 words of low and high bytes.
+///
+/// # Safety
+/// The CPU has the instructions.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn put<W: Word>(low: __m512i, high: __m512i, words: &mut [u8]) {
+    let quarter = |bytes: __m512i, part: usize| match part {
+        0 => _mm512_castsi512_si128(bytes),
+        1 => _mm512_extracti32x4_epi32::<1>(bytes),
+        2 => _mm512_extracti32x4_epi32::<2>(bytes),
+        _ => _mm512_extracti32x4_epi32::<3>(bytes),
+    };
+    let half = |bytes: __m512i, part: usize| match part {
+        0 => _mm512_castsi512_si256(bytes),
+        _ => _mm512_extracti64x4_epi64::<1>(bytes),
+    };
+    for (part, words) in words.chunks_mut(64).enumerate() {
+        let made = match W::BYTES {
+            1 => low,
+            2 => {
+                let high = _mm512_cvtepu8_epi16(half(high, part));
+                let low = _mm512_cvtepu8_epi16(half(low, part));
+                _mm512_or_si512(low, _mm512_slli_epi16::<8>(high))
+            }
+            _ => {
+                let high = _mm512_cvtepu8_epi32(quarter(high, part));
+                let low = _mm512_cvtepu8_epi32(quarter(low, part));
+                _mm512_or_si512(low, _mm512_slli_epi32::<8>(high))
+            }
+        };
+        // SAFETY: as many bytes as there are words are written.
+        unsafe { store_up_to_64(words.as_mut_ptr(), words.len(), made) };
+    }
 }
 
 /// Writes `left` bytes of a register, at most 64.
@@ -194,77 +267,6 @@ unsafe fn store_up_to_64(to: *mut u8, left: usize, register: __m512i) {
             _mm512_mask_storeu_epi8(to.cast(), lowest(left), register);
         }
     }
-}
-
-/// Words of 64 pixels; returns the pixels that have a bit in all planes.
-///
-/// # Safety
-/// The CPU has the instructions.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn put_8(mask: impl Fn(usize) -> u64, count: usize, words: &mut [u8]) -> u64 {
-    let one = _mm512_set1_epi8(1);
-    let mut made = _mm512_setzero_si512();
-    let mut common = u64::MAX;
-    for plane in (0..count).rev() {
-        let mask = mask(plane);
-        common &= mask;
-        made = _mm512_add_epi8(made, made);
-        made = _mm512_mask_add_epi8(made, mask, made, one);
-    }
-    // SAFETY: as many bytes as there are words are written.
-    unsafe { store_up_to_64(words.as_mut_ptr(), words.len(), made) };
-    common
-}
-
-/// The same for words of 16 bits.
-///
-/// # Safety
-/// As of [`put_8`].
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn put_16(mask: impl Fn(usize) -> u64, count: usize, words: &mut [u8]) -> u64 {
-    let one = _mm512_set1_epi16(1);
-    let mut made = [_mm512_setzero_si512(); 2];
-    let mut common = u64::MAX;
-    for plane in (0..count).rev() {
-        let mask = mask(plane);
-        common &= mask;
-        for (part, made) in made.iter_mut().enumerate() {
-            let doubled = _mm512_add_epi16(*made, *made);
-            *made = _mm512_mask_add_epi16(doubled, (mask >> (32 * part)) as u32, doubled, one);
-        }
-    }
-    for (words, made) in words.chunks_mut(64).zip(made) {
-        // SAFETY: as many bytes as there are words are written.
-        unsafe { store_up_to_64(words.as_mut_ptr(), words.len(), made) };
-    }
-    common
-}
-
-/// The same for words of 32 bits.
-///
-/// # Safety
-/// As of [`put_8`].
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn put_32(mask: impl Fn(usize) -> u64, count: usize, words: &mut [u8]) -> u64 {
-    let one = _mm512_set1_epi32(1);
-    let mut made = [_mm512_setzero_si512(); 4];
-    let mut common = u64::MAX;
-    for plane in (0..count).rev() {
-        let mask = mask(plane);
-        common &= mask;
-        for (part, made) in made.iter_mut().enumerate() {
-            let doubled = _mm512_add_epi32(*made, *made);
-            *made = _mm512_mask_add_epi32(doubled, (mask >> (16 * part)) as u16, doubled, one);
-        }
-    }
-    for (words, made) in words.chunks_mut(64).zip(made) {
-        // SAFETY: as many bytes as there are words are written.
-        unsafe { store_up_to_64(words.as_mut_ptr(), words.len(), made) };
-    }
-    common
 }
 
 /// # Safety

@@ -66,6 +66,16 @@ fn adjacent_bits_kernel(bytes: &[u8]) -> [u32; 2] {
 }
 levels!(pub(crate) fn adjacent_bits(bytes: &[u8]) -> [u32; 2] = adjacent_bits_kernel);
 
+/// Bytes of seven ones or more, and those that are not 0.
+#[inline(always)]
+fn full_bytes_kernel(bytes: &[u8]) -> [u32; 2] {
+    bytes.iter().fold([0; 2], |[full, filled], byte| {
+        let ones = byte.count_ones();
+        [full + u32::from(ones >= 7), filled + u32::from(ones > 0)]
+    })
+}
+levels!(pub(crate) fn full_bytes(bytes: &[u8]) -> [u32; 2] = full_bytes_kernel);
+
 /// Counts groups by their bins, below 64, in the low 16 bits, and above them the ones that each of three planes or fewer
 /// has there. Equal bins in succession would wait for each other's count, so groups take turns.
 #[inline(always)]
@@ -142,6 +152,9 @@ mod tests {
                 let some = |a: u8| ones(a) * ones(a).saturating_sub(1);
                 let expected = [sum(&|a, _| pairs(a)), sum(&|a, _| some(a))];
                 assert_eq!(adjacent_bits(level, a), expected);
+                let some = |a: u8| u32::from(a > 0);
+                let expected = [sum(&|a, _| ones(a) / 7), sum(&|a, _| some(a))];
+                assert_eq!(full_bytes(level, a), expected);
             }
         }
     }
@@ -155,10 +168,12 @@ mod tests {
         for level in Level::available() {
             let mut counts = [[0; BINS]; 2];
             count_three(level, &bins, [planes[0], planes[1], planes[2]], &mut counts);
+            let of = &planes;
             for bin in 0..BINS {
-                let groups = || (0..100).filter(|&group| usize::from(bins[group]) == bin);
+                let bins = &bins;
+                let groups = || (0..100).filter(move |&group| usize::from(bins[group]) == bin);
                 let ones =
-                    |plane: usize| groups().map(|g| u64::from(planes[plane][g].count_ones()));
+                    |plane: usize| groups().map(move |g| u64::from(of[plane][g].count_ones()));
                 let of_planes = (0..3).map(|plane| ones(plane).sum::<u64>() << (16 * (plane + 1)));
                 let expected = groups().count() as u64 + of_planes.sum::<u64>();
                 assert_eq!(counts[0][bin] + counts[1][bin], expected, "{level:?} {bin}");
