@@ -26,7 +26,7 @@ const CEILINGS: &[(&str, &str, usize, usize)] = &[
     ("bitshuffle", "bitshuffle:compressor=zstd", 0, 0),
     ("bitshuffle", "bitshuffle:compressor=none", 0, 0),
     ("etalon", "quantise:abs=2", 80 << 10, 1 << 10),
-    ("etalon", "quantise:levels=64", 120 << 10, 1 << 10),
+    ("etalon", "quantise:levels=64", 136 << 10, 1 << 10),
     ("etalon", "noise:sigma=1", 80 << 10, 3 << 10),
     ("etalon", "noise:sigma=1,mode=unbiased", 80 << 10, 3 << 10),
     ("etalon", "dictionary", 136 << 10, 4 << 10),

@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 use super::auto_sample::{LARGE, Sample};
 use super::counts_fir_merge::Contexts;
 use super::{counts_choice, predict};
+use crate::entropy::bands::Bands;
 use crate::entropy::indices::grow;
 use crate::frame::crc32c;
 use crate::params::{MASK, SPEED, Speed};
@@ -61,6 +62,10 @@ const TINY_FACTOR: f64 = 32.0;
 /// At `small`, candidates are tried whose estimates are above the least by no more than this factor; where little is left
 /// of the sample, all are, because estimates of what a header weighs are wide of the mark.
 const DOUBT: f64 = 1.12;
+
+/// Of what `dictionary` takes for a sample in bands, this part is left if the rows above a band are of its place: its indices
+/// are predicted as well.
+const OF_ONE_PLACE: f64 = 0.98;
 
 /// What there is to choose from.
 struct Candidates {
@@ -264,6 +269,7 @@ fn weigh(
         order.push((choice.bytes * candidates.step.powi(steps), spec));
     }
     let layout = &sample.layout(chunk.layout);
+    let bands = sample.bands(layout.element.bytes);
     let novel = sample.novel_elements(layout.element.bytes) as f64 * sample.part;
     let elements = (chunk.bytes.len() / layout.element.bytes) as f64;
     let novel_bits = match novel * SOME_LIKE_NEIGHBOURS < elements {
@@ -280,14 +286,17 @@ fn weigh(
         bytes: &sample.bytes,
     };
     if (!is_plain || (has_regions(&order) && speed != Speed::Fast))
-        && let Some(estimate) = predict::estimate(context, &of_sample)?
+        && let Some(estimate) = predict::estimate(context, &of_sample, bands)?
     {
         let len = estimate.of_chunk(sample.part);
         order.push((len * candidates.step.powi(2), &candidates.predict));
     }
     let (noise, has_regions) = (least_bytes(&order), has_regions(&order));
     for spec in [&candidates.bitshuffle, &candidates.dictionary] {
-        if let Some(len) = trial(context, spec, chunk.layout, sample, dst)? {
+        if let Some(mut len) = trial(context, spec, chunk.layout, sample, dst)? {
+            if spec.codec().id == candidates.dictionary.codec().id && bands != Bands::NONE {
+                len *= OF_ONE_PLACE;
+            }
             order.push((len, spec));
             if len > NOISE * noise && !has_regions && !sample.is_stepped(layout) {
                 break;

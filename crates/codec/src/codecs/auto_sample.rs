@@ -3,6 +3,7 @@
 //! Bands of whole rows at the same places of a few frames in succession, so that a pixel keeps most of its neighbours in
 //! space and in time. The bands are spread over the frame, and the frames lie in the middle of the chunk.
 
+use crate::entropy::bands::Bands;
 use crate::{ByteOrder, ElementClass, Layout};
 
 /// How large a sample is.
@@ -45,9 +46,13 @@ const FRAME_ROWS: usize = 16;
 /// Bands of rows in a frame, at most.
 const BANDS: usize = 4;
 /// Elements that are looked at to see whether values are far apart, about; those of so many of them are frequent.
+const STEPS_TRIED: usize = 8192;
 const STEPS_SEEN: usize = 2048;
 const FREQUENT: usize = 4;
 const FEWEST_FREQUENT: usize = 4;
+/// Bands matter where one element in so many equals neither the one to the left nor the one above.
+const LIKE_NEIGHBOURS: usize = 10;
+
 /// Rows of a chunk. Its memory is used again.
 #[derive(Default)]
 pub(crate) struct Sample {
@@ -56,12 +61,18 @@ pub(crate) struct Sample {
     shape: Vec<usize>,
     /// How many times as large the chunk is.
     pub(crate) part: f64,
+    /// Rows of the bands that it has, where they are of several places.
+    band_rows: Option<usize>,
+    /// Whether the chunk has frames before those of the sample.
+    follows: bool,
 }
 
 impl Sample {
     /// Takes a sample of a chunk.
     pub(crate) fn take(&mut self, layout: &Layout, chunk: &[u8], size: &Size) {
         self.bytes.clear();
+        self.band_rows = None;
+        self.follows = false;
         let Rows {
             frames,
             rows,
@@ -85,6 +96,8 @@ impl Sample {
                 self.bytes.extend_from_slice(bytes);
             }
         }
+        self.band_rows = (bands > 1).then_some(band);
+        self.follows = taken < frames;
         self.shape = vec![taken, bands * band, columns];
         self.part = chunk.len() as f64 / self.bytes.len() as f64;
     }
@@ -107,6 +120,7 @@ impl Sample {
         let first = (frames - taken) / 2;
         let bytes = &chunk[first * frame_bytes..][..taken * frame_bytes];
         self.bytes.extend_from_slice(bytes);
+        self.follows = taken < frames;
         self.shape = vec![taken, rows, columns];
         self.part = chunk.len() as f64 / self.bytes.len() as f64;
     }
@@ -126,6 +140,16 @@ impl Sample {
         };
         let bytes = &self.bytes[..layout.chunk_bytes()?];
         Some((layout, bytes))
+    }
+
+    /// Its bands, where they matter: of regions of equal elements, what is at their borders says most.
+    pub(crate) fn bands(&self, element_bytes: usize) -> Bands {
+        let bands = Bands::of(self.band_rows, self.follows);
+        let matter = bands != Bands::NONE && {
+            let novel = self.novel_elements(element_bytes);
+            LIKE_NEIGHBOURS * novel * element_bytes > self.bytes.len()
+        };
+        if matter { bands } else { Bands::NONE }
     }
 
     /// How many elements of so many bytes equal neither the one to the left nor the one above. Regions of equal elements
@@ -155,9 +179,11 @@ impl Sample {
         if element.bytes > 8 || element.class == ElementClass::Float {
             return false;
         }
-        let step = (self.bytes.len() / element.bytes / STEPS_SEEN).max(1) | 1;
+        let step = (self.bytes.len() / element.bytes / STEPS_TRIED).max(1) | 1;
         let elements = self.bytes.chunks_exact(element.bytes).step_by(step);
-        let mut numbers: Vec<u64> = elements.map(number).collect();
+        // Where most elements are 0, the others tell.
+        let numbers = elements.map(number).filter(|&number| number > 0);
+        let mut numbers: Vec<u64> = numbers.take(STEPS_SEEN).collect();
         numbers.sort_unstable();
         let frequent = numbers.chunk_by(|a, b| a == b);
         let frequent = frequent.filter(|equal| equal.len() >= FREQUENT);

@@ -305,7 +305,7 @@ fn make_planes<W: Word>(
         memory.contexts.learn(level, (frame, y), made);
         let bins = &memory.contexts.bins;
         encoder.bins[row * groups..][..groups].copy_from_slice(bins);
-        if row % every == 0 {
+        if row % every == 0 && pixels.bands.has_row(y) {
             counts.add(bins, made);
         }
     }

@@ -214,7 +214,8 @@ fn look_at(
     sample: &Sample,
 ) -> Option<(Pixels, counts_sample::Choice)> {
     let layout = sample.layout(layout);
-    let pixels = Pixels::of(&layout, &sample.bytes)?;
+    let mut pixels = Pixels::of(&layout, &sample.bytes)?;
+    pixels.bands = sample.bands(layout.element.bytes);
     let seen = match pixels.word_bytes {
         1 => look::<u8>(context, &pixels, &sample.bytes),
         2 => look::<u16>(context, &pixels, &sample.bytes),

@@ -119,7 +119,8 @@ pub(super) fn estimate(
     }?;
     let mut masks = Vec::new();
     memory.masks.write(pixels.word_bytes, &mut masks);
-    let bits = merged.bits + memory.masks.residual_bits();
+    let bits = merged.bits * pixels.bands.rows_per_counted(pixels.rows);
+    let bits = bits + memory.masks.residual_bits();
     let table_bytes = |histogram: &Vec<u32>| written_bytes(histogram, model.direct);
     let tables: usize = merged.histograms.iter().map(table_bytes).sum();
     Some(Estimate {
@@ -164,8 +165,7 @@ fn prepare<W: Word>(
     own.begin(pixels, &learnt);
     let low_bits = expect_rows(memory, pixels, bytes, &learnt, words)?;
     if has_differences {
-        let places = (pixels.len(), memory.places.as_mut_slice());
-        make_symbols(&mut memory.encoder, places, &learnt, &low_bits);
+        make_symbols(memory, pixels, &learnt, &low_bits);
     }
     let own = &mut memory.encoder;
     add_counts(&mut own.counts, own.counted);
@@ -312,7 +312,9 @@ fn expect_rows<W: Word>(
                 &mut memory.places,
                 &mut own.extra,
             );
-            count(own.width, bins, symbols, &mut own.counts);
+            if pixels.bands.has_row(row % pixels.rows) {
+                count(own.width, bins, symbols, &mut own.counts);
+            }
         } else {
             let numbers = &mut own.numbers[all];
             memory.rows.differences(level, words, numbers);
@@ -391,11 +393,13 @@ impl Memory {
 
 /// Makes and counts the symbols of differences, and writes their extra bits.
 fn make_symbols(
-    own: &mut Memory,
-    (len, places): (usize, &mut [u32]),
+    memory: &mut model::Memory,
+    pixels: &Pixels,
     learnt: &Learnt,
     low_bits: &[u8; BINS],
 ) {
+    let (own, places) = (&mut memory.encoder, &mut memory.places[..]);
+    let len = pixels.len();
     let columns = places.len();
     let level = Level::best();
     let direct = learnt.direct as u8;
@@ -420,7 +424,9 @@ fn make_symbols(
             let bits = low_bits[usize::from(bins[x])];
             made[x] = put_long(numbers[x], bits, learnt.direct, &mut own.extra);
         }
-        count(own.width, bins, made, &mut own.counts);
+        if pixels.bands.has_row(row % pixels.rows) {
+            count(own.width, bins, made, &mut own.counts);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! Other chunks have no words. Frames are the last two dimensions and the others count them. A chunk of a single row is
 //! folded into rows of 1024, and words of zero fill the last one.
 
+use crate::entropy::bands::Bands;
 use crate::kernels::levels::{Level, levels};
 use crate::kernels::pixels::{Word, prefetch};
 use crate::{ByteOrder, Element, ElementClass, Layout};
@@ -35,6 +36,8 @@ pub(crate) struct Pixels {
     /// Elements in the chunk; less than frames · rows · columns where the last row is filled up.
     elements: usize,
     element: Element,
+    /// Where they are a sample: its bands.
+    pub(crate) bands: Bands,
 }
 
 impl Pixels {
@@ -63,6 +66,7 @@ impl Pixels {
             nan,
             elements,
             element,
+            bands: Bands::NONE,
         })
     }
 

@@ -13,6 +13,7 @@
 
 use super::counts_choice::Estimate;
 use super::predict_numbers::{Elements, number_of, to_numbers};
+use crate::entropy::bands::Bands;
 use crate::entropy::predict::{self, Memory};
 use crate::entropy::predict_choice::{Choice, Orders};
 use crate::entropy::predict_lines::{Extent, Order};
@@ -82,8 +83,12 @@ fn encode_with(
     Ok(written.map(|len| at + len))
 }
 
-/// About how many bytes a chunk takes; `None` where its elements are not taken.
-pub(super) fn estimate(context: &mut Context, chunk: &Chunk) -> Result<Option<Estimate>, Error> {
+/// About how many bytes a chunk takes, which is a sample in such bands; `None` where its elements are not taken.
+pub(super) fn estimate(
+    context: &mut Context,
+    chunk: &Chunk,
+    bands: Bands,
+) -> Result<Option<Estimate>, Error> {
     let mut numbers = std::mem::take(&mut context.predicted_numbers);
     let mut memory = std::mem::take(&mut context.predict);
     let estimated = match numbers_of(chunk, &mut numbers, &mut memory) {
@@ -92,7 +97,7 @@ pub(super) fn estimate(context: &mut Context, chunk: &Chunk) -> Result<Option<Es
             &mut context.zstd,
             &mut numbers,
             &extent,
-            choice_of(chunk.spec),
+            (choice_of(chunk.spec), bands),
         ),
         None => Ok(None),
     };

@@ -95,7 +95,7 @@ pub(super) fn worth(
             zstd,
             &mut numbers,
             &extent,
-            choice_at(origin.speed),
+            (choice_at(origin.speed), sample.bands(width)),
         )?;
         if let Some((fixed, growing)) = estimate {
             bits = 8.0 * (growing * sample.part + fixed as f64) / count as f64;

@@ -1,5 +1,6 @@
 //! Entropy coders and general compressors behind safe calls on slices.
 
+pub(crate) mod bands;
 pub(crate) mod bernoulli;
 mod binary;
 pub(crate) mod bit_stream;

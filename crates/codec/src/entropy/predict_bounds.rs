@@ -141,6 +141,7 @@ fn within(pixel: &Drawn, places: &[usize], base: usize, prediction: f32) -> f32 
 
 #[cfg(test)]
 mod tests {
+    use super::super::bands::Bands;
     use super::super::predict_choice::{Choice, Orders};
     use super::super::predict_learn::{Memory, learn};
     use super::super::predict_lines::Extent;
@@ -168,7 +169,7 @@ mod tests {
         let learnt = learn(
             (&numbers, None),
             &extent,
-            choice,
+            (choice, Bands::NONE),
             &mut memory,
             &mut histories,
         );

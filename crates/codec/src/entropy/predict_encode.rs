@@ -1,6 +1,7 @@
 //! Encoding of a predicted payload: one walk over the lines for symbols and histograms, then tables, then rANS from
 //! the last line to the first.
 
+use super::bands::Bands;
 use super::bits::{pack, packed_len};
 use super::indices::grow;
 use super::predict::{ContextOf, Memory, SPECIAL, SPECIAL_FREQUENCIES, leave_out, low_width};
@@ -37,13 +38,14 @@ pub(crate) fn encode(
     choice: Choice,
     dst: &mut [u8],
 ) -> Result<Option<usize>, Error> {
-    let Some(prepared) = prepare(memory, numbers, extent, choice) else {
+    let Some(prepared) = prepare(memory, numbers, extent, choice, Bands::NONE) else {
         return Ok(None);
     };
     let Prepared {
         model,
         lines,
         coded,
+        ..
     } = prepared;
     let found = std::mem::take(&mut memory.contexts);
     let written = write(memory, zstd, extent, (&model, lines), (&found, coded), dst);
@@ -52,33 +54,43 @@ pub(crate) fn encode(
 }
 
 /// About how many bytes [`encode`] takes: those that do not grow with the numbers, and those that do. The numbers are
-/// changed as there.
+/// changed as there. Numbers that do not count take as many bytes as those that do.
 pub(crate) fn estimate(
     memory: &mut Memory,
     zstd: &mut Zstd,
     numbers: &mut Vec<i32>,
     extent: &Extent,
-    choice: Choice,
+    (choice, bands): (Choice, Bands),
 ) -> Result<Option<(usize, f64)>, Error> {
-    let Some(Prepared { model, coded, .. }) = prepare(memory, numbers, extent, choice) else {
+    let Some(prepared) = prepare(memory, numbers, extent, choice, bands) else {
         return Ok(None);
     };
+    let Prepared {
+        model,
+        coded,
+        counted,
+        ..
+    } = prepared;
     memory.head.clear();
     memory.specials.write(extent, zstd, &mut memory.head)?;
-    let growing = memory.head.len();
+    let specials = memory.head.len();
     memory.head.clear();
     model.write(&mut memory.head);
     let table = |context: &ContextBins| 1 + written_bytes(&context.histogram, DIRECT as usize);
     let tables: usize = memory.contexts.iter().map(table).sum();
-    let bits: f64 = memory
-        .contexts
-        .iter()
-        .map(|found| cost(&found.histogram))
-        .sum();
-    let bits = bits + coded as f64 * f64::from(model.low_bits);
+    let bits = |context: &ContextBins| cost(&context.histogram) + large_bits(&context.histogram);
+    let bits: f64 = memory.contexts.iter().map(bits).sum();
+    let bits = bits / counted.max(1) as f64 + f64::from(model.low_bits);
     let fixed = FIXED_BYTES + memory.head.len() + tables;
-    let growing = (growing + memory.large.finish().len()) as f64 + bits / 8.0;
+    let growing = specials as f64 + bits * coded as f64 / 8.0;
     Ok(Some((fixed, growing)))
+}
+
+/// Bits that stand beside the symbols of large residuals.
+fn large_bits(histogram: &Histogram) -> f64 {
+    let (_, buckets) = histogram.split_at(DIRECT as usize);
+    let bits = |(bits, &count): (usize, &u32)| bits as f64 * f64::from(count);
+    buckets.iter().enumerate().map(bits).sum()
 }
 
 /// What is known before anything is written; contexts and what [`walk`] leaves are in the memory.
@@ -87,6 +99,8 @@ struct Prepared {
     lines: Lines,
     /// Pixels that are not special.
     coded: usize,
+    /// Those of them that count.
+    counted: usize,
 }
 
 /// Learns a model, predicts and finds contexts; `None` where there is nothing to predict.
@@ -95,6 +109,7 @@ fn prepare(
     numbers: &mut Vec<i32>,
     extent: &Extent,
     choice: Choice,
+    bands: Bands,
 ) -> Option<Prepared> {
     let &last = numbers.last()?;
     numbers.resize(extent.count(), last);
@@ -102,12 +117,12 @@ fn prepare(
     let model = predict_learn::learn(
         (numbers, memory.specials.kinds(numbers.len())),
         extent,
-        choice,
+        (choice, bands),
         &mut memory.learner,
         &mut memory.histories,
     );
     let lines = Lines::new(model.order, extent)?;
-    let coded = walk(memory, numbers, extent, &model);
+    let (coded, counted) = walk(memory, numbers, extent, &model, bands);
     let most = (coded / NUMBERS_PER_CONTEXT).clamp(1, MAX_CONTEXTS);
     find_contexts(&memory.histograms, most, &mut memory.contexts);
     let bits = |context: &ContextBins| cost(&context.histogram);
@@ -119,6 +134,7 @@ fn prepare(
         model,
         lines,
         coded,
+        counted,
     })
 }
 
@@ -148,8 +164,14 @@ fn write(
 }
 
 /// Predicts all lines; leaves bins, symbols, low bits, bits of large residuals and histograms in `memory`. Returns how
-/// many pixels are not special.
-fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) -> usize {
+/// many pixels are not special, and how many of them count.
+fn walk(
+    memory: &mut Memory,
+    numbers: &[i32],
+    extent: &Extent,
+    model: &Model,
+    bands: Bands,
+) -> (usize, usize) {
     let Memory {
         histories,
         specials,
@@ -170,7 +192,7 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
     histograms.resize(HISTOGRAMS * BINS, [0; SYMBOLS]);
     large.clear();
     let Some(mut predictor) = Predictor::new(model, extent, true, histories) else {
-        return 0;
+        return (0, 0);
     };
     let lines = predictor.lines;
     let longest = lines.longest();
@@ -182,6 +204,7 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
     grow(symbols, numbers.len());
     grow(low_bytes, numbers.len() * low_width(model.low_bits));
     let (mut done, mut coded) = (0, 0);
+    let (mut counted, mut specials) = (0, 0);
     for frame in 0..extent.frames {
         let pixels = frame * extent.frame()..(frame + 1) * extent.frame();
         predictor.begin_frame(frame);
@@ -225,7 +248,15 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
             if largest >= DIRECT || kinds.is_some() {
                 write_line(large, symbols, &zigzags[..len], bins);
             }
-            count(histograms, bins, symbols);
+            let is_counted = !model.temporal || frame >= bands.first_frames;
+            for part in bands.counted(&lines, line).filter(|_| is_counted) {
+                let bins = &bins[part.clone()];
+                counted += bins.len();
+                if kinds.is_some() {
+                    specials += bins.iter().filter(|&&bin| bin == SPECIAL).count();
+                }
+                count(histograms, bins, &symbols[part]);
+            }
             if model.low_bits > 0 {
                 let width = low_width(model.low_bits);
                 let room = &mut low_bytes[coded * width..];
@@ -240,8 +271,8 @@ fn walk(memory: &mut Memory, numbers: &[i32], extent: &Extent, model: &Model) ->
     }
     add_parts(histograms);
     // Special pixels were counted as symbol 0 of the bin that is theirs modulo the number of bins.
-    histograms[usize::from(SPECIAL) % BINS][0] -= (done - coded) as u32;
-    coded
+    histograms[usize::from(SPECIAL) % BINS][0] -= specials as u32;
+    (coded, counted - specials)
 }
 
 /// Counts the symbols of bins, of each four in histograms of their own: one that is like the one before would wait for its

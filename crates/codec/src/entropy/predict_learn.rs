@@ -4,6 +4,7 @@
 //! with the smallest residuals is taken, and a simpler kind unless the other one gains enough ([`Choice`]). Weights of spreads are
 //! then fitted on residuals of a few small parts of the chunk, over which the predictor walks as it will over the whole.
 
+use super::bands::Bands;
 use super::predict_bounds::{Bounds, Pixels};
 use super::predict_choice::Choice;
 use super::predict_fit::{Samples, refined};
@@ -19,6 +20,8 @@ use crate::kernels::predict_fit::WIDTH;
 /// Samples per weight set.
 const MOST_SAMPLES: usize = 4_000;
 const FEWEST_SAMPLES: usize = 800;
+/// The fewest where numbers stand for others, of a chunk whose model will have more.
+const FEWEST_FOR_OTHERS: usize = 2000;
 /// Numbers that are drawn for a sample, at most: special ones are none.
 const MOST_DRAWN: usize = 4;
 /// A sample for so many numbers.
@@ -90,7 +93,7 @@ pub(super) struct Drawn {
 pub(super) fn learn(
     (numbers, kinds): (&[i32], Option<&[u8]>),
     extent: &Extent,
-    choice: Choice,
+    (choice, bands): (Choice, Bands),
     memory: &mut Memory,
     histories: &mut Histories,
 ) -> Model {
@@ -98,6 +101,7 @@ pub(super) fn learn(
         numbers,
         kinds,
         extent,
+        bands,
     };
     let orders = [Order::Flat, Order::Rows, Order::Diagonals];
     let is_considered = |order: &Order| choice.allows(*order, extent) && learner.suits(*order);
@@ -239,6 +243,7 @@ struct Learner<'a> {
     numbers: &'a [i32],
     kinds: Option<&'a [u8]>,
     extent: &'a Extent,
+    bands: Bands,
 }
 
 impl Learner<'_> {
@@ -255,7 +260,11 @@ impl Learner<'_> {
             columns,
         } = *self.extent;
         let taps = taps(order, later);
-        let wanted = (self.numbers.len() / NUMBERS_PER_SAMPLE).clamp(FEWEST_SAMPLES, MOST_SAMPLES);
+        let fewest = match self.bands {
+            Bands::NONE => FEWEST_SAMPLES,
+            _ => FEWEST_FOR_OTHERS,
+        };
+        let wanted = (self.numbers.len() / NUMBERS_PER_SAMPLE).clamp(fewest, MOST_SAMPLES);
         let mut random = 0x9E37_79B9_7F4A_7C15u64;
         let mut near = [0; MAX_TAPS];
         drawn.clear();
@@ -267,7 +276,7 @@ impl Learner<'_> {
                 (bits as usize * end) >> 21
             };
             let frame = usize::from(later) + draw(frames - usize::from(later), 43);
-            let (y, start) = (draw(rows, 22), draw(columns, 1));
+            let (y, start) = (self.bands.within(draw(rows, 22)), draw(columns, 1));
             for step in 0..RUN {
                 let x = (start + RUN_STEP * step) % columns;
                 let pixel = (frame * rows + y) * columns + x;

@@ -57,7 +57,7 @@ impl Lines {
         })
     }
 
-    fn diagonal(&self) -> bool {
+    pub(crate) fn diagonal(&self) -> bool {
         self.order == Order::Diagonals
     }
 
