@@ -1,6 +1,9 @@
 //! Which model of `counts` a chunk is coded with: that which would make the least of it, going by a sample.
 //!
-//! Nothing is coded for that: the ideal lengths of symbols, by the frequencies that their contexts have in the sample,
+//! Photons that are few and lie anywhere are coded in planes: where pixels of neighbouring rows have photons together no
+//! more often than their groups of eight have, models that look at pixels of rows above have next to nothing to gain.
+//!
+//! Nothing is coded for the choice: the ideal lengths of symbols, by the frequencies that their contexts have in the sample,
 //! and the lengths of tables and bits besides tell enough.
 
 use super::auto_sample::{SMALL, Sample, Size};

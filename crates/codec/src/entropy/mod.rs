@@ -22,6 +22,7 @@ pub(crate) mod predict_choice;
 mod predict_contexts;
 mod predict_decode;
 mod predict_encode;
+mod predict_fewer;
 mod predict_fit;
 mod predict_history;
 mod predict_learn;

@@ -18,7 +18,7 @@ fn large_mask(symbols: &[u8]) -> u64 {
     const TOPS: u64 = ONES << 7;
     let large = |eight: u64| {
         // The top bit of each byte; it is set by a sum where the others are that of a bucket.
-        let tops = ((eight & !TOPS) + ONES * u64::from(0x80 - DIRECT) | eight) & TOPS;
+        let tops = (((eight & !TOPS) + ONES * u64::from(0x80 - DIRECT)) | eight) & TOPS;
         // The product has the lowest bits of the eight bytes in its highest byte.
         (tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
     };

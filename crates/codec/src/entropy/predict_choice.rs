@@ -35,6 +35,17 @@ impl Choice {
         }
     }
 
+    /// By which fraction the squares of residuals of so many bits may grow for neighbours that are not looked at.
+    pub(super) fn growth_for_fewer(&self, bits: f64) -> f64 {
+        let worth = match self.orders {
+            Orders::Smallest => 0.0,
+            Orders::Quick => QUICK_WORTH_OF_NEIGHBOURS,
+            _ => WORTH_OF_NEIGHBOURS,
+        };
+        // A bit more for each number is a factor of two in their magnitude.
+        4f64.powf(worth * bits) - 1.0
+    }
+
     /// The low bits that are stored as they are, of residuals of so large a median and so large a far one.
     ///
     /// A symbol stands for a tenth of the median or more; where many residuals are too large for symbols of their own, which
@@ -99,6 +110,9 @@ const WORTH_OF_TIME: f64 = 0.025;
 /// The same, beside [`WORTH`], where pixels to the left and earlier frames are looked at, which takes four times as long as
 /// without either.
 const PRICE_OF_BOTH: f64 = 0.03;
+/// Neighbours that save less than this fraction of all bits together are not looked at.
+const WORTH_OF_NEIGHBOURS: f64 = 0.002;
+const QUICK_WORTH_OF_NEIGHBOURS: f64 = 0.003;
 /// Fractions of all bits, and how they grow with the bits of a number.
 const LEAST_WORTH_OF_CONTEXTS: f64 = 0.01;
 const MOST_WORTH_OF_CONTEXTS: f64 = 0.02;

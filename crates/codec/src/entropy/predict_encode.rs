@@ -21,6 +21,8 @@ use crate::Error;
 use crate::kernels::levels::Level;
 use crate::kernels::predict::{self as kernels, BINS, DIRECT};
 
+/// Histograms of each bin while symbols are counted.
+const HISTOGRAMS: usize = 4;
 /// Numbers that pay for a context.
 const NUMBERS_PER_CONTEXT: usize = 1024;
 /// Bytes of a payload besides model, contexts and streams: extents, lengths and the states of rANS.
@@ -187,7 +189,7 @@ fn walk(
     let kinds = specials.kinds(numbers.len());
     let level = Level::best();
     histograms.clear();
-    histograms.resize(2 * BINS, [0; SYMBOLS]);
+    histograms.resize(HISTOGRAMS * BINS, [0; SYMBOLS]);
     large.clear();
     let Some(mut predictor) = Predictor::new(model, extent, true, histories) else {
         return (0, 0);
@@ -267,41 +269,46 @@ fn walk(
             done += len;
         }
     }
-    add_halves(histograms);
+    add_parts(histograms);
     // Special pixels were counted as symbol 0 of the bin that is theirs modulo the number of bins.
     histograms[usize::from(SPECIAL) % BINS][0] -= specials as u32;
     (coded, counted - specials)
 }
 
-/// Counts the symbols of bins, every second one apart: one that is like the one before would wait for its count.
+/// Counts the symbols of bins, of each four in histograms of their own: one that is like the one before would wait for its
+/// count.
 fn count(histograms: &mut [Histogram], bins: &[u8], symbols: &[u8]) {
-    let Some((first, rest)) = histograms.split_first_chunk_mut::<BINS>() else {
-        return;
-    };
-    let Some(second) = rest.first_chunk_mut::<BINS>() else {
+    let Some(parts) = histograms
+        .as_chunks_mut::<BINS>()
+        .0
+        .first_chunk_mut::<HISTOGRAMS>()
+    else {
         return;
     };
     // Symbols are below their limit, and so are bins, but for the one of special pixels: remainders save a check.
     let place = |bin: u8, symbol: u8| (usize::from(bin) % BINS, usize::from(symbol) % SYMBOLS);
-    let ((bin_pairs, last_bin), (pairs, last)) = (bins.as_chunks(), symbols.as_chunks());
-    for (&[bin, next_bin], &[symbol, next]) in bin_pairs.iter().zip(pairs) {
-        let (bin, symbol) = place(bin, symbol);
-        first[bin][symbol] += 1;
-        let (bin, symbol) = place(next_bin, next);
-        second[bin][symbol] += 1;
+    let ((fours, last_bins), (symbol_fours, last)) = (bins.as_chunks(), symbols.as_chunks());
+    let mut count = |bins: &[u8], symbols: &[u8]| {
+        for ((part, &bin), &symbol) in parts.iter_mut().zip(bins).zip(symbols) {
+            let (bin, symbol) = place(bin, symbol);
+            part[bin][symbol] += 1;
+        }
+    };
+    for (bins, symbols) in fours.iter().zip(symbol_fours) {
+        let (bins, symbols): (&[u8; HISTOGRAMS], &[u8; HISTOGRAMS]) = (bins, symbols);
+        count(bins, symbols);
     }
-    for (&bin, &symbol) in last_bin.iter().zip(last) {
-        let (bin, symbol) = place(bin, symbol);
-        first[bin][symbol] += 1;
-    }
+    count(last_bins, last);
 }
 
 /// Adds up what was counted apart.
-fn add_halves(histograms: &mut Vec<Histogram>) {
-    let (first, second) = histograms.split_at_mut(BINS);
-    let counts = first.as_flattened_mut().iter_mut();
-    for (count, &other) in counts.zip(second.as_flattened()) {
-        *count += other;
+fn add_parts(histograms: &mut Vec<Histogram>) {
+    let (first, others) = histograms.split_at_mut(BINS);
+    for other in others.chunks(BINS) {
+        let counts = first.as_flattened_mut().iter_mut();
+        for (count, &other) in counts.zip(other.as_flattened()) {
+            *count += other;
+        }
     }
     histograms.truncate(BINS);
 }

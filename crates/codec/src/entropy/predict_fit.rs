@@ -3,6 +3,8 @@
 //! A sample is a row of features and its target. Rows count by the inverse square of their own scale, so that bright
 //! or rough regions, where everything is far from everything, do not decide for the others.
 
+use super::predict_fewer::{Products, fewer};
+use super::predict_measure::bits_of;
 use crate::kernels::levels::Level;
 use crate::kernels::predict_fit::{WIDTH, accumulate, products};
 
@@ -51,33 +53,73 @@ impl Samples {
     ///
     /// The scale of a sample is the mean magnitude of its features and `least`.
     pub(crate) fn fit(&mut self, count: usize, least: f32) -> [f64; WIDTH] {
+        self.scale(count, least);
+        self.weights_by(&self.scales, count)
+    }
+
+    /// Scales samples as [`Self::fit`] does.
+    pub(crate) fn scale(&mut self, count: usize, least: f32) {
         self.scales.clear();
         for row in &mut self.rows {
             let sum: f32 = row[..count].iter().map(|feature| feature.abs()).sum();
             let scale = sum / count.max(1) as f32 + least;
             self.scales.push(1.0 / (scale * scale));
         }
-        self.weights_by(&self.scales, count)
     }
 
     /// Weights nearer to most samples than those found before, where some samples are far off: these count by the inverse
     /// square of their residuals. `None` where there are none.
     pub(crate) fn refit(&mut self, count: usize, weights: &[f64; WIDTH]) -> Option<[f64; WIDTH]> {
-        let mut squares = std::mem::take(&mut self.squares);
-        self.residuals(count, weights, &mut squares);
+        let mut scales = std::mem::take(&mut self.squares);
+        let is_heavy = self.near_scales(count, weights, &mut scales);
+        let weights = is_heavy.then(|| self.weights_by(&scales, count));
+        self.squares = scales;
+        weights
+    }
+
+    /// What samples count for where those far off count for less; whether there are such.
+    fn near_scales(
+        &mut self,
+        count: usize,
+        weights: &[f64; WIDTH],
+        squares: &mut Vec<f32>,
+    ) -> bool {
+        self.residuals(count, weights, squares);
         for (residual, scale) in squares.iter_mut().zip(&self.scales) {
             *residual = residual.powi(2) * scale;
         }
-        let near = NEAR * self.median_of(&squares);
+        let near = NEAR * self.median_of(squares);
         let mean = squares.iter().sum::<f32>() / squares.len().max(1) as f32;
-        let is_heavy = near > 0.0 && NEAR * mean >= HEAVY_TAIL * near;
         // What samples count for takes the place of their squares.
         for (square, scale) in squares.iter_mut().zip(&self.scales) {
-            *square = scale / (*square / near).max(1.0);
+            *square = match near > 0.0 {
+                true => scale / (*square / near).max(1.0),
+                false => *scale,
+            };
         }
-        let weights = is_heavy.then(|| self.weights_by(&squares, count));
-        self.squares = squares;
-        weights
+        near > 0.0 && NEAR * mean >= HEAVY_TAIL * near
+    }
+
+    /// Weights near to those given, of as few features as leave the sum of squares no larger than by a fraction of itself.
+    /// Samples far off count for less, as in [`Self::refit`].
+    pub(crate) fn fewer(
+        &mut self,
+        count: usize,
+        weights: &[f64; WIDTH],
+        growth: f64,
+    ) -> [f64; WIDTH] {
+        let mut scales = std::mem::take(&mut self.squares);
+        self.near_scales(count, weights, &mut scales);
+        let mut products = [[0.0; WIDTH]; WIDTH];
+        accumulate(Level::best(), &self.rows, &scales, count + 2, &mut products);
+        self.squares = scales;
+        add_ridge(&mut products, count + 1);
+        let found = fewer(&products, count, growth);
+        if found.iter().all(|weight| weight.is_finite()) {
+            found
+        } else {
+            *weights
+        }
     }
 
     fn median_of(&mut self, values: &[f32]) -> f32 {
@@ -109,7 +151,7 @@ impl Samples {
         factors[count + 1] = 1.0;
         residuals.clear();
         residuals.resize(self.rows.len(), 0.0);
-        products(Level::best(), &self.rows, &factors, residuals);
+        products(Level::best(), &self.rows, count + 2, &factors, residuals);
     }
 
     /// The targets for `count` features.
@@ -118,13 +160,49 @@ impl Samples {
     }
 }
 
-/// Solves for the last column by Cholesky's elimination; a feature that says nothing gets no weight.
-fn solve(products: &mut [[f64; WIDTH]; WIDTH], unknowns: usize) -> [f64; WIDTH] {
+/// How often weights are looked for that are nearer to most samples, and the part of the bits that they have to save: they
+/// are fitted to fewer samples.
+const REFITS: usize = 3;
+const REFIT_WORTH: f64 = 0.02;
+/// The weights with which residuals take the fewest bits, and those residuals: the weights of least squares, whose
+/// residuals are given, or those that samples far off have less to say about.
+pub(super) fn refined(
+    samples: &mut Samples,
+    count: usize,
+    least_squares: [f64; WIDTH],
+    residuals: &mut Vec<f32>,
+) -> [f64; WIDTH] {
+    let bits = bits_of(residuals.iter().copied());
+    let mut best = (least_squares, (1.0 - REFIT_WORTH) * bits);
+    let mut weights = least_squares;
+    for _ in 0..REFITS {
+        let Some(nearer) = samples.refit(count, &weights) else {
+            break;
+        };
+        weights = nearer;
+        samples.residuals(count, &weights, residuals);
+        let bits = bits_of(residuals.iter().copied());
+        if bits < best.1 {
+            best = (weights, bits);
+        }
+    }
+    samples.residuals(count, &best.0, residuals);
+    best.0
+}
+
+/// Adds the ridge to the products of so many features with themselves, and returns it.
+fn add_ridge(products: &mut Products, unknowns: usize) -> f64 {
     let trace: f64 = (0..unknowns).map(|i| products[i][i]).sum();
     let ridge = RIDGE * trace / unknowns as f64 + f64::MIN_POSITIVE;
     for (i, row) in products.iter_mut().enumerate().take(unknowns) {
         row[i] += ridge;
     }
+    ridge
+}
+
+/// Solves for the last column by Cholesky's elimination; a feature that says nothing gets no weight.
+fn solve(products: &mut [[f64; WIDTH]; WIDTH], unknowns: usize) -> [f64; WIDTH] {
+    let ridge = add_ridge(products, unknowns);
     for pivot in 0..unknowns {
         let row = products[pivot];
         if row[pivot] <= 0.5 * ridge {

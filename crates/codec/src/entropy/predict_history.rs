@@ -73,6 +73,10 @@ pub(super) struct Walker<'a, C> {
     starts: [isize; RING],
     /// How many lines back and positions along each neighbour is.
     offsets: [(isize, isize); MAX_TAPS],
+    /// Those that have a weight in the current frame, and these weights.
+    looked_at: [(Source, (isize, isize)); MAX_TAPS],
+    weights: [i32; MAX_TAPS],
+    count: usize,
     frame: usize,
     /// Whether spreads are of interest: with one context, they are not.
     pub(super) has_spreads: bool,
@@ -143,6 +147,9 @@ impl<'a, C: Cell> Walker<'a, C> {
             pitch,
             starts: [0; RING],
             offsets,
+            looked_at: [(Source::Frame, (0, 0)); MAX_TAPS],
+            weights: [0; MAX_TAPS],
+            count: 0,
             frame: 0,
             has_spreads,
             bias: 0,
@@ -158,6 +165,14 @@ impl<'a, C: Cell> Walker<'a, C> {
             .iter()
             .fold(0, |sum: i32, &weight| sum.wrapping_add(weight));
         self.bias = weights.bias.wrapping_add(sum.wrapping_mul(self.center));
+        let taps = taps(self.model.order, self.later()).iter();
+        let parts = taps.zip(&self.offsets).zip(&weights.taps);
+        self.count = 0;
+        for ((tap, &offset), &weight) in parts.filter(|&(_, &weight)| weight != 0) {
+            self.looked_at[self.count] = (tap.source, offset);
+            self.weights[self.count] = weight;
+            self.count += 1;
+        }
         self.starts = std::array::from_fn(|slot| (slot * self.pitch + PAD) as isize);
         let history = &mut *self.history;
         let (values, spreads) = history.first_line.split_at(self.pitch);
@@ -198,13 +213,13 @@ impl<'a, C: Cell> Walker<'a, C> {
         self.in_frame(line as isize, self.lines.first(line) as isize)
     }
 
-    /// The neighbours of a line, in their order.
+    /// The neighbours of a line that have a weight, in their order.
+    #[inline(always)]
     pub(super) fn neighbours(&self, line: usize) -> [&[C]; MAX_TAPS] {
         let mut slices: [&[C]; MAX_TAPS] = [&[]; MAX_TAPS];
         let first = self.lines.first(line) as isize;
-        let taps = taps(self.model.order, self.later());
-        for ((slice, tap), &offset) in slices.iter_mut().zip(taps).zip(&self.offsets) {
-            *slice = self.neighbour(tap.source, line as isize, first, offset);
+        for (slice, &(source, offset)) in slices.iter_mut().zip(&self.looked_at[..self.count]) {
+            *slice = self.neighbour(source, line as isize, first, offset);
         }
         slices
     }
@@ -264,10 +279,9 @@ impl<'a, C: Cell> Walker<'a, C> {
         neighbours: &'b [&'b [C]; MAX_TAPS],
     ) -> Expect<'b, C> {
         let weights = &self.model.weights[self.set()];
-        let count = taps(self.model.order, self.later()).len();
         Expect {
-            taps: &neighbours[..count],
-            weights: &weights.taps[..count],
+            taps: &neighbours[..self.count],
+            weights: &self.weights[..self.count],
             bias: self.bias,
             shift: self.model.shift,
             base: self.base(line),
@@ -498,6 +512,9 @@ impl<'a> Walker<'a, i16> {
             pitch: self.pitch,
             starts: self.starts,
             offsets: self.offsets,
+            looked_at: self.looked_at,
+            weights: self.weights,
+            count: self.count,
             frame: self.frame,
             has_spreads: self.has_spreads,
             bias: self.model.weights[self.set()].bias,

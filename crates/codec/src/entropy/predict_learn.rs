@@ -7,7 +7,7 @@
 use super::bands::Bands;
 use super::predict_bounds::{Bounds, Pixels};
 use super::predict_choice::Choice;
-use super::predict_fit::Samples;
+use super::predict_fit::{Samples, refined};
 use super::predict_lines::{Extent, FEWEST_COLUMNS, Order};
 use super::predict_measure::{Bits, bits_of, median};
 use super::predict_model::{
@@ -60,6 +60,8 @@ const MOST_OF_SIDES: f32 = 2.5;
 const SPREAD_ONE: f64 = 1024.0;
 /// Mean magnitude of a normal distribution for one median.
 const MEAN_OF_MEDIAN: f32 = 1.18;
+/// Where typical residuals are below, the median says less than the mean, because most counts are 0.
+const LEAST_TYPICAL: f32 = 3.0;
 /// Remembered numbers may be so many typical residuals away from their prediction, where limits help.
 const LIMIT: f32 = 4.0;
 /// Limits have to save this fraction.
@@ -138,14 +140,14 @@ pub(super) fn learn(
             consider(choice.priced((bits, fine_bits), order, true), Some(later));
         }
     }
-    let kind = best.map_or_else(
-        || Kind {
+    let kind = match best {
+        Some((_, kind)) => learner.with_fewer(kind, widest, choice, memory),
+        None => Kind {
             order: Order::Flat,
             first: learner.fit((Order::Flat, widest), false, memory),
             later: None,
         },
-        |(_, kind)| kind,
-    );
+    };
     let mut model = kind.model(choice, numbers.first().copied().unwrap_or(0));
     learner.refine(&mut model, kind.typical(), memory, histories);
     model
@@ -302,22 +304,8 @@ impl Learner<'_> {
         let taps = taps(order, later);
         let count = taps.len();
         let base = base(order, later);
-        let mut places = [0; MAX_TAPS];
-        for (place, tap) in places.iter_mut().zip(taps) {
-            *place = of_drawn.iter().position(|other| other == tap).unwrap_or(0);
-        }
-        let places = &places[..count];
+        sample(memory, (of_drawn, taps), base, later);
         let samples = &mut memory.samples;
-        samples.clear();
-        for pixel in &memory.drawn[usize::from(later)] {
-            if let Some(&base) = places.get(base) {
-                let base = pixel.near[base];
-                let near = places.iter().map(|&place| pixel.near[place] - base);
-                samples.push(near, pixel.difference - base);
-            } else {
-                samples.push([].into_iter(), pixel.own);
-            }
-        }
         let targets = samples.targets(count).map(f32::abs);
         let typical = median(targets, &mut memory.magnitudes);
         let weights = if order == Order::Flat {
@@ -361,6 +349,30 @@ impl Learner<'_> {
             typical,
             far: *far.1,
         }
+    }
+
+    /// The same kind with weights of zero for neighbours that hardly count. Where most residuals are near 0, and where
+    /// predictions have bounds, squares tell little about bits.
+    fn with_fewer(
+        &self,
+        mut kind: Kind,
+        drawn: Order,
+        choice: Choice,
+        memory: &mut Memory,
+    ) -> Kind {
+        let fits = [Some(&mut kind.first), kind.later.as_mut()];
+        for (later, fit) in [false, true].into_iter().zip(fits) {
+            let Some(fit) = fit else { continue };
+            let growth = choice.growth_for_fewer(fit.bits);
+            let suits = fit.typical >= LEAST_TYPICAL && fit.bounds == Bounds::None;
+            if kind.order != Order::Flat && suits && growth > 0.0 {
+                let (of_drawn, taps) = (taps(drawn, later), taps(kind.order, later));
+                sample(memory, (of_drawn, taps), base(kind.order, later), later);
+                memory.samples.scale(taps.len(), 0.5 * fit.typical + 0.5);
+                fit.weights = memory.samples.fewer(taps.len(), &fit.weights, growth);
+            }
+        }
+        kind
     }
 
     /// The numbers at the neighbours of a pixel.
@@ -531,6 +543,26 @@ impl Learner<'_> {
     }
 }
 
+/// Makes samples of the pixels that were drawn with some neighbours, for others of these.
+fn sample(memory: &mut Memory, (of_drawn, taps): (&[Tap], &[Tap]), base: usize, later: bool) {
+    let mut places = [0; MAX_TAPS];
+    for (place, tap) in places.iter_mut().zip(taps) {
+        *place = of_drawn.iter().position(|other| other == tap).unwrap_or(0);
+    }
+    let places = &places[..taps.len()];
+    let samples = &mut memory.samples;
+    samples.clear();
+    for pixel in &memory.drawn[usize::from(later)] {
+        if let Some(&base) = places.get(base) {
+            let base = pixel.near[base];
+            let near = places.iter().map(|&place| pixel.near[place] - base);
+            samples.push(near, pixel.difference - base);
+        } else {
+            samples.push([].into_iter(), pixel.own);
+        }
+    }
+}
+
 /// Fits the weights of so many spreads.
 fn fit_spreads(integers: &mut Weights, count: usize, samples: &mut Samples) {
     let mut weights = [0.0; WIDTH];
@@ -547,37 +579,4 @@ fn fit_spreads(integers: &mut Weights, count: usize, samples: &mut Samples) {
         *integer = whole(weight);
     }
     integers.spread_bias = (weights[count] * SPREAD_ONE).round() as i32;
-}
-
-/// How often weights are looked for that are nearer to most samples, and the part of the bits that they have to save: they
-/// are fitted to fewer samples.
-const REFITS: usize = 3;
-const REFIT_WORTH: f64 = 0.02;
-/// Where typical residuals are below, the median says less than the mean, because most counts are 0.
-const LEAST_TYPICAL: f32 = 3.0;
-
-/// The weights with which residuals take the fewest bits, and those residuals: the weights of least squares, whose
-/// residuals are given, or those that samples far off have less to say about.
-fn refined(
-    samples: &mut Samples,
-    count: usize,
-    least_squares: [f64; WIDTH],
-    residuals: &mut Vec<f32>,
-) -> [f64; WIDTH] {
-    let bits = bits_of(residuals.iter().copied());
-    let mut best = (least_squares, (1.0 - REFIT_WORTH) * bits);
-    let mut weights = least_squares;
-    for _ in 0..REFITS {
-        let Some(nearer) = samples.refit(count, &weights) else {
-            break;
-        };
-        weights = nearer;
-        samples.residuals(count, &weights, residuals);
-        let bits = bits_of(residuals.iter().copied());
-        if bits < best.1 {
-            best = (weights, bits);
-        }
-    }
-    samples.residuals(count, &best.0, residuals);
-    best.0
 }

@@ -178,6 +178,8 @@ pub(crate) fn put_masked<W: Word>(level: Level, mask: &[u8], value: W, words: &m
         #[allow(unsafe_code)]
         return unsafe { avx512::put_masked(mask, value, words) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = level;
     parts::for_each_run(mask, columns, |run| {
         for word in words[run.start * W::BYTES..run.end * W::BYTES].chunks_exact_mut(W::BYTES) {
             value.to_le(word);
@@ -253,6 +255,8 @@ pub(crate) fn places_beyond(
         #[allow(unsafe_code)]
         return unsafe { avx512::places_beyond(symbols, levels, &table, places) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = level;
     let mut count = 0;
     let pieces = symbols.chunks(GROUP).zip(levels.chunks(GROUP));
     for (number, (symbols, levels)) in pieces.enumerate() {

@@ -191,8 +191,8 @@ pub(super) unsafe fn words_of_planes<W: Word>(
         unsafe {
             let mask =
                 |plane: usize| up_to_eight(planes.as_ptr().add(plane * groups + at), groups - at);
-            let (low, of_low) = bytes_of(&mask, 0..count.min(8));
-            let (high, of_high) = bytes_of(&mask, 8..count.max(8));
+            let (low, of_low) = bytes_of(mask, 0..count.min(8));
+            let (high, of_high) = bytes_of(mask, 8..count.max(8));
             any |= of_low & of_high;
             put::<W>(low, high, words);
         }

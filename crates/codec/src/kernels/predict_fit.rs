@@ -14,12 +14,27 @@ fn accumulate_kernel(
     used: usize,
     products: &mut [[f64; WIDTH]; WIDTH],
 ) {
+    // Numbers of a sample that are looked at: the fewest for which there is code.
+    match used {
+        0..=16 => accumulate_part::<16>(rows, scales, used, products),
+        17..=24 => accumulate_part::<24>(rows, scales, used, products),
+        _ => accumulate_part::<WIDTH>(rows, scales, used, products),
+    }
+}
+
+#[inline(always)]
+fn accumulate_part<const N: usize>(
+    rows: &[[f32; WIDTH]],
+    scales: &[f32],
+    used: usize,
+    products: &mut [[f64; WIDTH]; WIDTH],
+) {
     for (rows, scales) in rows.chunks(BATCH).zip(scales.chunks(BATCH)) {
         for (feature, sums) in products.iter_mut().enumerate().take(used) {
-            let mut batch = [0.0f32; WIDTH];
+            let mut batch = [0.0f32; N];
             for (row, scale) in rows.iter().zip(scales) {
                 let factor = row[feature] * scale;
-                for (sum, x) in batch.iter_mut().zip(row) {
+                for (sum, x) in batch.iter_mut().zip(&row[..N]) {
                     *sum += factor * x;
                 }
             }
@@ -30,7 +45,7 @@ fn accumulate_kernel(
     }
 }
 levels!(
-    /// Adds `scale · rowᵀ row` of every sample, in the first `used` rows of `products`.
+    /// Adds `scale · rowᵀ row` of every sample, in the first `used` rows and columns of `products`; others are zero.
     pub(crate) fn accumulate(rows: &[[f32; WIDTH]], scales: &[f32], used: usize, products: &mut [[f64; WIDTH]; WIDTH])
         = accumulate_kernel
 );
@@ -39,11 +54,12 @@ levels!(
 const LANES: usize = 8;
 
 #[inline(always)]
-fn products_kernel(rows: &[[f32; WIDTH]], factors: &[f32; WIDTH], sums: &mut [f32]) {
+fn products_kernel(rows: &[[f32; WIDTH]], used: usize, factors: &[f32; WIDTH], sums: &mut [f32]) {
+    let blocks_used = used.div_ceil(LANES);
     for (row, sum) in rows.iter().zip(sums) {
         let mut lanes = [0.0; LANES];
         let blocks = row.as_chunks::<LANES>().0.iter();
-        for (row, factors) in blocks.zip(factors.as_chunks::<LANES>().0) {
+        for (row, factors) in blocks.zip(factors.as_chunks::<LANES>().0).take(blocks_used) {
             for i in 0..LANES {
                 lanes[i] += row[i] * factors[i];
             }
@@ -52,6 +68,7 @@ fn products_kernel(rows: &[[f32; WIDTH]], factors: &[f32; WIDTH], sums: &mut [f3
     }
 }
 levels!(
-    /// The scalar product of each row with `factors`, summed in the same order at every level.
-    pub(crate) fn products(rows: &[[f32; WIDTH]], factors: &[f32; WIDTH], sums: &mut [f32]) = products_kernel
+    /// The scalar product of each row with `factors`, of which the first `used` are not zero, summed in the same order at
+    /// every level.
+    pub(crate) fn products(rows: &[[f32; WIDTH]], used: usize, factors: &[f32; WIDTH], sums: &mut [f32]) = products_kernel
 );
