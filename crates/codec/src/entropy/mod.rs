@@ -9,6 +9,7 @@ pub(crate) mod contours;
 pub(crate) mod indices;
 mod indices_choice;
 mod indices_contours;
+mod indices_decode;
 mod indices_predicted;
 mod indices_regions;
 pub(crate) mod literals;
