@@ -45,6 +45,9 @@ const FRAMES: std::ops::RangeInclusive<usize> = 3..=8;
 const FRAME_ROWS: usize = 16;
 /// Bands of rows in a frame, at most.
 const BANDS: usize = 4;
+/// Rows of each of two bands, at least, where there is room for only one of as many rows as are wanted: one alone, in the
+/// middle of the frame, may be like nothing else in it.
+const SHORT_BAND_ROWS: usize = 12;
 /// Elements that are looked at to see whether values are far apart, about; those of so many of them are frequent.
 const STEPS_TRIED: usize = 8192;
 const STEPS_SEEN: usize = 2048;
@@ -83,8 +86,14 @@ impl Sample {
         let taken = wanted / (FRAME_ROWS * columns).max(1);
         let taken = frames.min(taken.clamp(*FRAMES.start(), *FRAMES.end()));
         let of_frame = wanted / (taken * columns).max(1);
-        let bands = (of_frame / size.band_rows).clamp(1, BANDS);
-        let band = (of_frame / bands).max(size.band_rows);
+        let bands = match (of_frame / size.band_rows).clamp(1, BANDS) {
+            1 if of_frame >= 2 * SHORT_BAND_ROWS => 2,
+            bands => bands,
+        };
+        let band = match bands {
+            1 => of_frame.max(size.band_rows),
+            _ => of_frame / bands,
+        };
         if 2 * bands * band > rows {
             return self.take_frames((layout, chunk), [frames, rows, columns], wanted);
         }
