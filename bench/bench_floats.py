@@ -11,7 +11,6 @@ as HDF5 stores it. "× SZ3" is beside the smaller of both in ratio, and beside t
 `--write` writes the page, `--quick` takes the small sets and writes nothing. Run it with .venv-frontier/bin/python.
 """
 
-import argparse
 import math
 import subprocess
 import tempfile
@@ -23,6 +22,7 @@ import numpy as np
 import float_sets
 from bench_frontier import REPO, TURNS, mean
 from machine import describe
+from page_options import page_options, put_page
 
 PAGE = REPO / "docs/FLOATS.md"
 OURS = {"`quantise`": "", "`speed=small`": ",speed=small", "`speed=fast`": ",speed=fast"}
@@ -199,28 +199,20 @@ def white_noise(found):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
+    options = page_options(__doc__, runs=5)
     import imagecodecs
 
     versions = dict(item.rsplit("-", 1) for item in imagecodecs.version().split(", ") if item.startswith(("sz3-", "zfp-", "sperr-", "imagecodecs-")))
     head = describe(**versions)
-    sets = list(float_sets.simulated(small=arguments.quick))
-    if not arguments.quick:
+    sets = list(float_sets.simulated(small=options.quick))
+    if not options.quick:
         sets += [*float_sets.real(REPO.parent / "shared/data"), float_sets.smooth_volume()]
     found = []
     for data in sets:
-        found.append((data, measured(data, 2 if arguments.quick else arguments.runs)))
+        found.append((data, measured(data, options.runs)))
         for label, bound, best in found[-1][1]:
             print(" | ".join(cells(data, bound, best)), flush=True)
-    text = "\n".join(page(found, head)) + "\n"
-    if arguments.write:
-        PAGE.write_text(text)
-    else:
-        print(text)
+    put_page(options, PAGE, page(found, head))
 
 
 if __name__ == "__main__":

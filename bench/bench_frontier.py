@@ -6,7 +6,6 @@ same runs, in time of the processor. What comes back is compared bit for bit. Ou
 does not know has no row. `--write` writes the page, `--quick` takes one chunk of a few sets. Run it with .venv-frontier/bin/python.
 """
 
-import argparse
 import importlib.metadata
 import math
 import os
@@ -21,6 +20,7 @@ import frontier_sets
 from frontier_peers import PEERS, SLOW, Refused
 from frontier_sets import COUNTS
 from machine import describe
+from page_options import page_options, put_page
 
 REPO = Path(__file__).resolve().parent.parent
 TURNS = os.environ.get("ETALON_TURNS", str(REPO / "target/release/examples/turns"))
@@ -172,28 +172,20 @@ def versions():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
+    options = page_options(__doc__, runs=7)
     found = dict(versions())
     head = describe(**found)
     peers = [name for name, (module, _) in PEERS.items() if module in found]
-    sets = list(frontier_sets.simulated(QUICK if arguments.quick else None, chunks=1 if arguments.quick else 3))
-    if not arguments.quick:
+    sets = list(frontier_sets.simulated(QUICK if options.quick else None, chunks=1 if options.quick else 3))
+    if not options.quick:
         sets += frontier_sets.real(REPO.parent / "shared/data")
     rows, notes = [], []
     for data in sets:
-        best, refused = measured(data, 2 if arguments.quick else arguments.runs, peers)
+        best, refused = measured(data, options.runs, peers)
         notes += ["* %s, %s: %s" % (data.name, label(name), why) for name, why in refused.items() if "unknown" not in why]
         rows.append((data, figures(data, best)))
         print(data.name, {name: "%.2f" % f["ratio"] for name, f in rows[-1][1].items()}, flush=True)
-    text = "\n".join(page(rows, notes, head)) + "\n"
-    if arguments.write:
-        PAGE.write_text(text)
-    else:
-        print(text)
+    put_page(options, PAGE, page(rows, notes, head))
 
 
 if __name__ == "__main__":
