@@ -24,6 +24,9 @@ pub(super) const REGISTER_LANES: usize = 16;
 /// Lanes of two registers, which share a load of contexts.
 pub(super) const PAIR_LANES: usize = 2 * REGISTER_LANES;
 
+/// Lanes whose entries are loaded one by one in less time than a gather takes.
+const EIGHT: u32 = 8;
+
 /// The states of 32 lanes.
 pub(super) type Pair = (__m512i, __m512i);
 
@@ -170,7 +173,10 @@ unsafe fn decode_pair<const PAIRS: usize, const PAIR: usize>(
         }
         let contexts = _mm256_maskz_loadu_epi8(mask_of(count), context.cast());
         let contexts = _mm256_min_epu8(contexts, tables.last);
-        decode_short(states, count, contexts, entries, symbol, word)
+        if _mm256_mask_cmplt_epu8_mask(mask_of(count), contexts, tables.certain) != 0 {
+            return decode_short::<false>(states, count, contexts, entries, symbol, word);
+        }
+        decode_short::<true>(states, count, contexts, entries, symbol, word)
     }
 }
 
@@ -218,6 +224,7 @@ unsafe fn decode_few<const PAIRS: usize, const PAIR: usize>(
     let (first_low, first_high) = first_frequencies(contexts, entries.firsts);
     // SAFETY: the caller's promise.
     unsafe {
+        let (first_low, first_high) = ((first_low, u16::MAX), (first_high, u16::MAX));
         let (low_entries, next_low) = decoded_few(low, context_low, first_low, entries.all);
         let (high_entries, next_high) = decoded_few(high, context_high, first_high, entries.all);
         let (low, used_low) = refilled(next_low, u16::MAX, word);
@@ -229,13 +236,13 @@ unsafe fn decode_few<const PAIRS: usize, const PAIR: usize>(
     }
 }
 
-/// The same for fewer than 32 symbols.
+/// The same for fewer than 32 symbols, few of which are other than 0, or of which all entries are read.
 ///
 /// # Safety
 /// As of [`decode_pair`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,popcnt")]
-unsafe fn decode_short(
+unsafe fn decode_short<const ARE_FEW: bool>(
     (low, high): Pair,
     count: usize,
     contexts: __m256i,
@@ -245,16 +252,21 @@ unsafe fn decode_short(
 ) -> (Pair, usize) {
     let (context_low, context_high) = halves(contexts);
     let (active_low, active_high) = active_lanes(count);
+    let (first_low, first_high) = first_frequencies(contexts, entries.firsts);
     // SAFETY: the caller's promise; lanes that are not active have the context 0.
     unsafe {
-        let (low_entries, next) = decoded(low, context_low, entries.all);
+        let decoded = |states, contexts, first| match ARE_FEW {
+            true => decoded_few(states, contexts, first, entries.all),
+            false => decoded(states, contexts, entries.all),
+        };
+        let (low_entries, next) = decoded(low, context_low, (first_low, active_low));
         let (next, used_low) = refilled(next, active_low, word);
         let low = _mm512_mask_mov_epi32(low, active_low, next);
         _mm512_mask_cvtepi32_storeu_epi8(symbol.cast(), active_low, low_entries);
         if active_high == 0 {
             return ((low, high), used_low);
         }
-        let (high_entries, next) = decoded(high, context_high, entries.all);
+        let (high_entries, next) = decoded(high, context_high, (first_high, active_high));
         let (next, used_high) = refilled(next, active_high, word.add(2 * used_low));
         let high = _mm512_mask_mov_epi32(high, active_high, next);
         let symbol = symbol.add(REGISTER_LANES);
@@ -338,11 +350,11 @@ fn indices(states: __m512i, contexts: __m128i) -> __m512i {
 unsafe fn decoded_few(
     states: __m512i,
     contexts: __m128i,
-    firsts: __m512i,
+    (firsts, active): (__m512i, u16),
     entries: &[u32],
 ) -> (__m512i, __m512i) {
     let slots = _mm512_and_si512(states, _mm512_set1_epi32(TOTAL as i32 - 1));
-    let others = _mm512_cmpge_epu32_mask(slots, firsts);
+    let others = _mm512_mask_cmpge_epu32_mask(active, slots, firsts);
     let mut entry = _mm512_setzero_si512();
     let (mut frequency, mut offset) = (firsts, slots);
     if others != 0 {
@@ -358,7 +370,7 @@ unsafe fn decoded_few(
     (entry, _mm512_add_epi32(product, offset))
 }
 
-/// The entries of the lanes in `others`, and zeros. One or two are loaded one by one, more in a gather, which reads no
+/// The entries of the lanes in `others`, and zeros. Up to eight are loaded one by one, more in a gather, which reads no
 /// others.
 ///
 /// # Safety
@@ -369,6 +381,18 @@ unsafe fn few_gathered(others: u16, index: __m512i, entries: &[u32]) -> __m512i 
     let first = others & others.wrapping_neg();
     let second = others ^ first;
     if second & second.wrapping_sub(1) != 0 {
+        if others.count_ones() <= EIGHT {
+            let chosen = _mm512_maskz_compress_epi32(others, index);
+            // SAFETY: the caller's promise; where there are fewer lanes, their indices are 0.
+            let (low, high) = unsafe {
+                (
+                    four_gathered(_mm512_castsi512_si128(chosen), entries),
+                    four_gathered(_mm512_extracti32x4_epi32::<1>(chosen), entries),
+                )
+            };
+            let eight = _mm512_castsi256_si512(_mm256_set_m128i(high, low));
+            return _mm512_maskz_expand_epi32(others, eight);
+        }
         let (zero, entries) = (_mm512_setzero_si512(), entries.as_ptr().cast());
         // SAFETY: the caller's promise.
         return unsafe { _mm512_mask_i32gather_epi32::<1>(zero, others, index, entries) };
