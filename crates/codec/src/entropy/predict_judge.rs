@@ -2,7 +2,7 @@
 //! with bounds and without.
 //!
 //! Pixels that weights are fitted at say too much for bounds: what contexts save without bounds is not seen there. Where
-//! time does not matter, and where parts take too few bits to tell, all of the chunk is a part.
+//! parts take too few bits to tell, or no bit is to be lost and they differ by little, all of the chunk is one.
 
 use super::bands::Bands;
 use super::indices::grow;
@@ -20,6 +20,9 @@ use crate::kernels::predict::{BINS, DIRECT};
 
 /// Parts that take fewer bits may by chance be unlike the chunk by more than bounds are to save.
 const FEWEST_BITS: f64 = 32_768.0;
+
+/// The same where every bit counts, and parts that take more differ by less than this fraction.
+const DOUBT: f64 = 0.01;
 
 /// Memory, kept from chunk to chunk.
 #[derive(Default)]
@@ -59,21 +62,22 @@ impl Judge<'_> {
         histories: &mut Histories,
     ) -> bool {
         let chunk = (self.numbers, self.extent);
-        let mut bits = |is_all: bool, model: &Model| {
-            let parts = match is_all {
-                true => Parts::all(chunk),
-                false => Parts::new(chunk, model),
-            };
-            self.bits(&parts, model, memory, histories)
+        let mut both = |is_all: bool| {
+            [free, bounded].map(|model| {
+                let parts = match is_all {
+                    true => Parts::all(chunk),
+                    false => Parts::new(chunk, model),
+                };
+                self.bits(&parts, model, memory, histories)
+            })
         };
-        let mut is_all = self.choice.is_smallest();
-        let mut of_free = bits(is_all, free);
-        if !is_all && of_free.bits < FEWEST_BITS {
-            is_all = true;
-            of_free = bits(is_all, free);
+        let gain = |[free, bounded]: &[Bits; 2]| 1.0 - bounded.per_number / free.per_number;
+        let mut bits = both(false);
+        let is_doubtful = self.choice.is_smallest() && gain(&bits).abs() < DOUBT;
+        if is_doubtful || bits[0].bits < FEWEST_BITS {
+            bits = both(true);
         }
-        let worth = self.choice.worth_of_bounds(of_free.has_contexts);
-        bits(is_all, bounded).per_number < (1.0 - worth) * of_free.per_number
+        gain(&bits) > self.choice.worth_of_bounds(bits[0].has_contexts)
     }
 
     /// What the numbers of parts take.
