@@ -98,7 +98,8 @@ impl Judge<'_> {
         histograms.clear();
         histograms.resize(BINS, [0; SYMBOLS]);
         let mut count = 0;
-        let mut show = |predictor: &Predictor, line: usize, place: Place, numbers: &[i32]| {
+        let mut show = |predictor: &Predictor, place: Place, numbers: &[i32]| {
+            let line = place.line;
             // Other frames have weights of their own, and there are more of them.
             if model.temporal && place.frame == 0 && parts.extent.frames > 1 {
                 return;

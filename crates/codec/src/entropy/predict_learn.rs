@@ -133,17 +133,12 @@ pub(super) fn learn(
     let (bits, kind) = match free {
         Some((bits, kind)) => (bits, learner.with_fewer(kind, widest, choice, memory)),
         None => {
-            let first = learner.fit((Order::Flat, widest), false, memory).free;
-            let order = Order::Flat;
-            let later = None;
-            (
-                f64::INFINITY,
-                Kind {
-                    order,
-                    first,
-                    later,
-                },
-            )
+            let kind = Kind {
+                order: Order::Flat,
+                first: learner.fit((Order::Flat, widest), false, memory).free,
+                later: None,
+            };
+            (f64::INFINITY, kind)
         }
     };
     let start = numbers.first().copied().unwrap_or(0);
@@ -518,9 +513,9 @@ impl Learner<'_> {
         let step = (pixels / SPREAD_SAMPLES).max(LEAST_SPREAD_STEP) | 1;
         let mut bits = Bits::default();
         for part in 0..parts.count {
-            let mut show = |predictor: &Predictor, line: usize, _: Place, numbers: &[i32]| {
+            let mut show = |predictor: &Predictor, place: Place, numbers: &[i32]| {
                 let samples = &mut samples[predictor.set()];
-                predictor.sample_spreads(line, step, numbers, samples);
+                predictor.sample_spreads(place.line, step, numbers, samples);
                 let predictions = predictor.predictions(numbers.len());
                 for (&x, &prediction) in numbers.iter().zip(predictions).step_by(BITS_STEP) {
                     bits.add(x.wrapping_sub(prediction) as f32);

@@ -30,9 +30,10 @@ pub(super) struct Parts<'a> {
 
 /// Where a line of a part is.
 pub(super) struct Place {
-    /// In the part.
+    pub(crate) line: usize,
+    /// The frame of the part.
     pub(crate) frame: usize,
-    /// In the chunk: the frame, and the first row and the first column of the part.
+    /// The first pixel of that frame in the chunk, and its row there.
     pub(crate) start: usize,
     pub(crate) row: usize,
 }
@@ -64,14 +65,14 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Walks over a part and shows lines that are predicted: their number, their place and their numbers.
+    /// Walks over a part and shows lines that are predicted: their place and their numbers.
     pub(crate) fn walk(
         &self,
         model: &Model,
         part: usize,
         numbers: &mut Vec<i32>,
         histories: &mut Histories,
-        show: &mut dyn FnMut(&Predictor, usize, Place, &[i32]),
+        show: &mut dyn FnMut(&Predictor, Place, &[i32]),
     ) {
         let Self {
             whole,
@@ -106,7 +107,13 @@ impl<'a> Parts<'a> {
                 lines.gather(line, &self.numbers[start..], whole.columns, numbers);
                 predictor.predict(line);
                 if line >= skipped {
-                    show(&predictor, line, Place { frame, start, row }, numbers);
+                    let place = Place {
+                        line,
+                        frame,
+                        start,
+                        row,
+                    };
+                    show(&predictor, place, numbers);
                 }
                 predictor.leave(line, numbers);
             }
