@@ -160,7 +160,8 @@ pub(super) fn choose(
             let is_dense = 8.0 * estimate.growing > DENSE_BITS * pixels.len() as f64;
             let is_even = model == Model::Fir
                 && is_dense
-                && counts_fir_encode::gain_of_contexts(&context.counts_fir) < least_gain;
+                && counts_fir_encode::gain_of_contexts(&context.counts_fir, sample.part)
+                    < least_gain;
             best = Some(Choice {
                 model,
                 contexts: match is_even {

@@ -6,7 +6,7 @@ use super::counts_choice::Estimate;
 use super::counts_fir::{self as model, MAPPED_BINS, MAX_LOW_BITS, RANGES, Scale};
 use super::counts_fir_even as even;
 use super::counts_fir_learn::{self as learning, Learnt};
-use super::counts_fir_merge::{Contexts, Histograms, Merged, merge};
+use super::counts_fir_merge::{Contexts, Gain, Histograms, Merged, merge};
 use super::counts_mask::MAX_SPECIALS;
 use super::counts_numbers::write_number;
 use super::counts_pixels::Pixels;
@@ -66,8 +66,8 @@ pub(crate) struct Memory {
     tables: EncodeTables,
     sample: Sample,
     learning: learning::Memory,
-    /// The part of the bits that several contexts save of what was looked at last.
-    gain: f64,
+    /// What several contexts save of what was looked at last.
+    gain: Gain,
 }
 
 /// How a chunk is coded.
@@ -178,18 +178,23 @@ fn prepare<W: Word>(
 }
 
 /// One context where several do not save enough; notes what they save.
-fn merged_for(way: Way, merged: Merged, learnt: &Learnt, gain: &mut f64) -> Merged {
+fn merged_for(way: Way, merged: Merged, learnt: &Learnt, gain: &mut Gain) -> Merged {
     let Way::Roots(Contexts::Saving(least)) = way else {
         return merged;
     };
     let joined;
     (joined, *gain) = merged.joined(learnt.direct);
-    if *gain < least { joined } else { merged }
+    if gain.of_chunk(1.0) < least {
+        joined
+    } else {
+        merged
+    }
 }
 
-/// The part of the bits of a sample that several contexts save, where it was `fir` that was estimated last.
-pub(super) fn gain_of_contexts(memory: &model::Memory) -> f64 {
-    memory.encoder.gain
+/// The part of the bits of a chunk that several contexts save, where it was `fir` that was estimated last, for a sample of
+/// the chunk, which is so many times as large.
+pub(super) fn gain_of_contexts(memory: &model::Memory, part: f64) -> f64 {
+    memory.encoder.gain.of_chunk(part)
 }
 
 fn encode_words<W: Word>(

@@ -42,6 +42,21 @@ pub(super) struct Merged {
     pub(super) bits: f64,
 }
 
+/// What several contexts save beside one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Gain {
+    bits: [f64; 2],
+    table_bits: [f64; 2],
+}
+
+impl Gain {
+    /// The part of the bits of a chunk, so many times as large as what was looked at: its tables are no larger.
+    pub(super) fn of_chunk(&self, part: f64) -> f64 {
+        let [several, one] = [0, 1].map(|i| self.bits[i] * part + self.table_bits[i]);
+        1.0 - several / one
+    }
+}
+
 /// c log₂ c for c below 4096: most counts are, and logarithms are what merging takes its time for.
 static WEIGHTS: LazyLock<Vec<f64>> = LazyLock::new(|| (0..4096).map(computed_weight).collect());
 
@@ -66,8 +81,8 @@ impl Merged {
         finish(vec![Some(Group::new(histogram, 0))], &[0; BINS])
     }
 
-    /// One context for all pixels, where several have the same low bits, and the part of its bits that these save.
-    pub(super) fn joined(&self, direct: usize) -> (Self, f64) {
+    /// One context for all pixels, where several have the same low bits, and what these save.
+    pub(super) fn joined(&self, direct: usize) -> (Self, Gain) {
         let mut sums = vec![0; self.histograms[0].len()];
         for histogram in &self.histograms {
             for (sum, count) in sums.iter_mut().zip(histogram) {
@@ -76,10 +91,12 @@ impl Merged {
         }
         let table_bits = |histogram: &Vec<u32>| 8.0 * written_bytes(histogram, direct) as f64;
         let joined = Self::one(sums);
-        let bits =
-            |merged: &Self| merged.bits + merged.histograms.iter().map(table_bits).sum::<f64>();
-        let saved = 1.0 - bits(self) / bits(&joined);
-        (joined, saved)
+        let tables = |merged: &Self| merged.histograms.iter().map(table_bits).sum();
+        let gain = Gain {
+            bits: [self.bits, joined.bits],
+            table_bits: [tables(self), tables(&joined)],
+        };
+        (joined, gain)
     }
 }
 
@@ -315,7 +332,8 @@ mod tests {
     fn joined_contexts_have_the_symbols_of_all() {
         let bins = [(2, [900, 100, 0]), (6, [100, 900, 0]), (9, [0, 0, 1000])];
         let merged = merged(&bins, &[0; BINS], false);
-        let (joined, saved) = merged.joined(3);
+        let (joined, gain) = merged.joined(3);
+        let saved = gain.of_chunk(1.0);
         assert_eq!(joined.histograms, [[1000, 1000, 1000]]);
         assert!(
             joined.map[..MAPPED_BINS]

@@ -63,7 +63,7 @@ impl Bounds {
     }
 }
 
-/// Bounds have to save this fraction of the bits.
+/// Bounds that save less than this fraction of the bits of what was drawn are not tried.
 const WORTH: f64 = 0.01;
 
 /// Pixels that were drawn, each with its neighbours.
@@ -76,13 +76,12 @@ pub(super) struct Pixels<'a> {
 }
 
 impl Pixels<'_> {
-    /// The bounds that save enough, and residuals within them in place of those without. Targets are differences from the
-    /// base of the order.
+    /// The bounds that may save enough, and residuals within them. Targets are differences from the base of the order.
     pub(crate) fn bound(
         &self,
         order: Order,
         targets: impl Iterator<Item = f32> + Clone,
-        residuals: &mut Vec<f32>,
+        residuals: &[f32],
         bounded: &mut Vec<f32>,
     ) -> Bounds {
         let base = base(order, self.later);
@@ -119,7 +118,6 @@ impl Pixels<'_> {
         }
         if best.0 != Bounds::None {
             put(best.0, bounded);
-            std::mem::swap(residuals, bounded);
         }
         best.0
     }

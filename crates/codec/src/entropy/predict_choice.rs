@@ -35,6 +35,20 @@ impl Choice {
         }
     }
 
+    /// Which part of all bits bounds of predictions have to save, beside a model without that has several contexts or one.
+    pub(super) fn worth_of_bounds(&self, has_contexts: bool) -> f64 {
+        match (self.orders, has_contexts) {
+            (Orders::Smallest, _) => 0.0,
+            (Orders::Quick, _) => QUICK_WORTH_OF_CONTEXTS,
+            (_, true) => WORTH_OF_BOUNDS,
+            (_, false) => WORTH_OF_BOUNDS + WORTH_OF_ONE_PASS,
+        }
+    }
+
+    pub(super) fn is_smallest(&self) -> bool {
+        self.orders == Orders::Smallest
+    }
+
     /// By which fraction the squares of residuals of so many bits may grow for neighbours that are not looked at.
     pub(super) fn growth_for_fewer(&self, bits: f64) -> f64 {
         let worth = match self.orders {
@@ -118,6 +132,9 @@ const LEAST_WORTH_OF_CONTEXTS: f64 = 0.01;
 const MOST_WORTH_OF_CONTEXTS: f64 = 0.02;
 const WORTH_PER_BIT: f64 = 0.0018;
 const QUICK_WORTH_OF_CONTEXTS: f64 = 0.08;
+/// Bounds take as much longer as contexts do, or twice as long as one pass over a line without either.
+const WORTH_OF_BOUNDS: f64 = 0.02;
+const WORTH_OF_ONE_PASS: f64 = 0.01;
 /// A symbol stands for so much that the typical residual is below the first, and for no more than that it is below the second:
 /// there, low bits that are stored as they are cost a five hundredth of all bits.
 const TYPICAL_SYMBOL: f32 = 10.0;

@@ -9,6 +9,8 @@ use crate::kernels::predict::{BINS, DIRECT};
 pub(super) const SYMBOLS: usize = DIRECT as usize + 32;
 /// The most contexts there are: their tables for decoding are 16 KiB each.
 pub(super) const MAX_CONTEXTS: usize = 24;
+/// Numbers that pay for a context.
+pub(super) const NUMBERS_PER_CONTEXT: usize = 1024;
 /// A bin with fewer numbers joins its neighbour unseen.
 const FEWEST_NUMBERS: u32 = 48;
 /// Bits that a symbol takes in a table, about.
@@ -113,6 +115,13 @@ pub(super) fn cost(histogram: &Histogram) -> f64 {
     let total: u32 = total(histogram);
     let parts = histogram.iter().filter(|&&count| count > 0);
     weighted(total) - parts.map(|&count| weighted(count)).sum::<f64>()
+}
+
+/// Bits that stand beside the symbols of large residuals.
+pub(super) fn large_bits(histogram: &Histogram) -> f64 {
+    let (_, buckets) = histogram.split_at(DIRECT as usize);
+    let bits = |(bits, &count): (usize, &u32)| bits as f64 * f64::from(count);
+    buckets.iter().enumerate().map(bits).sum()
 }
 
 /// n · log₂ n.

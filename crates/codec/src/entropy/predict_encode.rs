@@ -8,7 +8,8 @@ use super::predict::{ContextOf, Memory, SPECIAL, SPECIAL_FREQUENCIES, leave_out,
 use super::predict_bits::write_line;
 use super::predict_choice::Choice;
 use super::predict_contexts::{
-    ContextBins, Histogram, MAX_CONTEXTS, SYMBOLS, cost, find_contexts, join_all,
+    ContextBins, Histogram, MAX_CONTEXTS, NUMBERS_PER_CONTEXT, SYMBOLS, cost, find_contexts,
+    join_all, large_bits,
 };
 use super::predict_learn;
 use super::predict_lines::{Extent, Lines};
@@ -23,8 +24,6 @@ use crate::kernels::predict::{self as kernels, BINS, DIRECT};
 
 /// Histograms of each bin while symbols are counted.
 const HISTOGRAMS: usize = 4;
-/// Numbers that pay for a context.
-const NUMBERS_PER_CONTEXT: usize = 1024;
 /// Bytes of a payload besides model, contexts and streams: extents, lengths and the states of rANS.
 const FIXED_BYTES: usize = 8 + 1 + 4 + 1 + 128;
 
@@ -84,13 +83,6 @@ pub(crate) fn estimate(
     let fixed = FIXED_BYTES + memory.head.len() + tables;
     let growing = specials as f64 + bits * coded as f64 / 8.0;
     Ok(Some((fixed, growing)))
-}
-
-/// Bits that stand beside the symbols of large residuals.
-fn large_bits(histogram: &Histogram) -> f64 {
-    let (_, buckets) = histogram.split_at(DIRECT as usize);
-    let bits = |(bits, &count): (usize, &u32)| bits as f64 * f64::from(count);
-    buckets.iter().enumerate().map(bits).sum()
 }
 
 /// What is known before anything is written; contexts and what [`walk`] leaves are in the memory.

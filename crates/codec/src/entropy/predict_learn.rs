@@ -8,11 +8,13 @@ use super::bands::Bands;
 use super::predict_bounds::{Bounds, Pixels};
 use super::predict_choice::Choice;
 use super::predict_fit::{Samples, refined};
+use super::predict_judge::{self, Judge};
 use super::predict_lines::{Extent, FEWEST_COLUMNS, Order};
 use super::predict_measure::{Bits, bits_of, median};
 use super::predict_model::{
     MAX_TAPS, MOST_SHIFT, Model, Source, Tap, Weights, base, spreads, taps,
 };
+use super::predict_parts::{Parts, Place};
 use super::predict_walk::{Histories, Predictor};
 use crate::kernels::predict::SIDE_BITS;
 use crate::kernels::predict_fit::WIDTH;
@@ -33,26 +35,12 @@ const RUN_STEP: usize = 2;
 const REACH: usize = 3;
 /// Frames over which the mean is formed again for a sample: earlier ones count for less than a tenth.
 const FRAMES_OF_MEAN: usize = 16;
-/// Frames, where earlier ones are looked at, and rows of a part that spreads are learnt on.
-const PART_FRAMES: usize = 3;
-const PART_ROWS: usize = 40;
-/// Columns of it, and where there are few numbers.
-const PART_COLUMNS: usize = 512;
-const FEWEST_PART_COLUMNS: usize = 64;
-/// Numbers for each number of a row of a part.
-const NUMBERS_PER_COLUMN: usize = 1024;
-const MOST_PARTS: usize = 4;
 /// Samples of spreads that are wanted.
 const SPREAD_SAMPLES: usize = 8_000;
 /// Numbers of a line between samples, at least.
 const LEAST_SPREAD_STEP: usize = 5;
 /// Every so many residuals are looked at to see whether limits help.
 const BITS_STEP: usize = 3;
-/// One part for so many numbers.
-const NUMBERS_PER_PART: usize = 1 << 18;
-/// Lines of a part whose neighbours are partly outside.
-const LINES_SKIPPED: usize = 16;
-const ROWS_SKIPPED: usize = 3;
 /// One of so many residuals is far.
 const FAR: usize = 256;
 /// Sides are of use where typical residuals are below this: of larger ones they save less than a hundredth.
@@ -79,6 +67,7 @@ pub(crate) struct Memory {
     bounded: Vec<f32>,
     magnitudes: Vec<f32>,
     line: Vec<i32>,
+    judge: predict_judge::Memory,
 }
 
 /// A pixel and its neighbours.
@@ -111,46 +100,74 @@ pub(super) fn learn(
     for later in 0..=usize::from(has_later) {
         learner.draw(widest, later == 1, &mut memory.drawn[later]);
     }
-    let mut best: Option<(f64, Kind)> = None;
+    let mut best: [Option<(f64, Kind)>; 2] = [None; 2];
     for order in orders.into_iter().filter(is_considered) {
         let first = learner.fit((order, widest), false, memory);
         let is_alone = !has_later || order == Order::Flat;
-        let mut consider = |bits: f64, later: Option<Fit>| {
+        let mut consider = |first: Fit, later: Option<Fit>| {
+            let kind = Kind {
+                order,
+                first,
+                later,
+            };
+            let best = &mut best[usize::from(kind.bounds() != Bounds::None)];
+            let bits = kind.bits(choice, extent.frames as f64);
             if best.is_none_or(|(least, _)| bits < choice.least_bits(order, least)) {
-                let kind = Kind {
-                    order,
-                    first,
-                    later,
-                };
-                best = Some((bits, kind));
+                *best = Some((bits, kind));
             }
         };
         if is_alone || choice.temporal.is_none() {
-            consider(
-                choice.priced((first.bits, first.fine_bits), order, false),
-                None,
-            );
+            consider(first.free, None);
+            first.bounded.inspect(|&bounded| consider(bounded, None));
         }
         if !is_alone {
             let later = learner.fit((order, widest), true, memory);
-            let frames = extent.frames as f64;
-            let of_all = |later: f64, first: f64| (later * (frames - 1.0) + first) / frames;
-            let bits = of_all(later.bits, first.bits);
-            let fine_bits = of_all(later.fine_bits, first.fine_bits);
-            consider(choice.priced((bits, fine_bits), order, true), Some(later));
+            consider(first.free, Some(later.free));
+            let first = first.bounded.unwrap_or(first.free);
+            later
+                .bounded
+                .inspect(|&bounded| consider(first, Some(bounded)));
         }
     }
-    let kind = match best {
-        Some((_, kind)) => learner.with_fewer(kind, widest, choice, memory),
-        None => Kind {
-            order: Order::Flat,
-            first: learner.fit((Order::Flat, widest), false, memory),
-            later: None,
-        },
+    let [free, bounded] = best;
+    let (bits, kind) = match free {
+        Some((bits, kind)) => (bits, learner.with_fewer(kind, widest, choice, memory)),
+        None => {
+            let kind = Kind {
+                order: Order::Flat,
+                first: learner.fit((Order::Flat, widest), false, memory).free,
+                later: None,
+            };
+            (f64::INFINITY, kind)
+        }
     };
-    let mut model = kind.model(choice, numbers.first().copied().unwrap_or(0));
-    learner.refine(&mut model, kind.typical(), memory, histories);
-    model
+    let start = numbers.first().copied().unwrap_or(0);
+    let mut finished = |kind: Kind| {
+        let mut model = kind.model(choice, start);
+        learner.refine(&mut model, kind.typical(), memory, histories);
+        model
+    };
+    let free = finished(kind);
+    let bounded = bounded.filter(|&(least, _)| least < bits);
+    let bounded = bounded.map(|(_, kind)| finished(kind));
+    let judge = Judge {
+        numbers,
+        kinds,
+        extent,
+        bands,
+        choice,
+    };
+    match bounded {
+        Some(bounded) if judge.is_worth(&bounded, &free, &mut memory.judge, histories) => bounded,
+        _ => free,
+    }
+}
+
+/// Weights of one kind of frame, with and without bounds of predictions.
+#[derive(Clone, Copy)]
+struct Fits {
+    free: Fit,
+    bounded: Option<Fit>,
 }
 
 /// Weights of one kind of frame.
@@ -169,6 +186,25 @@ struct Fit {
     bounds: Bounds,
 }
 
+impl Fit {
+    /// What residuals tell.
+    fn of(residuals: &[f32], magnitudes: &mut Vec<f32>) -> Self {
+        let count = residuals.len();
+        let residuals = residuals.iter();
+        let typical = median(residuals.clone().map(|x| x.abs()), magnitudes);
+        let rank = count - 1 - count / FAR;
+        let far = magnitudes.select_nth_unstable_by(rank, f32::total_cmp);
+        Self {
+            bounds: Bounds::None,
+            weights: [0.0; WIDTH],
+            bits: bits_of(residuals.clone().copied()) / count as f64,
+            fine_bits: bits_of(residuals.map(|residual| 4.0 * residual)) / count as f64,
+            typical,
+            far: *far.1,
+        }
+    }
+}
+
 /// A kind of model.
 #[derive(Clone, Copy)]
 struct Kind {
@@ -178,6 +214,26 @@ struct Kind {
 }
 
 impl Kind {
+    fn bounds(&self) -> Bounds {
+        self.later.unwrap_or(self.first).bounds
+    }
+
+    /// The bits per number of so many frames, and what the time is worth that they take.
+    fn bits(&self, choice: Choice, frames: f64) -> f64 {
+        let first = self.first;
+        let bits = match self.later {
+            None => (first.bits, first.fine_bits),
+            Some(later) => {
+                let of_all = |later: f64, first: f64| (later * (frames - 1.0) + first) / frames;
+                (
+                    of_all(later.bits, first.bits),
+                    of_all(later.fine_bits, first.fine_bits),
+                )
+            }
+        };
+        choice.priced(bits, self.order, self.later.is_some())
+    }
+
     /// About the mean magnitude of residuals, few large ones left out.
     fn typical(&self) -> f32 {
         self.later.unwrap_or(self.first).typical * MEAN_OF_MEDIAN
@@ -203,7 +259,7 @@ impl Kind {
         Model {
             order: self.order,
             temporal: self.later.is_some(),
-            bounds: self.later.unwrap_or(self.first).bounds,
+            bounds: self.bounds(),
             sides: self.order != Order::Flat && typical < MOST_OF_SIDES && shift >= SIDE_BITS,
             low_bits: choice.low_bits(typical, self.later.unwrap_or(self.first).far),
             shift,
@@ -299,7 +355,7 @@ impl Learner<'_> {
     }
 
     /// Fits the weights of neighbours for one kind of frame, where pixels have been drawn for another order.
-    fn fit(&self, (order, drawn): (Order, Order), later: bool, memory: &mut Memory) -> Fit {
+    fn fit(&self, (order, drawn): (Order, Order), later: bool, memory: &mut Memory) -> Fits {
         let of_drawn = taps(drawn, later);
         let taps = taps(order, later);
         let count = taps.len();
@@ -329,30 +385,22 @@ impl Learner<'_> {
             taps: of_drawn,
             later,
         };
-        let Memory {
-            residuals, bounded, ..
-        } = memory;
+        let (residuals, bounded) = (&memory.residuals, &mut memory.bounded);
         let targets = memory.samples.targets(count);
         let bounds = pixels.bound(order, targets, residuals, bounded);
-        let residuals = memory.residuals.iter();
-        let count = memory.samples.len();
-        let typical = median(residuals.clone().map(|x| x.abs()), &mut memory.magnitudes);
-        let rank = count - 1 - count / FAR;
-        let far = memory
-            .magnitudes
-            .select_nth_unstable_by(rank, f32::total_cmp);
-        Fit {
+        let mut fit = |bounds: Bounds, residuals: &[f32]| Fit {
             bounds,
             weights,
-            bits: bits_of(residuals.clone().copied()) / count as f64,
-            fine_bits: bits_of(residuals.clone().map(|residual| 4.0 * residual)) / count as f64,
-            typical,
-            far: *far.1,
+            ..Fit::of(residuals, &mut memory.magnitudes)
+        };
+        Fits {
+            free: fit(Bounds::None, residuals),
+            bounded: (bounds != Bounds::None).then(|| fit(bounds, bounded)),
         }
     }
 
-    /// The same kind with weights of zero for neighbours that hardly count. Where most residuals are near 0, and where
-    /// predictions have bounds, squares tell little about bits.
+    /// The same kind with weights of zero for neighbours that hardly count. Where most residuals are near 0, squares tell
+    /// little about bits.
     fn with_fewer(
         &self,
         mut kind: Kind,
@@ -364,7 +412,7 @@ impl Learner<'_> {
         for (later, fit) in [false, true].into_iter().zip(fits) {
             let Some(fit) = fit else { continue };
             let growth = choice.growth_for_fewer(fit.bits);
-            let suits = fit.typical >= LEAST_TYPICAL && fit.bounds == Bounds::None;
+            let suits = fit.typical >= LEAST_TYPICAL;
             if kind.order != Order::Flat && suits && growth > 0.0 {
                 let (of_drawn, taps) = (taps(drawn, later), taps(kind.order, later));
                 sample(memory, (of_drawn, taps), base(kind.order, later), later);
@@ -460,86 +508,22 @@ impl Learner<'_> {
         histories: &mut Histories,
     ) -> f64 {
         samples.iter_mut().for_each(Samples::clear);
-        let parts = self.parts();
-        let pixels = self.part(model).count() * parts;
+        let parts = Parts::new((self.numbers, self.extent), model);
+        let pixels = parts.extent.count() * parts.count;
         let step = (pixels / SPREAD_SAMPLES).max(LEAST_SPREAD_STEP) | 1;
         let mut bits = Bits::default();
-        for part in 0..parts {
-            let mut show = |predictor: &Predictor, line: usize, numbers: &[i32]| {
+        for part in 0..parts.count {
+            let mut show = |predictor: &Predictor, place: Place, numbers: &[i32]| {
                 let samples = &mut samples[predictor.set()];
-                predictor.sample_spreads(line, step, numbers, samples);
+                predictor.sample_spreads(place.line, step, numbers, samples);
                 let predictions = predictor.predictions(numbers.len());
                 for (&x, &prediction) in numbers.iter().zip(predictions).step_by(BITS_STEP) {
                     bits.add(x.wrapping_sub(prediction) as f32);
                 }
             };
-            self.walk_part(model, part, line, histories, &mut show);
+            parts.walk(model, part, line, histories, &mut show);
         }
         bits.sum()
-    }
-
-    fn parts(&self) -> usize {
-        (self.numbers.len() / NUMBERS_PER_PART).clamp(1, MOST_PARTS)
-    }
-
-    /// The extent of a part.
-    fn part(&self, model: &Model) -> Extent {
-        let whole = self.extent;
-        let columns = self.numbers.len() / NUMBERS_PER_COLUMN;
-        let columns = columns.clamp(FEWEST_PART_COLUMNS, PART_COLUMNS);
-        let frames = if model.temporal { PART_FRAMES } else { 1 };
-        Extent {
-            frames: whole.frames.min(frames),
-            rows: whole.rows.min(PART_ROWS),
-            columns: whole.columns.min(columns),
-        }
-    }
-
-    /// Walks over a part of the chunk and shows lines that are predicted: their number and their numbers.
-    fn walk_part(
-        &self,
-        model: &Model,
-        part: usize,
-        numbers: &mut Vec<i32>,
-        histories: &mut Histories,
-        show: &mut dyn FnMut(&Predictor, usize, &[i32]),
-    ) {
-        let whole = self.extent;
-        let extent = self.part(model);
-        let parts = self.parts();
-        let place = |len: usize, of: usize| (of - len) * (2 * part + 1) / (2 * parts);
-        let frame = place(extent.frames, whole.frames);
-        let row = place(extent.rows, whole.rows);
-        let column = place(extent.columns, whole.columns);
-        let start = (frame * whole.rows + row) * whole.columns + column;
-        let model = Model {
-            start: self.numbers[start],
-            ..*model
-        };
-        let Some(mut predictor) = Predictor::new(&model, &extent, true, histories) else {
-            return;
-        };
-        let lines = predictor.lines;
-        let skipped = if model.order == Order::Diagonals {
-            LINES_SKIPPED
-        } else {
-            ROWS_SKIPPED
-        };
-        let skipped = skipped.min(lines.count() / 2);
-        numbers.resize(lines.longest(), 0);
-        for frame in 0..extent.frames {
-            predictor.begin_frame(frame);
-            let stored = &self.numbers[start + frame * whole.frame()..];
-            for line in 0..lines.count() {
-                let numbers = &mut numbers[..lines.len(line)];
-                lines.gather(line, stored, whole.columns, numbers);
-                predictor.predict(line);
-                if line >= skipped {
-                    show(&predictor, line, numbers);
-                }
-                predictor.leave(line, numbers);
-            }
-        }
     }
 }
 
