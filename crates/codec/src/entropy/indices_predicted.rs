@@ -17,9 +17,8 @@ use crate::params::Speed;
 use crate::{Context, Error};
 
 /// Residuals are chosen where they take less than this fraction of the best other back end, and save so many bits for an
-/// index; `None` for never. A sample says this: the first rows of its bands have no rows above, so that it says up to a
-/// tenth too much. Masks and labels take less than those bits altogether, and stay with back ends that decode many times as
-/// fast.
+/// index; `None` for never. A sample says this, which is not quite like the chunk. Masks and labels take less than those bits
+/// altogether, and stay with back ends that decode many times as fast.
 fn worth_at(speed: Speed) -> Option<(f64, f64)> {
     match speed {
         Speed::Fast => None,
