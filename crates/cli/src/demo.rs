@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
 const CODECS: [&str; 3] = [
     "bitshuffle:compressor=lz4",
     "bitshuffle:compressor=zstd",
-    "bitshuffle:compressor=zstd,level=1,block=65536",
+    "auto",
 ];
 /// A codec with loss: half a standard deviation of photon noise as step.
 const LOSSY_CODECS: [&str; 1] = ["noise:sigma=0.5"];
